@@ -1,0 +1,38 @@
+/*
+ * An application: one file in this folder. It registers itself, and the option app=NAME chooses
+ * it:
+ *
+ *	static int echo_start(struct net_stack *st) { ... udp_bind(st, 7, ...) ... }
+ *
+ *	APP_REGISTER(echo) = {
+ *		.name = "echo",
+ *		.help = "UDP echo on port 7 (RFC 862)",
+ *		.start = echo_start,
+ *	};
+ */
+#ifndef APPS_APP_H
+#define APPS_APP_H
+
+#include "kernel/options.h"
+#include "net/net_stack.h"
+
+struct app {
+	const char *name;
+	const char *help;
+	/* before the first poll; -Exxx, already logged, ends the boot */
+	int (*start)(struct net_stack *st);
+	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */
+	unsigned (*poll)(struct net_stack *st);
+	/* keys it owns; declared before the command line is read */
+	const struct option *options;
+	unsigned nb_options;
+};
+
+/* All registered applications lie one behind the other between these; the linker sets them. */
+extern const struct app __start_ringzero_apps[], __stop_ringzero_apps[];
+
+#define APP_REGISTER(id)                                                                           \
+	static const struct app app_##id                                                           \
+	    __attribute__((used, section("ringzero_apps"), aligned(__alignof__(struct app))))
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Formats and numbers of the virtio specification, version 1.4, as they stand in memory and in
+ * registers: shared by the driver, its transports and the device model, so nothing but formats
+ * may be here. All fields are little-endian, and so are our processors.
+ */
+#ifndef DRIVERS_VIRTIO_SPEC_H
+#define DRIVERS_VIRTIO_SPEC_H
+
+#include "kernel/compiler.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio fields are little-endian");
+
+#define VIRTIO_VENDOR_ID 0x1af4
+#define VIRTIO_ID_NET 1
+
+/* Device status, virtio 2.1 */
+#define VIRTIO_STATUS_ACKNOWLEDGE 0x01
+#define VIRTIO_STATUS_DRIVER 0x02
+#define VIRTIO_STATUS_DRIVER_OK 0x04
+#define VIRTIO_STATUS_FEATURES_OK 0x08
+#define VIRTIO_STATUS_NEEDS_RESET 0x40
+#define VIRTIO_STATUS_FAILED 0x80
+
+/* Feature bits, virtio 2.2, 5.1.3 and 6 */
+#define VIRTIO_BIT(n) (1ull << (n))
+#define VIRTIO_NET_F_CSUM VIRTIO_BIT(0)
+#define VIRTIO_NET_F_GUEST_CSUM VIRTIO_BIT(1)
+#define VIRTIO_NET_F_MTU VIRTIO_BIT(3)
+#define VIRTIO_NET_F_MAC VIRTIO_BIT(5)
+#define VIRTIO_NET_F_MRG_RXBUF VIRTIO_BIT(15)
+#define VIRTIO_NET_F_STATUS VIRTIO_BIT(16)
+#define VIRTIO_NET_F_CTRL_VQ VIRTIO_BIT(17)
+#define VIRTIO_NET_F_MQ VIRTIO_BIT(22)
+#define VIRTIO_F_NOTIFY_ON_EMPTY VIRTIO_BIT(24) /* legacy */
+#define VIRTIO_F_ANY_LAYOUT VIRTIO_BIT(27)      /* legacy */
+#define VIRTIO_F_INDIRECT_DESC VIRTIO_BIT(28)
+#define VIRTIO_F_EVENT_IDX VIRTIO_BIT(29)
+#define VIRTIO_F_VERSION_1 VIRTIO_BIT(32)
+#define VIRTIO_F_ACCESS_PLATFORM VIRTIO_BIT(33)
+#define VIRTIO_F_RING_PACKED VIRTIO_BIT(34)
+#define VIRTIO_F_IN_ORDER VIRTIO_BIT(35)
+#define VIRTIO_F_ORDER_PLATFORM VIRTIO_BIT(36)
+#define VIRTIO_F_RING_RESET VIRTIO_BIT(40)
+#define VIRTIO_NET_F_RSS VIRTIO_BIT(60)
+#define VIRTIO_NET_F_SPEED_DUPLEX VIRTIO_BIT(63)
+
+/* Split virtqueue, virtio 2.7 */
+#define VRING_SIZE_MAX 32768
+#define VRING_DESC_F_NEXT 1
+#define VRING_DESC_F_WRITE 2
+#define VRING_DESC_F_INDIRECT 4
+#define VRING_AVAIL_F_NO_INTERRUPT 1
+#define VRING_USED_F_NO_NOTIFY 1
+
+struct vring_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+static_assert(sizeof(struct vring_desc) == 16, "virtio 2.7.5");
+
+/* ring[n] is followed by used_event when EVENT_IDX was negotiated */
+struct vring_avail {
+	uint16_t flags;
+	uint16_t idx;
+	uint16_t ring[];
+};
+static_assert(offsetof(struct vring_avail, ring) == 4, "virtio 2.7.6");
+
+struct vring_used_elem {
+	uint32_t id;
+	uint32_t len;
+};
+static_assert(sizeof(struct vring_used_elem) == 8, "virtio 2.7.8");
+
+/* ring[n] is followed by avail_event when EVENT_IDX was negotiated */
+struct vring_used {
+	uint16_t flags;
+	uint16_t idx;
+	struct vring_used_elem ring[];
+};
+static_assert(offsetof(struct vring_used, ring) == 4, "virtio 2.7.8");
+
+/* PCI transport, virtio 4.1.4 */
+#define VIRTIO_PCI_CAP_VNDR 0x09
+#define VIRTIO_PCI_CAP_COMMON_CFG 1
+#define VIRTIO_PCI_CAP_NOTIFY_CFG 2
+#define VIRTIO_PCI_CAP_ISR_CFG 3
+#define VIRTIO_PCI_CAP_DEVICE_CFG 4
+#define VIRTIO_PCI_CAP_PCI_CFG 5
+#define VIRTIO_PCI_CAP_SHARED_MEMORY_CFG 8
+#define VIRTIO_PCI_CAP_VENDOR_CFG 9
+
+struct virtio_pci_cap {
+	uint8_t cap_vndr;
+	uint8_t cap_next;
+	uint8_t cap_len;
+	uint8_t cfg_type;
+	uint8_t bar;
+	uint8_t id;
+	uint8_t padding[2];
+	uint32_t offset;
+	uint32_t length;
+};
+static_assert(sizeof(struct virtio_pci_cap) == 16, "virtio 4.1.4");
+
+/* virtio 4.1.4.3 */
+struct virtio_pci_common_cfg {
+	uint32_t device_feature_select;
+	uint32_t device_feature;
+	uint32_t driver_feature_select;
+	uint32_t driver_feature;
+	uint16_t config_msix_vector;
+	uint16_t num_queues;
+	uint8_t device_status;
+	uint8_t config_generation;
+	uint16_t queue_select;
+	uint16_t queue_size;
+	uint16_t queue_msix_vector;
+	uint16_t queue_enable;
+	uint16_t queue_notify_off;
+	uint32_t queue_desc_lo, queue_desc_hi;
+	uint32_t queue_driver_lo, queue_driver_hi;
+	uint32_t queue_device_lo, queue_device_hi;
+	/* here ends what every device has; the next two come with their features */
+	uint16_t queue_notify_config_data;
+	uint16_t queue_reset;
+};
+#define VIRTIO_PCI_COMMON_CFG_MIN 56
+static_assert(offsetof(struct virtio_pci_common_cfg, queue_desc_lo) == 32, "virtio 4.1.4.3");
+static_assert(offsetof(struct virtio_pci_common_cfg, queue_notify_config_data) == 56, "4.1.4.3");
+
+/* Legacy interface in BAR0, virtio 4.1.4.10 */
+#define VIRTIO_LEGACY_DEVICE_FEATURES 0
+#define VIRTIO_LEGACY_DRIVER_FEATURES 4
+#define VIRTIO_LEGACY_QUEUE_PFN 8
+#define VIRTIO_LEGACY_QUEUE_SIZE 12
+#define VIRTIO_LEGACY_QUEUE_SELECT 14
+#define VIRTIO_LEGACY_QUEUE_NOTIFY 16
+#define VIRTIO_LEGACY_STATUS 18
+#define VIRTIO_LEGACY_ISR 19
+#define VIRTIO_LEGACY_CONFIG_VECTOR 20 /* only while MSI-X is enabled */
+#define VIRTIO_LEGACY_QUEUE_VECTOR 22
+#define VIRTIO_LEGACY_CONFIG 20      /* device configuration without MSI-X */
+#define VIRTIO_LEGACY_CONFIG_MSIX 24 /* and with it */
+#define VIRTIO_LEGACY_RING_ALIGN 4096
+
+#define VIRTIO_MSI_NO_VECTOR 0xffff
+#define VIRTIO_ISR_QUEUE 1
+#define VIRTIO_ISR_CONFIG 2
+
+/* Network device configuration, virtio 5.1.4 */
+struct virtio_net_config {
+	uint8_t mac[6];
+	uint16_t status;
+	uint16_t max_virtqueue_pairs;
+	uint16_t mtu;
+	uint32_t speed;
+	uint8_t duplex;
+	uint8_t rss_max_key_size;
+	uint16_t rss_max_indirection_table_length;
+	uint32_t supported_hash_types;
+};
+static_assert(offsetof(struct virtio_net_config, speed) == 12, "virtio 5.1.4");
+#define VIRTIO_NET_S_LINK_UP 1
+#define VIRTIO_NET_S_ANNOUNCE 2
+#define VIRTIO_NET_MTU_MIN 68
+
+/* Packet header, virtio 5.1.6 */
+#define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
+#define VIRTIO_NET_HDR_F_DATA_VALID 2
+#define VIRTIO_NET_HDR_GSO_NONE 0
+
+struct virtio_net_hdr {
+	uint8_t flags;
+	uint8_t gso_type;
+	uint16_t hdr_len;
+	uint16_t gso_size;
+	uint16_t csum_start;
+	uint16_t csum_offset;
+	uint16_t num_buffers; /* with MRG_RXBUF or VERSION_1 */
+};
+static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio 5.1.6");
+#define VIRTIO_NET_HDR_LEN_LEGACY 10
+#define VIRTIO_NET_HDR_LEN 12
+
+#endif

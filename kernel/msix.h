@@ -1,0 +1,34 @@
+/*
+ * MSI-X (PCI 3.0, 6.8.2): the vector table of one function. Recipe:
+ *
+ *	n = msix_open(&mx, dev);			(vectors in the table; 0: none)
+ *	msix_set(&mx, 0, config_irq, arg);		(reserve, program, unmask)
+ *	msix_enable(&mx, true);
+ */
+#ifndef KERNEL_MSIX_H
+#define KERNEL_MSIX_H
+
+#include "kernel/pci.h"
+#include "kernel/plat.h"
+
+struct msix {
+	const struct pci_dev *dev;
+	unsigned cap; /* offset of the capability */
+	unsigned nb_vectors;
+	volatile uint32_t *table; /* four words a vector */
+};
+
+/** msix_open() - find and map the table, everything masked and disabled. Return: its number of
+ * vectors, 0 when there is no usable MSI-X */
+unsigned msix_open(struct msix *mx, const struct pci_dev *dev);
+
+/** msix_set() - give entry @entry a handler and unmask it. Return: 0, -ERANGE, or plat_irq_msi()'s
+ * error with the entry left masked */
+int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg);
+
+void msix_mask(struct msix *mx, unsigned entry, bool masked);
+
+/** msix_enable() - switch the function between MSI-X and its interrupt pin */
+void msix_enable(struct msix *mx, bool on);
+
+#endif

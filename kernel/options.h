@@ -1,0 +1,76 @@
+/*
+ * Options: words key=value. Sources are parsed in order, later ones win; netN.key (port N) wins
+ * over net.key wherever it stands. Every key is declared in a table with its kind, so that a bad
+ * value is found before anything is started. Recipe:
+ *
+ *	options_declare(table, n);			(each module that owns keys)
+ *	errors = options_parse("app=echo net.rxd=512", "command line");
+ *	mtu = options_port_u64("net.mtu", port);
+ *
+ * An error is logged with the word, what is allowed and, for a key, the nearest known one.
+ */
+#ifndef KERNEL_OPTIONS_H
+#define KERNEL_OPTIONS_H
+
+#include "kernel/compiler.h"
+
+#define OPTIONS_TABLES_MAX 16
+#define OPTIONS_VALUES_MAX 128 /* words remembered */
+#define OPTIONS_PORTS_MAX 64   /* net0 .. net63 */
+#define OPTIONS_VALUE_LEN 128
+
+enum option_kind {
+	OPTION_BOOL,    /* 0 1 */
+	OPTION_UINT,    /* decimal or 0x..., min..max */
+	OPTION_WORD,    /* one of @allowed, separated by spaces */
+	OPTION_LIST,    /* comma-separated words of @allowed */
+	OPTION_MAC,     /* xx:xx:xx:xx:xx:xx, unicast, not zero */
+	OPTION_IP4,     /* A.B.C.D */
+	OPTION_IP4_NET, /* A.B.C.D/len, or one of @allowed */
+	OPTION_TEXT,    /* anything without spaces; checked by its owner through @check */
+};
+
+struct option {
+	const char *key; /* "app", or "net.mtu" for one that netN.mtu may override */
+	enum option_kind kind;
+	const char *fallback; /* value when not given; NULL: options_get() returns NULL */
+	const char
+	    *allowed; /* what the error text says is allowed; NULL: made from kind and range */
+	uint64_t min, max;
+	const char *help;
+	bool (*check)(const char *value); /* OPTION_TEXT; NULL: everything goes */
+};
+
+/** options_declare() - make a table of keys known; it must live for ever */
+void options_declare(const struct option *table, unsigned n);
+
+/**
+ * options_parse() - read a line of words
+ * @line:   at most BOOT_CMDLINE_LEN bytes
+ * @source: where it came from, for the messages
+ *
+ * Good words are remembered even when others are bad. Return: the number of bad words.
+ */
+unsigned options_parse(const char *line, const char *source);
+
+/** options_get() - the value of a key without port, or its fallback */
+const char *options_get(const char *key);
+uint64_t options_u64(const char *key); /* UINT and BOOL */
+
+/** options_port_get() - netN.key, else net.key, else the fallback. @key is written "net.key" */
+const char *options_port_get(const char *key, unsigned port);
+uint64_t options_port_u64(const char *key, unsigned port);
+
+/** options_given() - was "net.key" (for this port) or "key" set by anybody? */
+bool options_given(const char *key, unsigned port);
+
+/** options_ip4() - parse A.B.C.D[/len] into network order and a prefix length (32 without) */
+int options_ip4(const char *text, uint32_t *be_addr, unsigned *prefix);
+
+/** options_mac() - parse xx:xx:xx:xx:xx:xx */
+int options_mac(const char *text, uint8_t mac[6]);
+
+/** options_reset() - forget values, tables and errors (unit tests) */
+void options_reset(void);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * What every platform supplies: arch/x86_64 and arch/aarch64 on bare (virtual) metal,
+ * arch/hosted as a Linux process, tests/unit/plat_test.c under the unit tests. This is the whole
+ * contract between the kernel's portable part and the machine; instruction-set matters (barriers,
+ * cycle counter) are in <arch/...> headers instead.
+ *
+ * Every function may be called after the platform has entered kmain(), from the boot core, unless
+ * said otherwise.
+ */
+#ifndef KERNEL_PLAT_H
+#define KERNEL_PLAT_H
+
+#include "kernel/compiler.h"
+
+/* ---- console ------------------------------------------------------------------------------ */
+
+/**
+ * plat_console_write() - hand bytes to the console without waiting
+ *
+ * Return: bytes taken, 0..@len; 0 when the transmitter is busy. Safe in interrupt handlers.
+ */
+size_t plat_console_write(const char *text, size_t len);
+
+/** plat_console_read() - next typed byte, or -1 when there is none */
+int plat_console_read(void);
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+/** plat_time_ns() - monotonic nanoseconds since the machine (or process) was entered */
+uint64_t plat_time_ns(void);
+
+/** plat_cycles_hz() - rate of cpu_cycles() */
+uint64_t plat_cycles_hz(void);
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+/**
+ * plat_mmio_map() - make device registers at a physical address accessible
+ *
+ * Uncached, readable and writable, not executable. Mapping the same page twice is fine; nothing
+ * is ever unmapped. Return: the address to use with kernel/mmio.h, NULL if it cannot be mapped.
+ */
+volatile void *plat_mmio_map(uint64_t phys, size_t len);
+
+/** plat_iova() - the address under which a device sees memory that mem_alloc() gave */
+uint64_t plat_iova(const void *va);
+
+/* ---- PCI ---------------------------------------------------------------------------------- */
+
+struct pci_host; /* kernel/pci.h */
+
+/**
+ * plat_pci_host() - how configuration space is reached, and where BARs may be put
+ *
+ * Return: the host bridge, or NULL when the machine has no PCI.
+ */
+const struct pci_host *plat_pci_host(void);
+
+/** plat_io_read() - read an I/O port; @width is 1, 2 or 4 bytes */
+uint32_t plat_io_read(uint32_t port, unsigned width);
+void plat_io_write(uint32_t port, unsigned width, uint32_t value);
+
+/* ---- interrupts --------------------------------------------------------------------------- */
+
+typedef void (*plat_irq_fn)(void *arg);
+
+/* What a device writes to raise a message-signalled interrupt. */
+struct plat_msi {
+	uint64_t addr;
+	uint32_t data;
+};
+
+/**
+ * plat_irq_msi() - reserve an interrupt and say how a device raises it
+ * @fn:  called in interrupt context with @arg, on the boot core
+ * @msg: filled on success
+ *
+ * Return: 0, -ENOSPC when no vector is left, -EOPNOTSUPP when the machine has no MSI.
+ */
+int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg);
+
+/**
+ * plat_irq_intx() - listen on the line of a PCI function's interrupt pin
+ * @line: the interrupt line register of the function (x86_64) or its pin and slot (aarch64)
+ *
+ * Handlers of one line share it: each is called and must look at its own device.
+ * Return: 0, -ENXIO when the line is not connected, -ENOSPC.
+ */
+int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg);
+
+/* ---- processor ---------------------------------------------------------------------------- */
+
+/* Vector instruction sets: present, and their register state switched on by us. */
+#define ISA_SSE (1u << 0)
+#define ISA_AVX2 (1u << 1)
+#define ISA_AVX512 (1u << 2)
+#define ISA_NEON (1u << 3)
+
+/** plat_isa() - the ISA_ bits that code may use (CPUID and XCR0 both agree) */
+unsigned plat_isa(void);
+
+/** plat_random() - fill @buf with unpredictable bytes (good enough for transaction ids) */
+void plat_random(void *buf, size_t len);
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/** plat_poweroff() - end with success: status 0 for QEMU or the process */
+NORETURN void plat_poweroff(void);
+
+/**
+ * plat_fail() - end with a status that is not 0: isa-debug-exit where there is one, else a reset
+ *
+ * Called by panic() after the console was flushed. Safe everywhere.
+ */
+NORETURN void plat_fail(void);
+
+/** plat_backtrace() - print the callers of the current function, innermost first, with names */
+void plat_backtrace(void);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The packet buffer. One element of a mempool: this header in one cache line, then NETDEV_HEADROOM
+ * bytes of headroom, then room for data. A packet is one mbuf, or several linked by @next, whose
+ * first carries the packet's fields.
+ *
+ *	|<- struct mbuf ->|<- headroom ->|<-- data -->|<- tailroom ->|
+ *	m              m->buf       buf + data_off
+ *
+ * Invariant: data_off + data_len <= buf_len. The driver writes its 10-, 12- or 20-byte virtio-net
+ * header into the headroom, so that a packet is one descriptor.
+ *
+ * The order of the fields is one that vector code can write: 8 bytes from @data_off, 16 bytes from
+ * @packet_type.
+ */
+#ifndef NET_MBUF_H
+#define NET_MBUF_H
+
+#include "kernel/assert.h"
+#include "kernel/compiler.h"
+
+#define NETDEV_HEADROOM 128
+#define MBUF_HEADROOM_MIN 20 /* the largest virtio-net header that we use */
+static_assert(NETDEV_HEADROOM >= MBUF_HEADROOM_MIN, "the net header goes into the headroom");
+
+/* mbuf.flags */
+#define MBUF_RX_CSUM_GOOD (1u << 0) /* the device vouches for the L4 checksum */
+#define MBUF_RX_CSUM_NONE (1u << 1) /* L4 checksum not filled in, data is good (local sender) */
+#define MBUF_TX_CSUM (1u << 2)      /* device fills in: from csum_start, at csum_start + offset */
+
+struct mempool;
+
+struct mbuf {
+	struct mbuf *next;    /* next segment, NULL in the last */
+	struct mempool *pool; /* where it goes when freed */
+
+	uint16_t data_off; /* of the data, from buf */
+	uint16_t nb_segs;  /* in the first segment: number of segments, at least 1 */
+	uint16_t port;     /* where it came from */
+	uint16_t buf_len;  /* headroom + data room */
+
+	uint64_t iova; /* of buf, as a device sees it */
+
+	uint32_t packet_type; /* of the parsed headers; 0: unknown */
+	uint32_t pkt_len;     /* in the first segment: sum of all data_len */
+	uint16_t data_len;    /* of this segment */
+	uint16_t vlan_tci;
+	uint32_t hash; /* RSS hash, when the device reports it */
+
+	uint32_t flags;
+	uint16_t csum_start; /* from the start of the data */
+	uint16_t csum_offset;
+
+	uint8_t buf[];
+} __attribute__((aligned(CACHE_LINE)));
+
+static_assert(sizeof(struct mbuf) == CACHE_LINE, "one line, and data starts on the next");
+static_assert(offsetof(struct mbuf, data_len) - offsetof(struct mbuf, packet_type) == 8, "vector");
+
+/** mbuf_data() - first byte of this segment's data */
+static inline uint8_t *mbuf_data(struct mbuf *m)
+{
+	return m->buf + m->data_off;
+}
+
+static inline uint64_t mbuf_data_iova(const struct mbuf *m)
+{
+	return m->iova + m->data_off;
+}
+
+static inline unsigned mbuf_tailroom(const struct mbuf *m)
+{
+	return (unsigned)(m->buf_len - m->data_off - m->data_len);
+}
+
+/** mbuf_reset() - make an mbuf from the pool an empty packet with full headroom */
+static inline void mbuf_reset(struct mbuf *m)
+{
+	m->next = NULL;
+	m->data_off = NETDEV_HEADROOM;
+	m->nb_segs = 1;
+	m->pkt_len = 0;
+	m->data_len = 0;
+	m->flags = 0;
+}
+
+/** mbuf_push() - grow the data by @n bytes at its front; the caller knows that they are there */
+static inline void *mbuf_push(struct mbuf *m, uint16_t n)
+{
+	assert(m->data_off >= n);
+	m->data_off = (uint16_t)(m->data_off - n);
+	m->data_len = (uint16_t)(m->data_len + n);
+	m->pkt_len += n;
+	return mbuf_data(m);
+}
+
+/** mbuf_pull() - drop @n bytes at the front of the first segment, which has at least @n */
+static inline void *mbuf_pull(struct mbuf *m, uint16_t n)
+{
+	assert(m->data_len >= n);
+	m->data_off = (uint16_t)(m->data_off + n);
+	m->data_len = (uint16_t)(m->data_len - n);
+	m->pkt_len -= n;
+	return mbuf_data(m);
+}
+
+#endif

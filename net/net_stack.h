@@ -1,0 +1,108 @@
+/*
+ * The UDP/IPv4 stack: a run-to-completion loop over ports. Packets come in by bursts, go up
+ * through eth, arp/ipv4, icmp/udp to a bound receiver, and what is to be sent is collected and
+ * goes out as one burst at the end of the turn. docs/packet-walk.md follows one packet.
+ *
+ *	net_stack_init(&st);
+ *	net_stack_add_port(&st, dev);			(per port; address by DHCP or as given)
+ *	pcb = udp_bind(&st, 7, recv, arg);		(net/udp.h)
+ *	for (;;) net_stack_poll(&st);
+ */
+#ifndef NET_NET_STACK_H
+#define NET_NET_STACK_H
+
+#include "net/netdev.h"
+
+#define NET_IFS_MAX NETDEV_PORTS_MAX
+#define UDP_PCBS_MAX 64
+
+struct net_stack;
+struct arp_cache;
+struct dhcp_client;
+
+typedef uint32_t be32; /* in network order */
+typedef uint16_t be16;
+
+/* Why packets were dropped; every packet that came in is received by a protocol or counted in
+ * exactly one of these. */
+struct net_if_stats {
+	uint64_t rx_packets;      /* handed up by the driver */
+	uint64_t rx_delivered;    /* to an application or answered by the stack itself */
+	uint64_t drop_short;      /* shorter than its headers say */
+	uint64_t drop_not_for_us; /* other MAC or IP address */
+	uint64_t drop_proto;      /* EtherType or IP protocol that nobody handles */
+	uint64_t drop_ip_header;  /* version, header length, source address, options */
+	uint64_t drop_ip_csum;
+	uint64_t drop_fragment;
+	uint64_t drop_udp_csum;
+	uint64_t drop_udp_length;
+	uint64_t drop_no_port;
+	uint64_t drop_icmp;    /* malformed or rate-limited */
+	uint64_t drop_arp;     /* malformed */
+	uint64_t tx_packets;   /* accepted by the driver */
+	uint64_t tx_ring_full; /* dropped: the driver took less */
+	uint64_t tx_no_route;
+	uint64_t tx_arp_queue_full; /* dropped while waiting for an address, or never answered */
+	uint64_t tx_no_mbuf;
+};
+
+#define NET_OUT_MAX (2 * NETDEV_BURST)
+
+struct net_if {
+	struct net_stack *st;
+	struct netdev *dev;
+	be32 ip, mask, gw; /* 0: not configured */
+	struct arp_cache *arp;
+	struct dhcp_client *dhcp; /* NULL: static or off */
+	struct mbuf *out[NET_OUT_MAX];
+	uint16_t nb_out;
+	uint16_t ip_id;
+	struct net_if_stats stats;
+};
+
+struct udp_pcb;
+
+struct net_stack {
+	struct net_if ifs[NET_IFS_MAX];
+	unsigned nb_ifs;
+	struct udp_pcb *pcbs; /* UDP_PCBS_MAX */
+	uint64_t now_ns;      /* read once per turn that needs it */
+	uint64_t next_timer_ns;
+};
+
+/** net_stack_init() - start from nothing. Return: 0 or -ENOMEM */
+int net_stack_init(struct net_stack *st);
+
+/**
+ * net_stack_add_port() - serve a started port: gratuitous ARP and a static address, or DHCP
+ *
+ * Options: net.ip, net.gw. Return: 0, -ENOSPC, -ENOMEM, -EINVAL (option, already logged).
+ */
+int net_stack_add_port(struct net_stack *st, struct netdev *dev);
+
+/**
+ * net_stack_poll() - one turn: receive a burst from every port, send the answers
+ *
+ * Return: number of packets that came in.
+ */
+unsigned net_stack_poll(struct net_stack *st);
+
+/**
+ * net_stack_timers() - run what is due: ARP expiry and retries, DHCP
+ * @now_ns: plat_time_ns()
+ *
+ * Called some thousand times a second at most; cheap when nothing is due.
+ */
+void net_stack_timers(struct net_stack *st, uint64_t now_ns);
+
+/** net_if_ready() - has the port an address (or was told to have none)? */
+bool net_if_ready(const struct net_if *nif);
+
+/** stack_enqueue() - send a complete frame at the end of the turn. Owns @m */
+void stack_enqueue(struct net_if *nif, struct mbuf *m);
+
+/** net_if_flush() - hand the collected frames to the driver; what it does not take is dropped and
+ * counted */
+void net_if_flush(struct net_if *nif);
+
+#endif

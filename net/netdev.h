@@ -1,0 +1,107 @@
+/*
+ * A network port as everything above the driver sees it: two burst functions per queue, and a
+ * table of cold operations. Packets are struct mbuf; whoever has the pointer owns the packet.
+ *
+ *	n = netdev_rx_burst(dev, 0, pkts, 32);		(n packets are now ours)
+ *	sent = netdev_tx_burst(dev, 0, pkts, n);	(the first @sent are the device's)
+ *	for (i = sent; i < n; i++) mbuf_free(pkts[i]);	(our policy: drop and count)
+ */
+#ifndef NET_NETDEV_H
+#define NET_NETDEV_H
+
+#include "net/mbuf.h"
+
+#define NETDEV_PORTS_MAX 16
+#define NETDEV_QUEUES_MAX 128
+#define NETDEV_BURST 32
+#define NETDEV_SPEED_UNKNOWN 0xffffffffu
+#define NETDEV_FRAME_MAX 9728 /* longest frame without FCS */
+#define NETDEV_MTU_MAX (NETDEV_FRAME_MAX - 14)
+#define NETDEV_MTU_MIN 68
+
+typedef uint16_t (*netdev_burst_fn)(void *queue, struct mbuf **pkts, uint16_t n);
+
+/* Counters of one queue pair. They never go back. */
+struct netdev_stats {
+	uint64_t rx_packets, rx_bytes;
+	uint64_t rx_errors; /* dropped by the driver: bad length, bad header */
+	uint64_t rx_nombuf; /* refills that found the pool empty */
+	uint64_t tx_packets, tx_bytes;
+	uint64_t tx_errors;  /* dropped by the driver: packet it cannot send */
+	uint64_t tx_dropped; /* dropped above the driver because the ring was full */
+	uint64_t kicks;      /* notifications of the device, both directions */
+	uint64_t interrupts; /* of this queue's vector */
+};
+
+struct netdev;
+struct json;
+
+struct netdev_ops {
+	int (*start)(struct netdev *dev);
+	void (*stop)(struct netdev *dev);
+	/* adds this queue pair's counters to @out */
+	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
+	/* re-reads link state and speed if the device said that they changed; called often */
+	void (*link_poll)(struct netdev *dev);
+	/* members of the "port" line that only the driver knows */
+	void (*describe)(const struct netdev *dev, struct json *j);
+};
+
+struct netdev {
+	netdev_burst_fn rx_burst, tx_burst;
+	void **rx_queue, **tx_queue; /* nb_queues each */
+	const struct netdev_ops *ops;
+	void *driver;         /* the driver's own structure */
+	struct mempool *pool; /* of its Rx buffers; the stack takes its own packets from it too */
+
+	uint16_t port;
+	uint16_t nb_queues;
+	uint16_t mtu;
+	uint8_t mac[6];
+	bool link_up;
+	uint32_t speed; /* Mb/s or NETDEV_SPEED_UNKNOWN */
+	bool tx_csum;   /* MBUF_TX_CSUM is honoured */
+	char name[16];  /* bus address */
+};
+
+/**
+ * netdev_rx_burst() - take received packets
+ * @dev: started device
+ * @qi:  queue index, below the configured number
+ * @n:   entries in @pkts
+ *
+ * The returned packets belong to the caller. Never blocks.
+ *
+ * Return: number of packets, 0..@n.
+ */
+static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
+                                       uint16_t n)
+{
+	return dev->rx_burst(dev->rx_queue[qi], pkts, n);
+}
+
+/**
+ * netdev_tx_burst() - hand packets to the device
+ * @dev:  started device
+ * @qi:   queue index, below the configured number
+ * @pkts: packets to send; each has MBUF_HEADROOM_MIN free bytes in front of its data
+ * @n:    number of entries in @pkts
+ *
+ * The first @return packets now belong to the device, which frees them after sending.
+ * The others still belong to the caller. Never blocks, never allocates.
+ *
+ * Return: number accepted, 0..@n. Short when the ring is full or the queue is broken.
+ */
+static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
+                                       uint16_t n)
+{
+	return dev->tx_burst(dev->tx_queue[qi], pkts, n);
+}
+
+/** netdev_register() - called by a driver; gives the port its number. -ENOSPC when there are
+ * NETDEV_PORTS_MAX already */
+int netdev_register(struct netdev *dev);
+unsigned netdev_count(void);
+struct netdev *netdev_get(unsigned port);
+
+#endif

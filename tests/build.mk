@@ -1,0 +1,28 @@
+# Unit tests: one Criterion program per tests/unit/test_*.c, linked with the portable sources and
+# the test platform; built twice, plain and with ASan + UBSan.
+
+UNIT_SRCS := $(wildcard tests/unit/test_*.c)
+UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) $(APP_SRCS) \
+	tests/unit/plat_test.c $(wildcard tests/model/*.c)
+UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
+SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+define unit_variant # name, extra flags
+$(BUILD)/$(1)/obj/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(UNIT_CFLAGS) $(2) -c -o $$@ $$<
+
+$(BUILD)/$(1)/libringzero.a: $$(UNIT_LIB_SRCS:%.c=$(BUILD)/$(1)/obj/%.o)
+	@rm -f $$@
+	ar rcs $$@ $$^
+
+$(BUILD)/$(1)/%: $(BUILD)/$(1)/obj/tests/unit/%.o $(BUILD)/$(1)/libringzero.a
+	$$(CC) $(2) -o $$@ $$^ -lcriterion
+
+.PHONY: $(1)-tests
+$(1)-tests: $$(UNIT_SRCS:tests/unit/%.c=$(BUILD)/$(1)/%)
+-include $$(shell find $(BUILD)/$(1) -name '*.d' 2>/dev/null)
+endef
+
+$(eval $(call unit_variant,unit,))
+$(eval $(call unit_variant,asan,$(SAN_CFLAGS)))
