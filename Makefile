@@ -6,6 +6,7 @@ PYTHON := /usr/bin/python3
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -18,19 +19,45 @@ PORTABLE_SRCS := $(wildcard net/*.c drivers/virtio/*.c)
 APP_SRCS := $(wildcard apps/*.c)
 
 include arch/x86_64/build.mk
+include arch/x86_64/image.mk
 include tests/build.mk
+include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps run test bench lint fmt clean iso
+.PHONY: all help deps ready iso run test check unit asan guest lint fmt clean
 
 all: iso ## build every image
 
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+iso: $(BUILD)/ringzero.iso ## build/ringzero.iso, and what is in it
+
+run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
+	@$(MAKE) --no-print-directory -s -j$$(nproc) iso
+	@BUILD=$(BUILD) tools/run.sh
+
+test: ready ## every test; the last line is the total
+	@BUILD=$(BUILD) tools/test.sh
+
+check unit asan guest: ready ## one group of tests
+	@BUILD=$(BUILD) tools/test.sh $@
+
+lint: ready ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
+	@BUILD=$(BUILD) tools/lint.sh
+
+fmt: ## format every C file
+	@tools/lint.sh --sources | xargs clang-format -i
 
 deps: ## install what building and testing needs (Debian, Ubuntu)
-	tools/deps.sh
+	@tools/deps.sh
+
+ready:
+	@tools/deps.sh --check 2>/dev/null || tools/deps.sh
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+help: ## list the targets
+	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
+
+# run.sh reads these from its environment
+export ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK

@@ -32,4 +32,11 @@ bool log_enabled(enum log_level level, const char *subsystem);
  */
 int log_set_levels(const char *spec);
 
+/** log_levels_valid() - would log_set_levels() take it? */
+bool log_levels_valid(const char *spec);
+
+/** log_set_json() - whether errors are also printed as JSON lines (stats=json) */
+void log_set_json(bool on);
+bool log_json(void);
+
 #endif

@@ -30,7 +30,13 @@ void *mem_alloc(const char *what, size_t bytes, size_t align);
 /** mem_free_bytes() - what is left, in all ranges */
 size_t mem_free_bytes(void);
 
+/** mem_largest_bytes() - the largest piece that mem_alloc() could give at @align */
+size_t mem_largest_bytes(size_t align);
+
 /** mem_total_bytes() - what was handed over */
 size_t mem_total_bytes(void);
+
+/** mem_reset() - forget all ranges (unit tests) */
+void mem_reset(void);
 
 #endif

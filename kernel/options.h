@@ -21,7 +21,7 @@
 
 enum option_kind {
 	OPTION_BOOL,    /* 0 1 */
-	OPTION_UINT,    /* decimal or 0x..., min..max */
+	OPTION_UINT,    /* decimal or 0x..., min..max; max 0: no upper limit */
 	OPTION_WORD,    /* one of @allowed, separated by spaces */
 	OPTION_LIST,    /* comma-separated words of @allowed */
 	OPTION_MAC,     /* xx:xx:xx:xx:xx:xx, unicast, not zero */
@@ -55,7 +55,7 @@ unsigned options_parse(const char *line, const char *source);
 
 /** options_get() - the value of a key without port, or its fallback */
 const char *options_get(const char *key);
-uint64_t options_u64(const char *key); /* UINT and BOOL */
+uint64_t options_u64(const char *key); /* UINT and BOOL; 0 without value and fallback */
 
 /** options_port_get() - netN.key, else net.key, else the fallback. @key is written "net.key" */
 const char *options_port_get(const char *key, unsigned port);
@@ -69,6 +69,9 @@ int options_ip4(const char *text, uint32_t *be_addr, unsigned *prefix);
 
 /** options_mac() - parse xx:xx:xx:xx:xx:xx */
 int options_mac(const char *text, uint8_t mac[6]);
+
+/** options_print() - all keys with value, help and what is allowed, to the console */
+void options_print(void);
 
 /** options_reset() - forget values, tables and errors (unit tests) */
 void options_reset(void);

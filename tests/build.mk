@@ -1,14 +1,19 @@
 # Unit tests: one Criterion program per tests/unit/test_*.c, linked with the portable sources and
-# the test platform; built twice, plain and with ASan + UBSan.
+# the test platform (from an archive: a program takes what it uses); built twice, plain and with
+# ASan and UBSan.
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
-UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) $(APP_SRCS) \
-	tests/unit/plat_test.c $(wildcard tests/model/*.c)
+# of the platform's own files, those that touch no hardware
+UNIT_ARCH_SRCS := arch/x86_64/boot_info.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
+	arch/x86_64/efi/load_options.c
+UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
+	$(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
+	$(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
 UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 define unit_variant # name, extra flags
-$(BUILD)/$(1)/obj/%.o: %.c
+$(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
 	@mkdir -p $$(@D)
 	$$(CC) $$(UNIT_CFLAGS) $(2) -c -o $$@ $$<
 
