@@ -88,6 +88,10 @@ int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg);
  */
 int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg);
 
+/** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need
+ * not supply it */
+void plat_irq_off(void);
+
 /* ---- processor ---------------------------------------------------------------------------- */
 
 /* Vector instruction sets: present, and their register state switched on by us. */

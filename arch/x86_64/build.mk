@@ -1,4 +1,4 @@
-# The x86_64 kernel: build/x86_64/ringzero.elf (multiboot2 + PVH) and BOOTX64.EFI.
+# The x86_64 kernel: build/x86_64/ringzero.elf (multiboot2 + PVH). Images of it: image.mk.
 
 X86 := $(BUILD)/x86_64
 X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(APP_SRCS) $(wildcard arch/x86_64/*.c)
@@ -6,7 +6,10 @@ X86_ASMS := $(wildcard arch/x86_64/*.asm)
 X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)
 X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
-	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns
+	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns \
+	-ffunction-sections -fdata-sections
+X86_LDFLAGS := -m elf_x86_64 -nostdlib -static -T linker.ld --gc-sections --build-id=none \
+	--fatal-warnings -z noexecstack -z max-page-size=4096
 
 $(X86)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -15,5 +18,24 @@ $(X86)/obj/%.o: %.c
 $(X86)/obj/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -o $@ $<
+
+# Linked twice: the table of function names is made from the first link and must not move anything.
+
+$(X86)/symbols_none.c: tools/symbols.py
+	@mkdir -p $(@D)
+	tools/symbols.py --empty > $@
+
+$(X86)/symbols_table.c: $(X86)/unnamed.elf tools/symbols.py
+	nm $< | tools/symbols.py > $@
+
+$(X86)/symbols_%.o: $(X86)/symbols_%.c kernel/symbols.h
+	$(CC) $(X86_CFLAGS) -c -o $@ $<
+
+$(X86)/unnamed.elf: $(X86_OBJS) $(X86)/symbols_none.o linker.ld
+	$(LD) $(X86_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(X86)/ringzero.elf: $(X86_OBJS) $(X86)/symbols_table.o linker.ld
+	$(LD) $(X86_LDFLAGS) -o $@ $(filter %.o,$^)
+	nm $@ | tools/symbols.py | cmp - $(X86)/symbols_table.c
 
 -include $(shell find $(X86)/obj -name '*.d' 2>/dev/null)

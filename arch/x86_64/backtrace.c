@@ -1,0 +1,97 @@
+/*
+ * Backtraces over frame pointers: each function's frame starts with its caller's rbp and the
+ * return address. The chain may be broken by whatever went wrong, so it is followed only inside our
+ * stacks, upwards, and for so many steps.
+ */
+#include "arch/x86_64/image_layout.h"
+#include "arch/x86_64/stack.h"
+#include "arch/x86_64/trap_report.h"
+#include "kernel/console.h"
+#include "kernel/plat.h"
+#include "kernel/symbols.h"
+
+#define LINES_MAX 32
+#define CALLERS_MAX 4096 /* more do not fit on a stack */
+
+struct call_frame {
+	uint64_t caller_rbp, return_addr;
+};
+
+static bool is_text(uint64_t addr)
+{
+	return addr > (uint64_t)(uintptr_t)image_start && addr < (uint64_t)(uintptr_t)text_end;
+}
+
+static const struct call_frame *frame_at(uint64_t rbp)
+{
+	const struct stack *s = stack_of(rbp);
+
+	if (!s || rbp % sizeof(uint64_t) || stack_top(s) - rbp < sizeof(struct call_frame))
+		return NULL;
+	return (const struct call_frame *)(uintptr_t)rbp;
+}
+
+static void print_name(uint64_t addr, uint64_t back)
+{
+	uint64_t offset;
+	const char *name = symbols_find(&symbols_table, addr - back, &offset);
+
+	if (name)
+		console_printf("  %016llx %s+0x%llx\n", (unsigned long long)addr, name,
+		               (unsigned long long)(offset + back));
+	else
+		console_printf("  %016llx (no function)\n", (unsigned long long)addr);
+}
+
+void backtrace_print_address(uint64_t addr)
+{
+	print_name(addr, 0);
+}
+
+/* After a call through a bad pointer there is no frame yet, only the return address. */
+void backtrace_print_bad_call(uint64_t rip, uint64_t rsp)
+{
+	const struct stack *s = stack_of(rsp);
+
+	if (is_text(rip) || !s || rsp % sizeof(uint64_t))
+		return;
+
+	const uint64_t return_addr = *(const uint64_t *)(uintptr_t)rsp;
+
+	if (is_text(return_addr))
+		print_name(return_addr, 1);
+}
+
+/* A run of the same return address is recursion, of which one line tells as much as a hundred. */
+void backtrace_print(uint64_t rbp)
+{
+	const struct call_frame *f = frame_at(rbp);
+	uint64_t last = 0;
+	unsigned lines = 0, repeats = 0;
+
+	for (unsigned i = 0; i < CALLERS_MAX && lines < LINES_MAX; i++) {
+		if (f && f->return_addr == last) {
+			repeats++;
+		} else {
+			if (repeats)
+				console_printf("  the same %u times more\n", repeats);
+			if (!f || !is_text(f->return_addr))
+				return;
+			/* The call stands before the address that it returns to. */
+			print_name(f->return_addr, 1);
+			last = f->return_addr;
+			repeats = 0;
+			lines++;
+		}
+		if (stack_of(f->caller_rbp) == stack_of(rbp) && f->caller_rbp <= rbp)
+			return;
+		rbp = f->caller_rbp;
+		f = frame_at(rbp);
+	}
+}
+
+void plat_backtrace(void)
+{
+	console_printf("backtrace:\n");
+	backtrace_print((uint64_t)(uintptr_t)__builtin_frame_address(0));
+}

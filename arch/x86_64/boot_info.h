@@ -1,0 +1,76 @@
+/*
+ * What the boot loader left: free memory, the ACPI root pointer, the command line. Each loader has
+ * its own format; the parsers turn all of them into struct boot_info and copy what they need, so
+ * that nothing of the loader's memory is used afterwards. They are pure functions and trust
+ * nothing: physical memory is reached through a reader that says what is readable.
+ *
+ *	boot_info_parse(&bi, kind, arg, phys);
+ *	boot_info_exclude(&bi, image, bytes);
+ */
+#ifndef ARCH_X86_64_BOOT_INFO_H
+#define ARCH_X86_64_BOOT_INFO_H
+
+#include "kernel/compiler.h"
+#include "kernel/main.h"
+
+#define BOOT_RANGES_MAX 30    /* leaves mem_add() room for what start.c adds of its own */
+#define BOOT_ENTRIES_MAX 1024 /* of a loader's memory map; more are ignored */
+#define BOOT_RSDP_MAX 36
+
+enum boot_kind { BOOT_PVH = 1, BOOT_MULTIBOOT2 = 2, BOOT_EFI = 3 }; /* boot.asm */
+
+struct boot_range {
+	uint64_t base, end;
+};
+
+struct boot_info {
+	const char *loader;
+	char cmdline[BOOT_CMDLINE_LEN];
+	bool cmdline_cut;            /* it was longer */
+	uint64_t rsdp_phys;          /* 0: unknown, or in @rsdp */
+	uint8_t rsdp[BOOT_RSDP_MAX]; /* multiboot2 passes a copy */
+	unsigned rsdp_len;           /* 0: no copy */
+	unsigned nb_ranges;
+	struct boot_range ranges[BOOT_RANGES_MAX]; /* free memory, rising, never touching */
+	uint64_t dropped_bytes;                    /* free, but in no range: the table was full */
+};
+
+/** The reader: the bytes at @phys, NULL when not all @len of them can be read */
+typedef const void *(*boot_phys_fn)(uint64_t phys, uint64_t len);
+
+/**
+ * boot_info_parse() - read what the loader of @kind passed at physical address @arg
+ *
+ * Return: 0, or -EINVAL when it is not what that loader passes; @bi is then empty but valid.
+ */
+int boot_info_parse(struct boot_info *bi, enum boot_kind kind, uint64_t arg, boot_phys_fn phys);
+
+/** boot_info_add() - [@base, @base + @len) is free; may overlap what is known */
+void boot_info_add(struct boot_info *bi, uint64_t base, uint64_t len);
+
+/** boot_info_exclude() - [@base, @base + @len) is not free */
+void boot_info_exclude(struct boot_info *bi, uint64_t base, uint64_t len);
+
+/** boot_info_align() - shrink every range to whole pages, drop what is empty then */
+void boot_info_align(struct boot_info *bi);
+
+/**
+ * boot_find_rsdp() - search the places of ACPI 6.5, 5.2.5.1: the first KiB of the EBDA, then
+ * 0xe0000 to 0xfffff
+ *
+ * Return: its physical address, 0 when there is none with a good checksum.
+ */
+uint64_t boot_find_rsdp(boot_phys_fn phys);
+
+/* One for each loader; see boot_info_parse(), which clears @bi before. */
+int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
+int boot_parse_multiboot2(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
+int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
+
+/** boot_info_cmdline() - take over a command line's first line; at most @max bytes are read */
+void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max);
+
+/** boot_info_cmdline_phys() - the same for a text of unknown length at a physical address */
+void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn phys);
+
+#endif

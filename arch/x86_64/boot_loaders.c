@@ -1,0 +1,246 @@
+/*
+ * The three formats in which loaders describe the machine: PVH's hvm_start_info (Xen
+ * public/arch-x86/hvm/start_info.h), multiboot2's tags (Multiboot2 specification 3.6) and the
+ * memory map of UEFI behind struct efi_handoff (UEFI 2.10, 7.2.3). Usable entries are added first
+ * and all others taken out afterwards, so that a map whose entries overlap errs to the safe side.
+ */
+#include "arch/x86_64/boot_info.h"
+#include "arch/x86_64/efi_handoff.h"
+#include "kernel/errno.h"
+#include "kernel/string.h"
+
+/* Entries of PVH and multiboot2 maps mean the same types as the BIOS's E820. */
+#define MEMORY_USABLE 1
+
+struct map_entry {
+	uint64_t base, len;
+	bool usable;
+};
+
+/* Reads the entry @pos bytes into a map. */
+typedef struct map_entry (*map_read_fn)(const uint8_t *map, uint64_t pos);
+
+static void map_apply(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
+                      map_read_fn read)
+{
+	const uint64_t nb = min_u64(bytes / stride, BOOT_ENTRIES_MAX);
+
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct map_entry e = read(map, i * stride);
+
+		if (e.usable)
+			boot_info_add(bi, e.base, e.len);
+	}
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct map_entry e = read(map, i * stride);
+
+		if (!e.usable)
+			boot_info_exclude(bi, e.base, e.len);
+	}
+}
+
+/* ---- PVH ---------------------------------------------------------------------------------- */
+
+#define PVH_MAGIC 0x336ec578
+
+struct pvh_start_info {
+	uint32_t magic, version, flags, nb_modules;
+	uint64_t modules, cmdline, rsdp;
+	/* from version 1 on */
+	uint64_t memmap;
+	uint32_t memmap_entries, reserved;
+};
+static_assert(sizeof(struct pvh_start_info) == 56, "hvm_start_info, version 1");
+
+struct pvh_memmap_entry {
+	uint64_t addr, size;
+	uint32_t type, reserved;
+};
+static_assert(sizeof(struct pvh_memmap_entry) == 24, "hvm_memmap_table_entry");
+
+static struct map_entry pvh_entry_read(const uint8_t *map, uint64_t pos)
+{
+	struct pvh_memmap_entry e;
+
+	memcpy(&e, map + pos, sizeof(e));
+	return (struct map_entry){e.addr, e.size, e.type == MEMORY_USABLE};
+}
+
+int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
+{
+	struct pvh_start_info si;
+	const void *p = phys(arg, sizeof(si));
+
+	if (!p)
+		return -EINVAL;
+	memcpy(&si, p, sizeof(si));
+	if (si.magic != PVH_MAGIC || si.version < 1)
+		return -EINVAL;
+	bi->loader = "pvh";
+	bi->rsdp_phys = si.rsdp;
+	boot_info_cmdline_phys(bi, si.cmdline, phys);
+
+	const uint64_t bytes =
+	    min_u64(si.memmap_entries, BOOT_ENTRIES_MAX) * sizeof(struct pvh_memmap_entry);
+	const uint8_t *map = phys(si.memmap, bytes);
+
+	if (!map)
+		return -EINVAL;
+	map_apply(bi, map, bytes, sizeof(struct pvh_memmap_entry), pvh_entry_read);
+	return 0;
+}
+
+/* ---- multiboot2 --------------------------------------------------------------------------- */
+
+#define MB2_BYTES_MAX (1u << 20)
+#define MB2_TAGS_MAX 256
+#define MB2_TAG_ALIGN 8
+
+#define MB2_TAG_END 0
+#define MB2_TAG_CMDLINE 1
+#define MB2_TAG_MMAP 6
+#define MB2_TAG_ACPI_OLD 14
+#define MB2_TAG_ACPI_NEW 15
+
+struct mb2_tag {
+	uint32_t type, size; /* size with this header, without padding */
+};
+
+struct mb2_mmap_header { /* behind the tag's header */
+	uint32_t entry_size, entry_version;
+};
+
+struct mb2_mmap_entry {
+	uint64_t addr, len;
+	uint32_t type, reserved;
+};
+static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
+
+static struct map_entry mb2_entry_read(const uint8_t *map, uint64_t pos)
+{
+	struct mb2_mmap_entry e;
+
+	memcpy(&e, map + pos, sizeof(e));
+	return (struct map_entry){e.addr, e.len, e.type == MEMORY_USABLE};
+}
+
+static void mb2_mmap(struct boot_info *bi, const uint8_t *body, uint32_t len)
+{
+	struct mb2_mmap_header h;
+
+	if (len < sizeof(h))
+		return;
+	memcpy(&h, body, sizeof(h));
+	if (h.entry_size < sizeof(struct mb2_mmap_entry))
+		return;
+	map_apply(bi, body + sizeof(h), len - sizeof(h), h.entry_size, mb2_entry_read);
+}
+
+static void mb2_rsdp(struct boot_info *bi, const uint8_t *body, uint32_t len)
+{
+	const unsigned n = (unsigned)min_u64(len, sizeof(bi->rsdp));
+
+	if (n <= bi->rsdp_len)
+		return; /* the new one is longer and wins, whichever comes first */
+	memcpy(bi->rsdp, body, n);
+	bi->rsdp_len = n;
+}
+
+static void mb2_tag(struct boot_info *bi, uint32_t type, const uint8_t *body, uint32_t len)
+{
+	switch (type) {
+	case MB2_TAG_CMDLINE:
+		boot_info_cmdline(bi, (const char *)body, len);
+		break;
+	case MB2_TAG_MMAP:
+		mb2_mmap(bi, body, len);
+		break;
+	case MB2_TAG_ACPI_OLD:
+	case MB2_TAG_ACPI_NEW:
+		mb2_rsdp(bi, body, len);
+		break;
+	default:
+		break;
+	}
+}
+
+int boot_parse_multiboot2(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
+{
+	const uint32_t head = 2 * sizeof(uint32_t); /* total size, reserved */
+	const uint8_t *info = phys(arg, head);
+	uint32_t total;
+
+	if (!info)
+		return -EINVAL;
+	memcpy(&total, info, sizeof(total));
+	if (total < head || total > MB2_BYTES_MAX)
+		return -EINVAL;
+	info = phys(arg, total);
+	if (!info)
+		return -EINVAL;
+	bi->loader = "multiboot2";
+
+	uint32_t pos = head;
+
+	for (unsigned i = 0; i < MB2_TAGS_MAX; i++) {
+		struct mb2_tag tag;
+
+		if (total - pos < sizeof(tag))
+			break;
+		memcpy(&tag, info + pos, sizeof(tag));
+		if (tag.type == MB2_TAG_END || tag.size < sizeof(tag) || tag.size > total - pos)
+			break;
+		mb2_tag(bi, tag.type, info + pos + sizeof(tag), tag.size - (uint32_t)sizeof(tag));
+		pos += (uint32_t)min_u64(align_up(tag.size, MB2_TAG_ALIGN), total - pos);
+	}
+	return 0;
+}
+
+/* ---- EFI ---------------------------------------------------------------------------------- */
+
+#define EFI_BOOT_SERVICES_CODE 3
+#define EFI_BOOT_SERVICES_DATA 4
+#define EFI_CONVENTIONAL 7
+#define EFI_PAGE_SHIFT 12
+#define EFI_PAGES_MAX (1ull << (64 - EFI_PAGE_SHIFT))
+#define EFI_DESC_SIZE_MAX 4096
+
+struct efi_descriptor {
+	uint32_t type, pad;
+	uint64_t phys, virt, nb_pages, attribute;
+};
+static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 2.10, EFI_MEMORY_DESCRIPTOR");
+
+static struct map_entry efi_entry_read(const uint8_t *map, uint64_t pos)
+{
+	struct efi_descriptor d;
+
+	memcpy(&d, map + pos, sizeof(d));
+	return (struct map_entry){d.phys, min_u64(d.nb_pages, EFI_PAGES_MAX - 1) << EFI_PAGE_SHIFT,
+	                          d.type == EFI_CONVENTIONAL || d.type == EFI_BOOT_SERVICES_CODE ||
+	                              d.type == EFI_BOOT_SERVICES_DATA};
+}
+
+int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
+{
+	struct efi_handoff h;
+	const void *p = phys(arg, sizeof(h));
+
+	if (!p)
+		return -EINVAL;
+	memcpy(&h, p, sizeof(h));
+	if (h.magic != EFI_HANDOFF_MAGIC || h.desc_size < sizeof(struct efi_descriptor) ||
+	    h.desc_size > EFI_DESC_SIZE_MAX)
+		return -EINVAL;
+	bi->loader = "uefi";
+	bi->rsdp_phys = h.rsdp;
+	boot_info_cmdline_phys(bi, h.cmdline, phys);
+
+	const uint64_t bytes = min_u64(h.map_bytes, BOOT_ENTRIES_MAX * h.desc_size);
+	const uint8_t *map = phys(h.map, bytes);
+
+	if (!map)
+		return -EINVAL;
+	map_apply(bi, map, bytes, h.desc_size, efi_entry_read);
+	return 0;
+}

@@ -1,0 +1,139 @@
+/*
+ * The processor: floating point and vector state switched on, and what vector code may use.
+ * An instruction set counts only when CPUID names it and the register state it needs is enabled
+ * in XCR0; without the latter the first such instruction would fault (Intel SDM vol. 1, 13.3 and
+ * 14.3). The kernel itself is compiled without vector registers, so no interrupt handler has to
+ * save them.
+ */
+#include "arch/x86_64/machine.h"
+
+#include "arch/x86_64/regs.h"
+#include "kernel/log.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+
+#define CR0_MP (1ull << 1)
+#define CR0_EM (1ull << 2)
+#define CR0_TS (1ull << 3)
+#define CR0_NE (1ull << 5)
+
+#define CR4_OSFXSR (1ull << 9)
+#define CR4_OSXMMEXCPT (1ull << 10)
+#define CR4_OSXSAVE (1ull << 18)
+
+#define XCR0_X87 (1ull << 0)
+#define XCR0_SSE (1ull << 1)
+#define XCR0_AVX (1ull << 2)
+#define XCR0_AVX512 (7ull << 5) /* mask registers, upper halves, registers 16 to 31 */
+
+#define CPUID1_ECX_SSSE3 (1u << 9)
+#define CPUID1_ECX_SSE41 (1u << 19)
+#define CPUID1_ECX_SSE42 (1u << 20)
+#define CPUID1_ECX_XSAVE (1u << 26)
+#define CPUID1_ECX_AVX (1u << 28)
+#define CPUID7_EBX_AVX2 (1u << 5)
+#define CPUID7_EBX_AVX512F (1u << 16)
+#define CPUID7_EBX_AVX512DQ (1u << 17)
+#define CPUID7_EBX_AVX512BW (1u << 30)
+#define CPUID7_EBX_AVX512VL (1u << 31)
+
+#define NEED_SSE (CPUID1_ECX_SSSE3 | CPUID1_ECX_SSE41 | CPUID1_ECX_SSE42)
+#define NEED_AVX512                                                                                \
+	(CPUID7_EBX_AVX512F | CPUID7_EBX_AVX512DQ | CPUID7_EBX_AVX512BW | CPUID7_EBX_AVX512VL)
+
+#define MXCSR_DEFAULT 0x1f80u /* all exceptions masked, round to nearest */
+
+static unsigned isa;
+
+static uint64_t xcr0_read(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static void xcr0_write(uint64_t v)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+}
+
+static void fpu_enable(void)
+{
+	const uint32_t mxcsr = MXCSR_DEFAULT;
+
+	cr0_write((cr0_read() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
+	cr4_write(cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+	__asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+}
+
+/* Return: the state components that are on, as in XCR0. */
+static uint64_t xstate_enable(uint32_t leaf1_ecx)
+{
+	uint64_t want = XCR0_X87 | XCR0_SSE;
+
+	if (!(leaf1_ecx & CPUID1_ECX_XSAVE))
+		return want;
+	cr4_write(cr4_read() | CR4_OSXSAVE);
+
+	const struct cpuid leaf13 = cpuid(13, 0);
+	const uint64_t has = (uint64_t)leaf13.edx << 32 | leaf13.eax;
+
+	if (leaf1_ecx & CPUID1_ECX_AVX)
+		want |= has & XCR0_AVX;
+	/* the three components go together, and only on top of AVX */
+	if ((want & XCR0_AVX) && (has & XCR0_AVX512) == XCR0_AVX512)
+		want |= XCR0_AVX512;
+	xcr0_write(want);
+	return xcr0_read();
+}
+
+static unsigned isa_detect(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint64_t xcr0)
+{
+	unsigned found = 0;
+
+	if ((leaf1_ecx & NEED_SSE) == NEED_SSE)
+		found |= ISA_SSE;
+	if ((xcr0 & XCR0_AVX) && (leaf7_ebx & CPUID7_EBX_AVX2))
+		found |= ISA_AVX2;
+	if ((found & ISA_AVX2) && (xcr0 & XCR0_AVX512) == XCR0_AVX512 &&
+	    (leaf7_ebx & NEED_AVX512) == NEED_AVX512)
+		found |= ISA_AVX512;
+	return found;
+}
+
+/* The brand string of leaves 0x80000002 to 4, without the blanks that pad it on both sides. */
+static const char *cpu_name(char buf[49])
+{
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct cpuid r = cpuid(0x80000002u + i, 0);
+
+		memcpy(buf + 16 * i, &r, 16);
+	}
+	buf[48] = '\0';
+	for (size_t n = strlen(buf); n > 0 && buf[n - 1] == ' '; n--)
+		buf[n - 1] = '\0';
+	for (; *buf == ' '; buf++)
+		;
+	return *buf ? buf : "unnamed processor";
+}
+
+void cpu_init(void)
+{
+	const uint32_t leaf1_ecx = cpuid(1, 0).ecx;
+	char name[49];
+
+	fpu_enable();
+
+	const uint64_t xcr0 = xstate_enable(leaf1_ecx);
+
+	isa = isa_detect(leaf1_ecx, cpuid(7, 0).ebx, xcr0);
+	log_info("cpu", "%s, vector code:%s%s%s%s", cpu_name(name), isa ? "" : " none",
+	         isa & ISA_SSE ? " sse" : "", isa & ISA_AVX2 ? " avx2" : "",
+	         isa & ISA_AVX512 ? " avx512" : "");
+}
+
+unsigned plat_isa(void)
+{
+	return isa;
+}

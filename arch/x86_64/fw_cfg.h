@@ -1,0 +1,16 @@
+/* QEMU's fw_cfg: named files from the machine's command line (QEMU docs/specs/fw_cfg). */
+#ifndef ARCH_X86_64_FW_CFG_H
+#define ARCH_X86_64_FW_CFG_H
+
+#include "kernel/compiler.h"
+
+/**
+ * fw_cfg_read() - read a file as text
+ * @buf: gets at most @size - 1 bytes and a 0 byte
+ *
+ * Return: the file's length, which may be more than what fitted; -1 when there is no fw_cfg or no
+ * such file.
+ */
+int64_t fw_cfg_read(const char *name, char *buf, size_t size);
+
+#endif

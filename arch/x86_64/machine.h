@@ -1,0 +1,20 @@
+/* The steps of bringing up the machine, in the order in which start.c takes them. */
+#ifndef ARCH_X86_64_MACHINE_H
+#define ARCH_X86_64_MACHINE_H
+
+/** cpu_init() - switch on the vector register state and remember what the processor can do */
+void cpu_init(void);
+
+/** clock_init() - find and calibrate the clock; needs acpi_init() */
+void clock_init(void);
+
+/** apic_init() - local APIC on, interrupt controllers masked; needs trap_init() and acpi_init() */
+void apic_init(void);
+
+/** pci_host_init() - find out how configuration space is reached; needs acpi_init() */
+void pci_host_init(void);
+
+/** apic_eoi() - tell the local APIC that the interrupt was taken */
+void apic_eoi(void);
+
+#endif
