@@ -11,7 +11,7 @@
 
 #include "kernel/compiler.h"
 
-#define PCI_DEVICES_MAX 256
+#define PCI_DEVICES_MAX 320 /* 255 bridges, and what hangs on them */
 #define PCI_BARS 6
 #define PCI_CAPS_MAX 48 /* (256 - 64) / 4: more in one list means a loop */
 
@@ -46,15 +46,20 @@ struct pci_dev {
 	uint16_t vendor, device, subvendor, subdevice;
 	uint32_t class_code; /* class << 16 | subclass << 8 | interface */
 	uint8_t revision, header_type, irq_line, irq_pin;
+	bool sized; /* are the BARs known? */
 	struct pci_bar bar[PCI_BARS];
 	char name[16]; /* "0000:00:03.0" */
 };
 
-/** pci_scan() - find every function behind the host bridge, bridges included, and size its BARs.
- * Unassigned BARs of endpoints are assigned. Return: functions found, 0..PCI_DEVICES_MAX */
+/** pci_scan() - find every function behind the host bridge, bridges included, and size the BARs of
+ * network controllers. Unassigned BARs are assigned. Return: functions found, 0..PCI_DEVICES_MAX */
 unsigned pci_scan(void);
 unsigned pci_count(void);
 struct pci_dev *pci_dev(unsigned i);
+
+/** pci_size() - find out the BARs of a function that pci_scan() did not size; to be called before
+ * any other function that is about BARs */
+void pci_size(struct pci_dev *d);
 
 uint8_t pci_read8(const struct pci_dev *d, unsigned offset);
 uint16_t pci_read16(const struct pci_dev *d, unsigned offset);
@@ -63,11 +68,12 @@ void pci_write8(const struct pci_dev *d, unsigned offset, uint8_t v);
 void pci_write16(const struct pci_dev *d, unsigned offset, uint16_t v);
 void pci_write32(const struct pci_dev *d, unsigned offset, uint32_t v);
 
-/** pci_cap_next() - offset of the next capability with @id behind @after (0: from the start), 0 if
- * there is none. Bounded: a list that loops ends after PCI_CAPS_MAX entries */
+/** pci_cap_next() - offset of the next capability with @id (0: any) behind @after (0: from the
+ * start), 0 if there is none. Bounded: a list that loops ends after PCI_CAPS_MAX entries */
 unsigned pci_cap_next(const struct pci_dev *d, uint8_t id, unsigned after);
 
-/** pci_enable() - switch on memory and I/O decoding and bus mastering */
+/** pci_enable() - switch on memory and I/O decoding (not where a BAR has no address) and bus
+ * mastering */
 void pci_enable(const struct pci_dev *d);
 /** pci_disable_master() - no more DMA from this function */
 void pci_disable_master(const struct pci_dev *d);
