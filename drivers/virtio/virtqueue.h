@@ -3,10 +3,10 @@
  * in vq_split.h. Index discipline: _idx is a free-running 16-bit counter, _pos a position in a
  * ring, id a buffer id as the device knows it.
  *
- *	vq_split_add(vq, bufs, n, cookie);	(for each buffer of the burst)
- *	vq_split_publish(vq);			(once a burst)
- *	if (vq_split_need_kick(vq))		(at most once a burst)
- *		ops->notify(vd, vq);
+ *	vq_split_add(vq, bufs, n, flags, cookie);  (for each buffer of the burst)
+ *	vq_split_publish(vq);			   (once a burst)
+ *	if (vq_split_need_kick(vq))		   (at most once a burst)
+ *		virtqueue_notify(vq);
  *	while (vq_split_used_pop(vq, &used)) ...
  *
  * What the device says is checked in used_pop. A device that breaks the protocol sets @broken;
@@ -44,10 +44,10 @@ struct virtqueue {
 		struct vring_desc *desc;
 		struct vring_avail *avail;
 		struct vring_used *used;
+		uint16_t *used_event;  /* with EVENT_IDX: ours to write, behind avail.ring */
+		uint16_t *avail_event; /* with EVENT_IDX: the device's, behind used.ring */
 	} split;
 	struct vq_slot *slot;
-	struct vring_desc *indirect; /* nentries tables of VQ_SEGS_MAX, NULL: not used */
-	uint64_t indirect_iova;
 
 	uint16_t nentries;
 	uint16_t free_cnt;        /* descriptors not with the device */
@@ -57,18 +57,27 @@ struct virtqueue {
 	uint16_t used_cons_idx;   /* next used entry to look at */
 	uint16_t used_idx_shadow; /* the device's used index as last read */
 	bool event_idx;
-	bool device_writes; /* Rx: the device writes the buffers */
 	bool broken;
 
 	/* cold */
-	uint16_t index;
-	uint16_t vector;     /* what the transport set, VIRTIO_NO_VECTOR for none */
-	uint16_t notify_off; /* the transport's own */
-	volatile void *notify_addr;
-	uint64_t desc_iova, avail_iova, used_iova;
 	struct virtio_dev *vd;
 	uint64_t kicks;
+	struct vring_desc *indirect; /* nentries tables of VQ_SEGS_MAX; NULL: chains are used */
+	uint64_t indirect_iova;
+	uint64_t desc_iova, avail_iova, used_iova;
+	volatile void *notify_addr; /* the transport's own */
+	uint16_t index;             /* the device's number of this queue */
 	const char *broken_why;
 } __attribute__((aligned(CACHE_LINE)));
+
+/** virtqueue_break() - the device broke the protocol: count it, and never look at the ring again */
+COLD void virtqueue_break(struct virtqueue *vq, const char *why);
+
+/** virtqueue_notify() - tell the device of published buffers; counted */
+static inline void virtqueue_notify(struct virtqueue *vq)
+{
+	vq->kicks++;
+	vq->vd->ops->notify(vq->vd, vq);
+}
 
 #endif

@@ -1,0 +1,424 @@
+/*
+ * The virtio network device (virtio 5.1): what is accepted of what is offered, the sizes of its
+ * queues, the life of the port from probe over start to stop, and the cold netdev operations. The
+ * hot ones are chosen in vnet_paths.c.
+ */
+#include "drivers/virtio/virtio_net.h"
+#include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_hdr.h"
+#include "drivers/virtio/vnet_report.h"
+#include "drivers/virtio/vq_split.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+
+/* Everything that is implemented; VERSION_1 is required of a modern device, the rest is optional.
+ */
+#define VNET_FEATURES                                                                              \
+	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
+	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX |                                             \
+	 VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF |      \
+	 VIRTIO_NET_F_SPEED_DUPLEX)
+#define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
+#define MTU_DEFAULT 1500
+
+const struct option virtio_net_options[] = {
+    {.key = "net.mrg_rxbuf",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "accept mergeable receive buffers when offered"},
+    {.key = "net.rxd",
+     .kind = OPTION_UINT,
+     .min = 1,
+     .max = VRING_SIZE_MAX,
+     .help = "receive descriptors (the device's own number)"},
+    {.key = "net.txd",
+     .kind = OPTION_UINT,
+     .min = 1,
+     .max = VRING_SIZE_MAX,
+     .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
+    {.key = "net.mtu",
+     .kind = OPTION_UINT,
+     .min = NETDEV_MTU_MIN,
+     .max = NETDEV_MTU_MAX,
+     .help = "MTU in bytes (the device's, or 1500)"},
+    {.key = "net.speed",
+     .kind = OPTION_UINT,
+     .fallback = "0xffffffff",
+     .max = NETDEV_SPEED_UNKNOWN,
+     .help = "link speed in Mb/s to report when the device does not"},
+};
+const unsigned virtio_net_nb_options = ARRAY_SIZE(virtio_net_options);
+
+static struct vnet *to_vnet(struct netdev *dev)
+{
+	return container_of(dev, struct vnet, dev);
+}
+
+/* ---- link --------------------------------------------------------------------------------- */
+
+/* Link state and speed as the device has them now (virtio 5.1.4). A device without STATUS is
+ * always up. */
+static void link_read(struct vnet *vn)
+{
+	uint16_t status = VIRTIO_NET_S_LINK_UP;
+	uint32_t speed = NETDEV_SPEED_UNKNOWN;
+
+	if (virtio_has(vn->vd, VIRTIO_NET_F_STATUS) &&
+	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, status), &status,
+	                           sizeof(status)))
+		return; /* unreadable for now: what was known stays */
+	if (virtio_has(vn->vd, VIRTIO_NET_F_SPEED_DUPLEX))
+		virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, speed), &speed,
+		                       sizeof(speed));
+	vn->dev.speed = speed != NETDEV_SPEED_UNKNOWN ? speed : vn->speed_option;
+	vn->dev.link_up = (status & VIRTIO_NET_S_LINK_UP) && !vn->failed;
+}
+
+static void queue_check(struct vnet *vn, const struct virtqueue *vq, const char *direction)
+{
+	if (!vq->broken || vn->failed)
+		return;
+	vn->failed = true;
+	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
+	        vn->dev.port, direction, vq->index / 2, vq->broken_why);
+}
+
+static void vnet_link_poll(struct netdev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+	const bool was_up = dev->link_up;
+	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < vn->nb_queues; i++) {
+		queue_check(vn, &vn->rxq[i].vq, "Rx");
+		queue_check(vn, &vn->txq[i].vq, "Tx");
+	}
+	if (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE &&
+	    !(vn->failed && was_up))
+		return;
+	vn->config_seen = interrupts;
+	if (!vn->failed && (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET)) {
+		vn->failed = true;
+		log_err("virtio_net", "port %u: the device needs a reset; port is down", dev->port);
+	}
+	link_read(vn);
+	if (dev->link_up != was_up)
+		log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
+}
+
+/* In interrupt context. */
+static void vnet_irq(struct virtio_dev *vd, unsigned vector)
+{
+	struct vnet *vn = vd->driver;
+	uint64_t *counter = &vn->config_interrupts;
+
+	if (vector > vn->nb_queues)
+		return;
+	if (vector)
+		counter = &vn->rxq[vector - 1].interrupts;
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+/* ---- start and stop ----------------------------------------------------------------------- */
+
+static int queues_enable(struct vnet *vn)
+{
+	struct virtio_dev *vd = vn->vd;
+	int err = 0;
+
+	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
+		uint16_t vector = VIRTIO_NO_VECTOR;
+
+		if (vd->irq_mode == VIRTIO_IRQ_MSIX)
+			vector = (uint16_t)(1 + i);
+		else if (vd->irq_mode == VIRTIO_IRQ_SHARED)
+			vector = 0;
+		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vector);
+		if (!err)
+			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_NO_VECTOR);
+	}
+	if (err)
+		log_err("virtio_net", "%s: the device does not take its queues (error %d)",
+		        vd->name, -err);
+	return err;
+}
+
+static void config_vector(struct virtio_dev *vd)
+{
+	if (vd->irq_mode != VIRTIO_IRQ_MSIX && vd->irq_mode != VIRTIO_IRQ_SHARED)
+		return;
+	if (vd->ops->set_config_vector(vd, 0)) {
+		log_warn("virtio_net", "%s: no vector for configuration changes; polling for them",
+		         vd->name);
+		vd->irq_mode = VIRTIO_IRQ_NONE;
+	}
+}
+
+/* Which features to ask for; the device is in the state of virtio_dev_begin(). */
+static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
+{
+	uint64_t wanted = VNET_FEATURES;
+	uint16_t mtu = 0;
+
+	if (!options_port_u64("net.mrg_rxbuf", port))
+		wanted &= ~VIRTIO_NET_F_MRG_RXBUF;
+	if (vd->legacy)
+		wanted &= LEGACY_FEATURES;
+	else
+		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
+
+	/* an MTU below IPv4's least is a lie: do not accept the feature (virtio 5.1.4.2) */
+	if ((vd->device_features & VIRTIO_NET_F_MTU) &&
+	    (virtio_dev_config_read(vd, offsetof(struct virtio_net_config, mtu), &mtu,
+	                            sizeof(mtu)) ||
+	     mtu < VIRTIO_NET_MTU_MIN)) {
+		log_warn("virtio_net", "%s: the device's MTU of %u is below %u; not used", vd->name,
+		         mtu, VIRTIO_NET_MTU_MIN);
+		wanted &= ~VIRTIO_NET_F_MTU;
+	}
+	return wanted;
+}
+
+static int negotiate(struct vnet *vn, unsigned port)
+{
+	int err = virtio_dev_begin(vn->vd);
+
+	if (!err)
+		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
+	vn->negotiated = !err;
+	return err;
+}
+
+static int vnet_start(struct netdev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+	int err = 0;
+
+	if (vn->started)
+		return -EBUSY;
+	if (!vn->negotiated)
+		err = negotiate(vn, dev->port);
+	if (err)
+		return err;
+	vn->failed = false;
+	vnet_queues_init(vn);
+	config_vector(vn->vd);
+	err = queues_enable(vn);
+	if (err)
+		goto err_reset;
+	err = virtio_dev_ready(vn->vd);
+	if (err)
+		goto err_reset;
+	vn->started = true;
+	vnet_queues_fill(vn);
+	link_read(vn);
+	return 0;
+
+err_reset:
+	virtio_dev_reset(vn->vd);
+	vn->negotiated = false;
+	return err;
+}
+
+static void vnet_stop(struct netdev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	if (!vn->started)
+		return;
+	vn->started = false;
+	vn->negotiated = false;
+	dev->link_up = false;
+	/* a device that does not stop keeps its buffers: better lost than written to */
+	if (!virtio_dev_reset(vn->vd))
+		vnet_queues_drain(vn);
+}
+
+static void vnet_stats(const struct netdev *dev, uint16_t queue, struct netdev_stats *out)
+{
+	const struct vnet *vn = container_of(dev, struct vnet, dev);
+	const struct vnet_rxq *rx = &vn->rxq[queue];
+	const struct vnet_txq *tx = &vn->txq[queue];
+
+	out->rx_packets += rx->stats.packets;
+	out->rx_bytes += rx->stats.bytes;
+	out->rx_errors += rx->stats.errors;
+	out->rx_nombuf += rx->stats.nombuf;
+	out->tx_packets += tx->stats.packets;
+	out->tx_bytes += tx->stats.bytes;
+	out->tx_errors += tx->stats.errors;
+	out->kicks += rx->vq.kicks + tx->vq.kicks;
+	out->interrupts += __atomic_load_n(&rx->interrupts, __ATOMIC_RELAXED);
+	if (!queue) /* the configuration's are told with those of the first queue */
+		out->interrupts += __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+}
+
+static const struct netdev_ops vnet_ops = {
+    .start = vnet_start,
+    .stop = vnet_stop,
+    .stats = vnet_stats,
+    .link_poll = vnet_link_poll,
+    .describe = vnet_describe,
+};
+
+/* ---- probing ------------------------------------------------------------------------------ */
+
+/* MAC address: option, device, or a random one (virtio 5.1.5). */
+static int read_mac(struct vnet *vn, unsigned port)
+{
+	const char *option = options_port_get("net.mac", port);
+
+	if (option)
+		return options_mac(option, vn->dev.mac);
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MAC))
+		return virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mac),
+		                              vn->dev.mac, sizeof(vn->dev.mac));
+	plat_random(vn->dev.mac, sizeof(vn->dev.mac));
+	vn->dev.mac[0] = (uint8_t)((vn->dev.mac[0] & 0xfc) | 0x02); /* local, unicast */
+	return 0;
+}
+
+/* MTU: the option within the device's bound, the device's own, or Ethernet's. */
+static int read_mtu(struct vnet *vn, unsigned port)
+{
+	uint16_t max = NETDEV_MTU_MAX;
+	const bool told = virtio_has(vn->vd, VIRTIO_NET_F_MTU);
+	int err = 0;
+
+	if (told)
+		err = virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mtu), &max,
+		                             sizeof(max));
+	if (err)
+		return err;
+	if (max > NETDEV_MTU_MAX) {
+		log_info("virtio_net", "port %u: the device's MTU of %u is more than %u; using %u",
+		         port, max, NETDEV_MTU_MAX, NETDEV_MTU_MAX);
+		max = NETDEV_MTU_MAX;
+	}
+	vn->dev.mtu = told ? max : MTU_DEFAULT;
+	if (options_given("net.mtu", port)) {
+		const uint64_t mtu = options_port_u64("net.mtu", port);
+
+		if (mtu > max)
+			log_warn("virtio_net",
+			         "port %u: net.mtu=%u is more than the device's %u; "
+			         "using %u",
+			         port, (unsigned)mtu, max, max);
+		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
+	}
+	return 0;
+}
+
+/* Size of a queue: the option within the device's bound (virtio 2.7, 4.1.5.1.3). 0: unusable. */
+static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint16_t index)
+{
+	const struct virtio_transport_ops *ops = vn->vd->ops;
+	const uint16_t max = ops->queue_size(vn->vd, index);
+	uint16_t size = max;
+
+	if (!max || max > VRING_SIZE_MAX || (ops->queue_size_is_fixed && !is_power_of_two(max))) {
+		log_err("virtio_net",
+		        "%s: queue %u has %u entries; a power of two up to %u is "
+		        "needed",
+		        vn->vd->name, index, max, VRING_SIZE_MAX);
+		return 0;
+	}
+	if (options_given(key, port)) {
+		const uint64_t wish = options_port_u64(key, port);
+
+		if (wish > max || (ops->queue_size_is_fixed && wish != max))
+			log_warn("virtio_net", "port %u: %s=%u, but the device has %u; using %u",
+			         port, key, (unsigned)wish, max, max);
+		else
+			size = (uint16_t)wish;
+	}
+	if (!is_power_of_two(size)) {
+		const uint16_t down = (uint16_t)(1u << (31 - __builtin_clz(size)));
+
+		log_warn("virtio_net", "port %u: %s=%u is no power of two; using %u", port, key,
+		         size, down);
+		size = down;
+	}
+	return size;
+}
+
+static int probe_sizes(struct vnet *vn, unsigned port)
+{
+	vn->nb_queues = 1;
+	vn->rxd = queue_size(vn, port, "net.rxd", 0);
+	vn->txd = queue_size(vn, port, "net.txd", 1);
+	vn->hdr_len = vnet_hdr_len(vn->vd->legacy, virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF));
+	if (!vn->rxd || !vn->txd)
+		return -EINVAL;
+	vn->rxq = mem_alloc("Rx queues", sizeof(*vn->rxq) * vn->nb_queues, CACHE_LINE);
+	vn->txq = mem_alloc("Tx queues", sizeof(*vn->txq) * vn->nb_queues, CACHE_LINE);
+	vn->ring_mem = mem_alloc("rings", sizeof(void *) * 2u * vn->nb_queues, sizeof(void *));
+	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
+	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
+	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue)
+		return -ENOMEM;
+	for (unsigned i = 0; i < vn->nb_queues; i++) {
+		vn->dev.rx_queue[i] = &vn->rxq[i];
+		vn->dev.tx_queue[i] = &vn->txq[i];
+	}
+	return 0;
+}
+
+/* Everything that is known once the features are. */
+static int probe_port(struct vnet *vn, unsigned port, size_t budget)
+{
+	int err;
+
+	vn->path = vnet_path_select(vn->vd->features);
+	if (!vn->path)
+		return -EOPNOTSUPP;
+	err = read_mac(vn, port);
+	if (err)
+		return err;
+	err = read_mtu(vn, port);
+	if (err)
+		return err;
+	err = probe_sizes(vn, port);
+	if (err)
+		return err;
+	err = vnet_queues_alloc(vn, budget);
+	if (err)
+		return err;
+	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
+	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
+	vn->dev.rx_burst = vn->path->rx;
+	vn->dev.tx_burst = vn->path->tx;
+	vn->dev.ops = &vnet_ops;
+	vn->dev.nb_queues = vn->nb_queues;
+	return netdev_register(&vn->dev);
+}
+
+struct netdev *virtio_net_probe(struct virtio_dev *vd, size_t budget)
+{
+	const unsigned port = netdev_count();
+	struct vnet *vn = mem_alloc("virtio-net port", sizeof(*vn), CACHE_LINE);
+	int err;
+
+	if (!vn) {
+		log_err("virtio_net", "%s: no memory for the port", vd->name);
+		return NULL;
+	}
+	vn->vd = vd;
+	vd->driver = vn;
+	memcpy(vn->dev.name, vd->name, sizeof(vn->dev.name));
+	err = negotiate(vn, port);
+	if (err)
+		return NULL;
+	err = probe_port(vn, port, budget);
+	if (err) {
+		log_err("virtio_net", "%s: not usable (error %d)", vd->name, -err);
+		virtio_dev_fail(vd);
+		return NULL;
+	}
+	vnet_log_port(vn);
+	return &vn->dev;
+}

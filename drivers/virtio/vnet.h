@@ -1,0 +1,81 @@
+/*
+ * A virtio-net port from inside the driver: its queues and what was decided for them. The parts:
+ *
+ *	virtio_net.c	probing, negotiation, start and stop, the netdev operations
+ *	vnet_queue.c	memory for rings and buffers, filling and emptying them
+ *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
+ *	vnet_tx.h	the transmit body	/
+ *	vnet_paths.c	the named wrappers, the table of paths, and the choice
+ */
+#ifndef DRIVERS_VIRTIO_VNET_H
+#define DRIVERS_VIRTIO_VNET_H
+
+#include "drivers/virtio/virtio_dev.h"
+#include "drivers/virtio/virtqueue.h"
+#include "drivers/virtio/vnet_paths.h"
+#include "net/mempool.h"
+#include "net/netdev.h"
+
+#define VNET_BATCH 32 /* buffers refilled or reclaimed at a time */
+
+/* Counters that only the queue's own lcore writes. */
+struct vnet_queue_stats {
+	uint64_t packets, bytes;
+	uint64_t errors; /* dropped: bad length, bad header, unsendable */
+	uint64_t nombuf;
+};
+
+struct vnet_rxq {
+	struct virtqueue vq;
+	struct mempool *pool;
+	struct vnet_queue_stats stats;
+	uint32_t buf_bytes; /* of a posted buffer: net header and data room */
+	uint32_t data_room; /* the same without the header */
+	uint16_t refill_at; /* refill when this many descriptors are free */
+	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
+	uint16_t hdr_len;   /* 10, 12 */
+	uint16_t port;
+	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint64_t interrupts;
+};
+
+struct vnet_txq {
+	struct virtqueue vq;
+	struct vnet_queue_stats stats;
+	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
+	uint16_t hdr_len;
+	bool hdr_alone;
+};
+
+struct vnet {
+	struct netdev dev;
+	struct virtio_dev *vd;
+	const struct vnet_path *path;
+	struct vnet_rxq *rxq; /* nb_queues of each */
+	struct vnet_txq *txq;
+	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */
+	uint16_t rxd, txd;
+	uint16_t nb_queues;
+	uint16_t hdr_len;
+	bool negotiated; /* FEATURES_OK since the last reset */
+	bool started;
+	bool failed; /* a queue is broken, or the device asks for a reset */
+	uint64_t config_interrupts;
+	uint64_t config_seen; /* config_interrupts when link_poll looked last */
+	uint32_t speed_option;
+};
+
+/** vnet_queues_alloc() - memory for rings, slots and the pool, once, at most @budget bytes. Fewer
+ * buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */
+int vnet_queues_alloc(struct vnet *vn, size_t budget);
+
+/** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */
+void vnet_queues_init(struct vnet *vn);
+
+/** vnet_queues_fill() - give the device its first receive buffers; it is live */
+void vnet_queues_fill(struct vnet *vn);
+
+/** vnet_queues_drain() - take back every buffer that the device holds; it was reset before */
+void vnet_queues_drain(struct vnet *vn);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The packet header between driver and device (virtio 5.1.6), in front of every frame: 10 bytes on
+ * legacy devices without MRG_RXBUF, else 12. It lies in the mbuf's headroom directly before the
+ * data, so that header and frame are one piece of memory.
+ */
+#ifndef DRIVERS_VIRTIO_VNET_HDR_H
+#define DRIVERS_VIRTIO_VNET_HDR_H
+
+#include "drivers/virtio/virtio_spec.h"
+#include "net/mbuf.h"
+
+/* The header in front of the data; 2-byte aligned where the data is. */
+struct vnet_hdr_bytes {
+	uint32_t word[3];
+} __attribute__((packed, aligned(2)));
+
+static inline uint16_t vnet_hdr_len(bool legacy, bool mrg_rxbuf)
+{
+	return legacy && !mrg_rxbuf ? VIRTIO_NET_HDR_LEN_LEGACY : VIRTIO_NET_HDR_LEN;
+}
+
+/** vnet_hdr_clear() - write the header of a packet without offloads: all zero (virtio 5.1.6.2).
+ * Always 12 bytes, ending at the data: a shorter one is their tail */
+static inline void vnet_hdr_clear(struct mbuf *m)
+{
+	struct vnet_hdr_bytes *h = (void *)(mbuf_data(m) - VIRTIO_NET_HDR_LEN);
+
+	h->word[0] = 0;
+	h->word[1] = 0;
+	h->word[2] = 0;
+}
+
+/** vnet_hdr_num_buffers() - how many buffers hold the frame, with MRG_RXBUF (virtio 5.1.6.4) */
+static inline uint16_t vnet_hdr_num_buffers(struct mbuf *m)
+{
+	const struct vnet_hdr_bytes *h = (void *)(mbuf_data(m) - VIRTIO_NET_HDR_LEN);
+
+	return (uint16_t)(h->word[2] >> 16);
+}
+
+#endif

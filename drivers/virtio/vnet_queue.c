@@ -1,0 +1,170 @@
+/*
+ * Memory for a port's queues: rings, private slots, and the pool of packet buffers, sized by what
+ * the machine has. Taken once, used again by every start.
+ */
+#include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_hdr.h"
+#include "drivers/virtio/vq_split.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/plat.h"
+
+#define POOL_MIN 16                    /* fewer buffers do not make a port */
+#define POOL_EXTRA (4u * NETDEV_BURST) /* in the hands of the stack */
+#define ETHERNET_OVERHEAD (14u + 4u)   /* header and one VLAN tag */
+#define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.6.3.1: what a device may always send */
+
+static size_t ring_align(const struct vnet *vn)
+{
+	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
+}
+
+/* One virtqueue's rings and slots. */
+static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
+{
+	const struct vq_split_layout l = vq_split_layout(nentries, ring_align(vn));
+
+	vq->index = index;
+	vq->nentries = nentries;
+	vq->vd = vn->vd;
+	vq->event_idx = virtio_has(vn->vd, VIRTIO_F_EVENT_IDX);
+	vq->slot = mem_alloc("virtqueue slots", sizeof(struct vq_slot) * nentries, CACHE_LINE);
+	vn->ring_mem[index] = mem_alloc("virtqueue", l.bytes, PAGE_SIZE);
+	return vq->slot && vn->ring_mem[index] ? 0 : -ENOMEM;
+}
+
+/* Tables for packets of several segments; without the memory for them chains do. */
+static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
+{
+	const size_t bytes = sizeof(struct vring_desc) * VQ_SEGS_MAX * vq->nentries;
+
+	if (!virtio_has(vn->vd, VIRTIO_F_INDIRECT_DESC) || bytes > mem_free_bytes() / 8)
+		return;
+	vq->indirect = mem_alloc("indirect tables", bytes, CACHE_LINE);
+	if (vq->indirect)
+		vq->indirect_iova = plat_iova(vq->indirect);
+}
+
+/* The room a buffer needs so that every frame fits, or with MRG_RXBUF a usual one. */
+static uint16_t data_room(const struct vnet *vn)
+{
+	const uint64_t frame = max_u64(vn->dev.mtu + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF))
+		return MEMPOOL_DATA_ROOM;
+	return (uint16_t)max_u64(MEMPOOL_DATA_ROOM, align_up(frame, CACHE_LINE));
+}
+
+static int pool_alloc(struct vnet *vn, size_t budget)
+{
+	const uint16_t room = data_room(vn);
+	const unsigned wanted = vn->nb_queues * (unsigned)(vn->rxd + vn->txd) + POOL_EXTRA;
+	const size_t memory = min_u64(budget, mem_largest_bytes(CACHE_LINE));
+	const unsigned n = (unsigned)min_u64(wanted, mempool_fits(memory, room));
+
+	if (n < POOL_MIN) {
+		log_err("virtio_net",
+		        "%s: memory for %u packet buffers of %u bytes, at least %u are needed; "
+		        "give the machine more memory",
+		        vn->vd->name, n, room, POOL_MIN);
+		return -ENOMEM;
+	}
+	if (n < wanted)
+		log_info("virtio_net", "%s: %u packet buffers instead of %u, memory is short",
+		         vn->vd->name, n, wanted);
+	vn->dev.pool = mempool_create(vn->dev.name, n, room);
+	return vn->dev.pool ? 0 : -ENOMEM;
+}
+
+/* How far the Rx ring is filled, and when it is filled up again. */
+static void rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
+{
+	const unsigned per_buf = q->hdr_alone ? 2 : 1;
+	const unsigned share = vn->dev.pool->size / vn->nb_queues;
+	unsigned fill = vn->rxd / per_buf;
+	unsigned batch;
+
+	if (share < fill + vn->txd + POOL_EXTRA)
+		fill = (unsigned)min_u64(fill, share / 2);
+	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
+	if (!batch)
+		batch = 1;
+	q->keep_free = (uint16_t)(vn->rxd - fill * per_buf);
+	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
+}
+
+int vnet_queues_alloc(struct vnet *vn, size_t budget)
+{
+	/* legacy framing: the header is a descriptor of its own */
+	const bool alone = vn->vd->legacy && !virtio_has(vn->vd, VIRTIO_F_ANY_LAYOUT);
+	const size_t before = mem_free_bytes();
+
+	for (uint16_t i = 0; i < vn->nb_queues; i++) {
+		struct vnet_rxq *rx = &vn->rxq[i];
+		struct vnet_txq *tx = &vn->txq[i];
+		int err = queue_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
+
+		if (!err)
+			err = queue_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
+		if (err) {
+			log_err("virtio_net", "%s: no memory for rings of %u and %u entries",
+			        vn->vd->name, vn->rxd, vn->txd);
+			return err;
+		}
+		indirect_alloc(vn, &tx->vq);
+		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.6.1.1 */
+	}
+
+	const size_t taken = before - mem_free_bytes();
+	int err = pool_alloc(vn, budget > taken ? budget - taken : 0);
+
+	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
+		struct vnet_rxq *rx = &vn->rxq[i];
+
+		rx->pool = vn->dev.pool;
+		rx->data_room = rx->pool->data_room;
+		rx->buf_bytes = rx->data_room + rx->hdr_len;
+		rx_thresholds(vn, rx);
+		vn->txq[i].reclaim_at =
+		    (uint16_t)(vn->txd - min_u64(VNET_BATCH, max_u64(vn->txd / 4, 1)));
+	}
+	return err;
+}
+
+void vnet_queues_init(struct vnet *vn)
+{
+	const size_t align = ring_align(vn);
+	const struct vq_split_layout rxl = vq_split_layout(vn->rxd, align);
+	const struct vq_split_layout txl = vq_split_layout(vn->txd, align);
+
+	for (uint16_t i = 0; i < vn->nb_queues; i++) {
+		vq_split_init(&vn->rxq[i].vq, vn->ring_mem[2 * i], &rxl);
+		vq_split_init(&vn->txq[i].vq, vn->ring_mem[2 * i + 1], &txl);
+		vn->rxq[i].port = vn->dev.port;
+	}
+}
+
+static void queue_drain(struct virtqueue *vq)
+{
+	for (unsigned id = 0; id < vq->nentries; id++) {
+		mbuf_free(vq->slot[id].cookie);
+		vq->slot[id].cookie = NULL;
+	}
+}
+
+void vnet_queues_drain(struct vnet *vn)
+{
+	for (uint16_t i = 0; i < vn->nb_queues; i++) {
+		/* a posted Rx buffer is one segment, whatever its last life left in next */
+		for (unsigned id = 0; id < vn->rxd; id++) {
+			struct mbuf *m = vn->rxq[i].vq.slot[id].cookie;
+
+			if (m)
+				m->next = NULL;
+		}
+		queue_drain(&vn->rxq[i].vq);
+		queue_drain(&vn->txq[i].vq);
+	}
+}

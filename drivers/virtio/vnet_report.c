@@ -1,0 +1,96 @@
+/*
+ * How a port presents itself: which path was chosen, with which features and interrupts. Names are
+ * those of the specification and of DPDK's driver, so that manuals and profiles agree.
+ */
+#include "drivers/virtio/vnet_report.h"
+#include "kernel/fmt.h"
+#include "kernel/log.h"
+
+static const char *const irq_names[] = {
+    [VIRTIO_IRQ_MSIX] = "MSI-X",
+    [VIRTIO_IRQ_SHARED] = "MSI-X, one vector shared",
+    [VIRTIO_IRQ_INTX] = "INTx",
+    [VIRTIO_IRQ_NONE] = "none, polling only",
+};
+
+static void mac_text(char text[18], const uint8_t mac[6])
+{
+	fmt_buf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+	        mac[5]);
+}
+
+static unsigned vectors_used(const struct vnet *vn)
+{
+	switch (vn->vd->irq_mode) {
+	case VIRTIO_IRQ_MSIX:
+		return 1u + vn->nb_queues;
+	case VIRTIO_IRQ_SHARED:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+void vnet_log_port(const struct vnet *vn)
+{
+	const struct virtio_dev *vd = vn->vd;
+	char mac[18];
+
+	mac_text(mac, vn->dev.mac);
+	log_info("virtio_net", "port %u: %s, %s, %s, mtu %u, interrupts: %s", vn->dev.port,
+	         vd->name, vd->ops->name, mac, vn->dev.mtu, irq_names[vd->irq_mode]);
+	log_info("virtio_net", "port %u: %s, %u Rx and %u Tx descriptors, %u buffers of %u bytes",
+	         vn->dev.port, vn->path->name, vn->rxd, vn->txd, vn->dev.pool->size,
+	         vn->dev.pool->data_room);
+	log_debug("virtio_net", "port %u: features offered 0x%llx, negotiated 0x%llx", vn->dev.port,
+	          (unsigned long long)vd->device_features, (unsigned long long)vd->features);
+}
+
+static void describe_features(const struct vnet *vn, struct json *j)
+{
+	json_array_begin(j, "features");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = virtio_feature_name(bit);
+
+		if (name && virtio_has(vn->vd, VIRTIO_BIT(bit)))
+			json_array_string(j, name);
+	}
+	json_array_end(j);
+}
+
+static void describe_vectors(const struct vnet *vn, struct json *j)
+{
+	json_object_begin(j, "msix");
+	json_u64(j, "vectors", vectors_used(vn));
+	if (vectors_used(vn))
+		json_u64(j, "config", 0);
+	json_array_begin(j, "rx");
+	for (unsigned i = 0; vectors_used(vn) && i < vn->nb_queues; i++)
+		json_array_u64(j, vn->vd->irq_mode == VIRTIO_IRQ_MSIX ? 1 + i : 0);
+	json_array_end(j);
+	json_object_end(j);
+}
+
+void vnet_describe(const struct netdev *dev, struct json *j)
+{
+	const struct vnet *vn = container_of(dev, struct vnet, dev);
+	char mac[18];
+
+	mac_text(mac, dev->mac);
+	json_string(j, "bdf", vn->vd->name);
+	json_string(j, "transport", vn->vd->ops->name);
+	json_string(j, "mac", mac);
+	describe_features(vn, j);
+	json_string(j, "path", vn->path->name);
+	json_string(j, "rx", vn->path->rx_name);
+	json_string(j, "tx", vn->path->tx_name);
+	json_string(j, "isa", "scalar");
+	json_u64(j, "rxq", vn->nb_queues);
+	json_u64(j, "txq", vn->nb_queues);
+	json_u64(j, "rxd", vn->rxd);
+	json_u64(j, "txd", vn->txd);
+	json_u64(j, "mtu", dev->mtu);
+	json_string(j, "link", dev->link_up ? "up" : "down");
+	json_u64(j, "speed", dev->speed);
+	describe_vectors(vn, j);
+}

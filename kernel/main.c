@@ -1,0 +1,276 @@
+/*
+ * The composition root: the only file that names the platform's contract, a driver, the stack and
+ * the applications together. It reads the options, brings up the ports, starts one application and
+ * runs the loop.
+ */
+#include "kernel/main.h"
+#include "apps/app.h"
+#include "apps/commands.h"
+#include "drivers/virtio/virtio_net.h"
+#include "drivers/virtio/virtio_pci.h"
+#include "kernel/console.h"
+#include "kernel/json.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/options.h"
+#include "kernel/pci.h"
+#include "kernel/pci_text.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+#include "net/net_stack.h"
+#include "net/netdev_stats.h"
+#include <arch/cpu.h>
+
+#define PCI_CLASS_NETWORK 2
+#define NS_PER_SECOND 1000000000ull
+#define HOUSEKEEPING_PER_SECOND 2000      /* timers, statistics, console */
+#define LINK_POLL_NS (NS_PER_SECOND / 10) /* configuration changes of the devices */
+
+static bool app_is_known(const char *name);
+
+static const struct option core_options[] = {
+    {.key = "app",
+     .kind = OPTION_TEXT,
+     .fallback = "echo",
+     .check = app_is_known,
+     .help = "the application to run"},
+    {.key = "stats",
+     .kind = OPTION_WORD,
+     .fallback = "text",
+     .allowed = "text json off",
+     .help = "statistics on the console"},
+    {.key = "stats.period",
+     .kind = OPTION_UINT,
+     .fallback = "1",
+     .min = 1,
+     .max = 86400,
+     .help = "seconds between statistics"},
+    {.key = "log",
+     .kind = OPTION_TEXT,
+     .fallback = "info",
+     .allowed = "level or subsystem:level,... of error warn info debug",
+     .check = log_levels_valid,
+     .help = "how much is logged"},
+    {.key = "stop_on_error",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "stop the boot at a wrong option"},
+};
+
+/* The loop's state; one for each lcore when there are several. */
+static struct main_loop {
+	struct net_stack stack;
+	const struct app *app;
+	struct stats_printer stats;
+	uint64_t next_link_ns;
+	bool ready;
+} loop;
+
+/* ---- applications ------------------------------------------------------------------------- */
+
+static const struct app *app_find(const char *name)
+{
+	for (const struct app *a = __start_ringzero_apps; a < __stop_ringzero_apps; a++) {
+		if (!strcmp(a->name, name))
+			return a;
+	}
+	return NULL;
+}
+
+static bool app_is_known(const char *name)
+{
+	return app_find(name) != NULL;
+}
+
+/* ---- options ------------------------------------------------------------------------------ */
+
+static void declare_options(void)
+{
+	options_declare(core_options, ARRAY_SIZE(core_options));
+	options_declare(virtio_net_options, virtio_net_nb_options);
+	options_declare(net_stack_options, net_stack_nb_options);
+	for (const struct app *a = __start_ringzero_apps; a < __stop_ringzero_apps; a++) {
+		if (a->nb_options)
+			options_declare(a->options, a->nb_options);
+	}
+}
+
+/* Wrong words were logged one by one; here they end the boot, or do not. */
+static void read_options(const struct boot_args *boot)
+{
+	unsigned errors = 0;
+
+	for (unsigned i = 0; i < boot->nb_cmdlines; i++)
+		errors += options_parse(boot->cmdline[i], boot->cmdline_from[i]);
+	log_set_levels(options_get("log"));
+	log_set_json(!strcmp(options_get("stats"), "json"));
+	if (!errors)
+		return;
+	if (options_u64("stop_on_error")) {
+		log_err("options",
+		        "%u wrong word(s): the boot stops here; correct them, or give "
+		        "stop_on_error=0 to go on without them",
+		        errors);
+		console_flush();
+		plat_fail();
+	}
+	log_warn("options", "%u wrong word(s) ignored, as stop_on_error=0 says", errors);
+}
+
+static enum stats_mode stats_mode(void)
+{
+	const char *mode = options_get("stats");
+
+	if (!strcmp(mode, "json"))
+		return STATS_JSON;
+	return !strcmp(mode, "text") ? STATS_TEXT : STATS_OFF;
+}
+
+/* ---- ports -------------------------------------------------------------------------------- */
+
+static void print_port(const struct netdev *dev)
+{
+	struct json j;
+
+	if (!log_json())
+		return;
+	json_begin(&j, "port");
+	json_u64(&j, "port", dev->port);
+	dev->ops->describe(dev, &j);
+	json_end(&j);
+}
+
+static void start_port(struct netdev *dev)
+{
+	int err = dev->ops->start(dev);
+
+	if (err) {
+		log_err("net", "port %u does not start (error %d)", dev->port, -err);
+		return;
+	}
+	print_port(dev);
+	err = net_stack_add_port(&loop.stack, dev);
+	if (err)
+		log_err("net", "port %u has no address and is not served (error %d)", dev->port,
+		        -err);
+}
+
+/* Every virtio network function becomes a port; what else is a network card is told of. */
+static void probe_ports(void)
+{
+	unsigned candidates = 0;
+
+	for (unsigned i = 0; i < pci_count(); i++)
+		candidates += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
+
+	for (unsigned i = 0; i < pci_count(); i++) {
+		struct pci_dev *d = pci_dev(i);
+		struct virtio_dev *vd;
+
+		if (virtio_pci_device_id(d) != VIRTIO_ID_NET) {
+			if (d->class_code >> 16 == PCI_CLASS_NETWORK)
+				log_warn("net",
+				         "%s: network card %04x:%04x is not virtio and not "
+				         "supported; use -device virtio-net-pci",
+				         d->name, d->vendor, d->device);
+			continue;
+		}
+		/* an equal share for each, and a quarter stays free */
+		const size_t budget = mem_free_bytes() / candidates-- / 4 * 3;
+
+		vd = virtio_pci_probe(d);
+		if (vd)
+			virtio_net_probe(vd, budget);
+	}
+	if (!netdev_count())
+		log_err("net", "no usable network port: give the machine a virtio network card, "
+		               "for QEMU -device virtio-net-pci,netdev=...");
+	for (unsigned i = 0; i < netdev_count(); i++)
+		start_port(netdev_get(i));
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+/* "ready" when the first port can be reached. */
+static void check_ready(uint64_t now_ns)
+{
+	struct json j;
+
+	for (unsigned i = 0; i < loop.stack.nb_ifs; i++)
+		loop.ready |= net_if_ready(&loop.stack.ifs[i]);
+	if (!loop.ready)
+		return;
+	log_info("main", "application %s is ready after %u us", loop.app->name,
+	         (unsigned)(now_ns / 1000));
+	if (!log_json())
+		return;
+	json_begin(&j, "ready");
+	json_string(&j, "app", loop.app->name);
+	json_u64(&j, "boot_us", now_ns / 1000);
+	json_end(&j);
+}
+
+/* What need not be done for every packet. */
+static NOINLINE void housekeeping(void)
+{
+	const uint64_t now_ns = plat_time_ns();
+
+	net_stack_timers(&loop.stack, now_ns);
+	if (unlikely(!loop.ready))
+		check_ready(now_ns);
+	if (now_ns >= loop.next_link_ns) {
+		loop.next_link_ns = now_ns + LINK_POLL_NS;
+		for (unsigned i = 0; i < netdev_count(); i++)
+			netdev_get(i)->ops->link_poll(netdev_get(i));
+	}
+	stats_poll(&loop.stats, now_ns);
+	console_poll();
+}
+
+static NORETURN void run(void)
+{
+	const uint64_t interval = plat_cycles_hz() / HOUSEKEEPING_PER_SECOND;
+	uint64_t last = cpu_cycles(), next = last;
+
+	for (;;) {
+		unsigned packets = net_stack_poll(&loop.stack);
+		uint64_t now;
+
+		if (loop.app->poll)
+			packets += loop.app->poll(&loop.stack);
+		now = cpu_cycles();
+		stats_work(&loop.stats, now - last, packets);
+		last = now;
+		/* the difference, so that a counter that jumps back only delays */
+		if (unlikely((int64_t)(now - next) >= 0)) {
+			housekeeping();
+			next = now + interval;
+		}
+	}
+}
+
+void kmain(const struct boot_args *boot)
+{
+	declare_options();
+	read_options(boot);
+	log_info("main", "ringzero, booted by %s, %zu KiB of memory free", boot->loader,
+	         mem_free_bytes() >> 10);
+	commands_init(&loop.stack);
+
+	loop.app = app_find(options_get("app"));
+	stats_init(&loop.stats, stats_mode(), options_u64("stats.period") * NS_PER_SECOND);
+	if (net_stack_init(&loop.stack))
+		panic("memory for the network stack is missing: %zu KiB are free; give the machine "
+		      "more",
+		      mem_free_bytes() >> 10);
+	pci_scan();
+	pci_text_log();
+	probe_ports();
+	if (loop.app->start(&loop.stack)) {
+		log_err("main", "application %s does not start", loop.app->name);
+		console_flush();
+		plat_fail();
+	}
+	console_live();
+	run();
+}

@@ -1,0 +1,72 @@
+/*
+ * What the parts of the device model share:
+ *
+ *	vdev.c		 steps, completions, lies, the list of breaches
+ *	vdev_memory.c	 I/O addresses
+ *	vdev_ring.c	 the split ring from the device's side
+ *	vdev_net.c	 packets in buffers
+ *	vdev_transport.c registers: features, status, configuration, queues, interrupts
+ *
+ * A ring format is a table of functions, so that a further one needs nothing but its own file.
+ */
+#ifndef TESTS_MODEL_VDEV_INTERNAL_H
+#define TESTS_MODEL_VDEV_INTERNAL_H
+
+#include "kernel/compiler.h"
+#include "tests/model/vdev.h"
+
+struct vdev_ring_ops {
+	/* the driver enables the queue: is it where and as it has to be? */
+	bool (*open)(struct vdev_queue *q);
+	void (*close)(struct vdev_queue *q);
+	/* the next available buffer; NULL when there is none or the queue has died */
+	struct vdev_chain *(*fetch)(struct vdev_queue *q);
+	/* over all descriptors of a fetched buffer as they are now */
+	uint64_t (*sum)(struct vdev_queue *q, const struct vdev_chain *c);
+	/* the buffer is not with the device any more */
+	void (*release)(struct vdev_queue *q, const struct vdev_chain *c);
+	/* some id that is not with the device, other than @id; the queue size if all are */
+	uint32_t (*idle_id)(const struct vdev_queue *q, uint16_t id);
+	/* write a used entry, not yet visible */
+	void (*used)(struct vdev_queue *q, uint32_t id, uint32_t len);
+	/* make used entries visible, with the index off by @lie. Is an interrupt wanted? */
+	bool (*publish)(struct vdev_queue *q, int lie);
+	/* does what was made available since the last look oblige the driver to notify? */
+	bool (*kick_due)(const struct vdev_queue *q);
+	/* the look */
+	void (*kick_seen)(struct vdev_queue *q);
+	/* write the device's wish for notifications */
+	void (*kick_ask)(struct vdev_queue *q, enum vdev_kick wish);
+	/* the driver's own rules: suppression words; @thorough: all that it must not write */
+	void (*check)(struct vdev_queue *q, bool thorough);
+};
+
+extern const struct vdev_ring_ops vdev_ring_split;
+
+/* vdev.c */
+void vdev_violate(struct vdev *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool vdev_has(const struct vdev *d, uint64_t feature);
+uint64_t vdev_random(struct vdev *d);
+uint64_t vdev_sum(uint64_t sum, const void *data, size_t len);
+bool vdev_lie_due(struct vdev_queue *q, enum vdev_lie lie);
+/* fetches until @n buffers are pending or there are no more */
+void vdev_fetch(struct vdev_queue *q, unsigned n);
+/* takes a pending buffer in the device's order, NULL when there is none */
+struct vdev_chain *vdev_pick(struct vdev_queue *q);
+void vdev_complete(struct vdev_queue *q, struct vdev_chain *c, uint32_t len);
+
+/* vdev_net.c: one packet, false when nothing can be done; its name in messages */
+bool vdev_net_rx_one(struct vdev_queue *q);
+bool vdev_net_tx_fetch(struct vdev_queue *q);
+void vdev_net_check(struct vdev_queue *q, const struct vdev_chain *c);
+static inline bool vdev_is_rx(const struct vdev_queue *q)
+{
+	return !(q->index & 1);
+}
+
+/* vdev_transport.c */
+void vdev_interrupt_queue(struct vdev_queue *q);
+void vdev_interrupt_config(struct vdev *d);
+void vdev_queue_close(struct vdev_queue *q);
+
+#endif

@@ -1,0 +1,578 @@
+/*
+ * The life of a port on the device model: what is negotiated, what is read from the device and
+ * believed, start and stop, interrupts, and every way in which a device can be unusable.
+ */
+#include "tests/unit/vnet_fixture.h"
+
+#include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_hdr.h"
+#include "kernel/errno.h"
+#include "kernel/json.h"
+
+static struct port port;
+
+static void options(const char *line)
+{
+	cr_assert_eq(options_parse(line, "test"), 0);
+}
+
+static void exchange_frames(struct port *p, unsigned n)
+{
+	struct mbuf *pkts[32];
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < 4 * n && got < n; i++) {
+		if (i < n)
+			frame_push(p, i, 64 + i);
+		vdev_step(&p->d, 8);
+
+		const uint16_t rx = netdev_rx_burst(p->dev, 0, pkts, 32);
+
+		for (uint16_t k = 0; k < rx; k++)
+			frame_check(pkts[k], got + k, 64 + got + k);
+		got += rx;
+		cr_assert_eq(netdev_tx_burst(p->dev, 0, pkts, rx), rx);
+	}
+	vdev_drain(&p->d);
+	cr_assert_eq(got, n, "%u of %u frames came", got, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct vdev_frame *f = vdev_net_tx_pop(&p->d, 0);
+
+		cr_assert(f && f->len == 64 + i);
+		free(f);
+	}
+}
+
+/* ---- negotiation -------------------------------------------------------------------------- */
+
+Test(virtio_net, accepts_nothing_that_is_not_implemented)
+{
+	const uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX |
+	                       VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS |
+	                       VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX;
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		port_open(&port, kind ? LEGACY_MRG : MRG);
+		port.d.offered = UINT64_MAX;
+		port_start(&port);
+		cr_assert_eq(port.vd.features,
+		             kind ? ((known & UINT32_MAX) | VIRTIO_F_ANY_LAYOUT) : known);
+		exchange_frames(&port, 40);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, needs_hardly_any_feature)
+{
+	port_open(&port, MRG);
+	port.d.offered = VIRTIO_F_VERSION_1;
+	port_start(&port);
+	cr_assert_eq(port.vd.features, VIRTIO_F_VERSION_1);
+	/* no MAC: a random one, local and unicast; no STATUS: always up */
+	cr_assert_eq(port.dev->mac[0] & 3, 2);
+	cr_assert(port.dev->link_up);
+	exchange_frames(&port, 40);
+	port_close(&port);
+
+	port_open(&port, LEGACY);
+	port.d.offered = 0;
+	port_start(&port);
+	exchange_frames(&port, 40);
+	port_close(&port);
+}
+
+Test(virtio_net, chooses_the_path_by_features_and_options)
+{
+	port_open(&port, MRG);
+	port_start(&port);
+	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
+	                 "Split virtqueue mergeable path");
+	port_close(&port);
+
+	port_open(&port, MRG);
+	options("net.mrg_rxbuf=0");
+	port_start(&port);
+	cr_assert_not(port.vd.features & VIRTIO_NET_F_MRG_RXBUF);
+	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
+	                 "Split virtqueue non-mergeable path");
+	exchange_frames(&port, 20);
+	port_close(&port);
+}
+
+Test(virtio_net, header_length_follows_the_specification)
+{
+	cr_assert_eq(vnet_hdr_len(true, false), 10);
+	cr_assert_eq(vnet_hdr_len(true, true), 12);
+	cr_assert_eq(vnet_hdr_len(false, false), 12);
+	cr_assert_eq(vnet_hdr_len(false, true), 12);
+}
+
+static void refused(struct port *p, const char *why)
+{
+	port_probe(p);
+	cr_assert_null(p->dev);
+	cr_assert_not_null(strstr(plat_test_output(), why), "no \"%s\" in: %s", why,
+	                   plat_test_output());
+	cr_assert_not(p->d.status & VIRTIO_STATUS_DRIVER_OK);
+	port_close(p);
+	plat_test_clear();
+}
+
+Test(virtio_net, refuses_a_modern_device_without_version_1)
+{
+	port_open(&port, MRG);
+	port.d.offered &= ~VIRTIO_F_VERSION_1;
+	refused(&port, "VIRTIO_F_VERSION_1");
+	cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
+}
+
+Test(virtio_net, gives_up_when_the_device_refuses_the_features)
+{
+	port_open(&port, MRG);
+	port.d.features_needed = VIRTIO_F_RING_PACKED;
+	refused(&port, "features");
+	cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
+}
+
+/* ---- reset -------------------------------------------------------------------------------- */
+
+Test(virtio_net, waits_for_a_slow_reset)
+{
+	port_open(&port, MRG);
+	port.d.reset_reads = 1000;
+	plat_test_time_step_ns = 1000;
+	port_start(&port);
+	exchange_frames(&port, 5);
+	port_close(&port);
+}
+
+Test(virtio_net, does_not_wait_for_ever)
+{
+	port_open(&port, MRG);
+	port.d.reset_sticks = true;
+	plat_test_time_step_ns = 1000000;
+	refused(&port, "after a reset");
+}
+
+Test(virtio_net, buffers_of_a_device_that_does_not_stop_are_not_reused)
+{
+	port_open(&port, MRG);
+	port_start(&port);
+
+	const unsigned free_before = port.dev->pool->n;
+
+	port.d.reset_sticks = true;
+	plat_test_time_step_ns = 1000000;
+	port.dev->ops->stop(port.dev);
+	cr_assert_eq(port.dev->pool->n, free_before);
+	cr_assert_neq(port.dev->ops->start(port.dev), 0);
+	vdev_close(&port.d);
+}
+
+Test(virtio_net, starts_and_stops_as_often_as_asked)
+{
+	for (unsigned l = 0; l < LAYOUTS; l++) {
+		port_open(&port, (enum layout)l);
+		port_start(&port);
+		for (unsigned i = 0; i < 20; i++) {
+			exchange_frames(&port, 10 + i);
+			port_stop(&port);
+			cr_assert_eq(netdev_rx_burst(port.dev, 0, NULL, 0), 0);
+			cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		}
+		cr_assert_neq(port.dev->ops->start(port.dev), 0, "started twice");
+		cr_assert_eq(port_stats(&port).rx_packets, 20 * 10 + 190);
+		port_stop(&port);
+		port.dev->ops->stop(port.dev);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, a_device_that_needs_a_reset_at_start_is_not_started)
+{
+	port_open(&port, MRG);
+	port.d.needs_reset_at_start = true;
+	port_probe(&port);
+	cr_assert_neq(port.dev->ops->start(port.dev), 0);
+	port.d.needs_reset_at_start = false;
+	cr_assert_eq(port.dev->ops->start(port.dev), 0);
+	exchange_frames(&port, 5);
+	port_close(&port);
+}
+
+/* ---- configuration ------------------------------------------------------------------------ */
+
+Test(virtio_net, takes_address_mtu_and_speed_from_the_device)
+{
+	static const uint8_t mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX;
+	port.d.config.mtu = 9000;
+	port.d.config.speed = 25000;
+	port_start(&port);
+	cr_assert_eq(memcmp(port.dev->mac, mac, 6), 0);
+	cr_assert_eq(port.dev->mtu, 9000);
+	cr_assert_eq(port.dev->speed, 25000);
+	port_close(&port);
+}
+
+Test(virtio_net, options_win_over_the_device)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 9000;
+	options("net.mac=02:00:00:00:00:09 net.mtu=1400 net.speed=1234");
+	port_start(&port);
+	cr_assert_eq(memcmp(port.dev->mac, mac, 6), 0);
+	cr_assert_eq(port.dev->mtu, 1400);
+	cr_assert_eq(port.dev->speed, 1234);
+	port_close(&port);
+}
+
+Test(virtio_net, an_mtu_option_above_the_devices_is_cut_with_a_warning)
+{
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	options("net.mtu=4000");
+	port_start(&port);
+	cr_assert_eq(port.dev->mtu, 1500);
+	cr_assert_not_null(strstr(plat_test_output(), "net.mtu=4000"));
+	port_close(&port);
+}
+
+Test(virtio_net, does_not_believe_an_impossible_mtu)
+{
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 67;
+	port_start(&port);
+	cr_assert_not(port.vd.features & VIRTIO_NET_F_MTU);
+	cr_assert_eq(port.dev->mtu, 1500);
+	port_close(&port);
+
+	port_open(&port, PLAIN);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 65535;
+	port_probe(&port);
+	cr_assert_not_null(port.dev);
+	cr_assert_eq(port.dev->mtu, NETDEV_MTU_MAX);
+	vdev_close(&port.d);
+}
+
+Test(virtio_net, treats_impossible_speeds_as_unknown)
+{
+	/* 5.1.4.2: any value above 0x7fffffff */
+	static const uint32_t speeds[] = {0x80000000, 0xfffffffe, 0xffffffff};
+
+	for (size_t i = 0; i < ARRAY_SIZE(speeds); i++) {
+		port_open(&port, MRG);
+		port.d.offered |= VIRTIO_NET_F_SPEED_DUPLEX;
+		port.d.config.speed = speeds[i];
+		options("net.speed=777");
+		port_start(&port);
+		cr_assert_eq(port.dev->speed, 777, "0x%x", speeds[i]);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, reads_configuration_again_when_it_changed_meanwhile)
+{
+	for (unsigned l = 0; l < 2; l++) {
+		port_open(&port, l ? LEGACY : MRG);
+
+		struct virtio_net_config next = port.d.config;
+
+		memset(next.mac, 0x42, sizeof(next.mac));
+		vdev_config_race(&port.d, &next, 1, 1);
+		port_start(&port);
+		for (unsigned i = 0; i < 6; i++)
+			cr_assert_eq(port.dev->mac[i], 0x42);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, gives_up_on_configuration_that_never_settles)
+{
+	port_open(&port, MRG);
+
+	struct virtio_net_config next = port.d.config;
+
+	memset(next.mac, 0x42, sizeof(next.mac));
+	vdev_config_race(&port.d, &next, 1, UINT32_MAX);
+	refused(&port, "not usable");
+}
+
+Test(virtio_net, refuses_a_configuration_space_that_is_too_short)
+{
+	port_open(&port, MRG);
+	port.d.config_len = 4;
+	refused(&port, "not usable");
+}
+
+Test(virtio_net, follows_the_link)
+{
+	for (unsigned vectors = 0; vectors < 4; vectors += 3) {
+		port_open(&port, MRG);
+		port.d.vectors = vectors;
+		port_start(&port);
+		cr_assert(port.dev->link_up);
+
+		struct virtio_net_config config = port.d.config;
+
+		for (unsigned i = 0; i < 5; i++) {
+			config.status = i & 1;
+			vdev_config_change(&port.d, &config);
+			port.dev->ops->link_poll(port.dev);
+			cr_assert_eq(port.dev->link_up, i & 1);
+		}
+		port_close(&port);
+	}
+}
+
+/* ---- queues ------------------------------------------------------------------------------- */
+
+static uint16_t rxd_of(struct port *p)
+{
+	return ((struct vnet *)p->vd.driver)->rxd;
+}
+
+Test(virtio_net, takes_the_devices_queue_size_or_the_options)
+{
+	port_open(&port, MRG);
+	port.d.queue_max[0] = 1024;
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 1024);
+	port_close(&port);
+
+	port_open(&port, MRG);
+	options("net.rxd=64");
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 64);
+	exchange_frames(&port, 100);
+	port_close(&port);
+}
+
+Test(virtio_net, warns_and_goes_on_when_more_descriptors_are_wanted_than_there_are)
+{
+	port_open(&port, MRG);
+	options("net.rxd=4096 net.txd=100");
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 256);
+	cr_assert_eq(((struct vnet *)port.vd.driver)->txd, 64);
+	cr_assert_not_null(strstr(plat_test_output(), "net.rxd=4096"));
+	cr_assert_not_null(strstr(plat_test_output(), "net.txd=100"));
+	exchange_frames(&port, 30);
+	port_close(&port);
+}
+
+Test(virtio_net, a_legacy_queue_has_the_devices_size)
+{
+	port_open(&port, LEGACY);
+	options("net.rxd=64");
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 256);
+	cr_assert_not_null(strstr(plat_test_output(), "net.rxd=64"));
+	port_close(&port);
+}
+
+Test(virtio_net, refuses_queues_that_cannot_be)
+{
+	port_open(&port, MRG);
+	port.d.queue_max[1] = 0;
+	refused(&port, "queue 1");
+	port_open(&port, MRG);
+	port.d.nb_queues = 1;
+	refused(&port, "queue 1");
+	port_open(&port, LEGACY);
+	port.d.queue_max[0] = 300;
+	refused(&port, "queue 0");
+	port_open(&port, MRG);
+	port.d.queue_max[0] = 65535;
+	refused(&port, "queue 0");
+}
+
+Test(virtio_net, rounds_a_modern_queue_down_to_a_power_of_two)
+{
+	port_open(&port, MRG);
+	port.d.queue_max[0] = 300;
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 256);
+	exchange_frames(&port, 30);
+	port_close(&port);
+}
+
+ParameterizedTestParameters(virtio_net, every_small_ring_carries_frames)
+{
+	static enum layout layouts[] = {MRG,        PLAIN,         LEGACY,
+	                                LEGACY_MRG, NO_ANY_LAYOUT, NO_ANY_LAYOUT_MRG};
+
+	return cr_make_param_array(enum layout, layouts, ARRAY_SIZE(layouts));
+}
+
+ParameterizedTest(enum layout *layout, virtio_net, every_small_ring_carries_frames)
+{
+	const bool alone = *layout == NO_ANY_LAYOUT || *layout == NO_ANY_LAYOUT_MRG;
+
+	/* a header on its own and its data need two descriptors */
+	for (uint16_t n = alone ? 2 : 1; n <= 16; n *= 2) {
+		port_open(&port, *layout);
+		port.d.queue_max[0] = port.d.queue_max[1] = n;
+		port_start(&port);
+		cr_log_info("%s, rings of %u", layout_names[*layout], n);
+		exchange_frames(&port, 50);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, a_queue_that_the_device_does_not_take_stops_the_start_only)
+{
+	for (unsigned q = 0; q < 2; q++) {
+		port_open(&port, MRG);
+		port.d.queue_error = -EIO;
+		port.d.queue_error_at = q;
+		port_probe(&port);
+		cr_assert_not_null(port.dev);
+		cr_assert_eq(port.dev->ops->start(port.dev), -EIO);
+		cr_assert_eq(port.d.status, 0, "the device was reset");
+		cr_assert_eq(port.dev->pool->n, port.dev->pool->size);
+		port.d.queue_error = 0;
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		exchange_frames(&port, 5);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, a_ring_beyond_the_devices_reach_is_an_error)
+{
+	port_open(&port, LEGACY);
+	port.d.ring_reach = 1;
+	port_probe(&port);
+	cr_assert_eq(port.dev->ops->start(port.dev), -ERANGE);
+	port_close(&port);
+}
+
+Test(virtio_net, too_little_memory_is_one_clear_error)
+{
+	unsigned probed = 0;
+
+	for (size_t kib = 4; kib <= 512; kib *= 2) {
+		port_open(&port, MRG);
+		port_memory(&port, kib << 10);
+		port_probe(&port);
+		if (!port.dev) {
+			cr_assert_not_null(strstr(plat_test_output(), "memory"));
+			port_close(&port);
+			continue;
+		}
+		probed++;
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		exchange_frames(&port, 30);
+		port_close(&port);
+	}
+	cr_assert(probed >= 2 && probed < 8);
+}
+
+/* ---- interrupts --------------------------------------------------------------------------- */
+
+Test(virtio_net, makes_do_with_the_vectors_there_are)
+{
+	static const struct {
+		unsigned vectors;
+		bool intx;
+		enum virtio_irq_mode mode;
+		uint16_t config, rx;
+	} cases[] = {
+	    {3, true, VIRTIO_IRQ_MSIX, 0, 1},
+	    {2, true, VIRTIO_IRQ_MSIX, 0, 1},
+	    {1, true, VIRTIO_IRQ_SHARED, 0, 0},
+	    {0, true, VIRTIO_IRQ_INTX, VIRTIO_NO_VECTOR, VIRTIO_NO_VECTOR},
+	    {0, false, VIRTIO_IRQ_NONE, VIRTIO_NO_VECTOR, VIRTIO_NO_VECTOR},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		port_open(&port, MRG);
+		port.d.vectors = cases[i].vectors;
+		port.d.intx = cases[i].intx;
+		port_start(&port);
+		cr_assert_eq(port.vd.irq_mode, cases[i].mode);
+		cr_assert_eq(port.d.config_vector, cases[i].config);
+		cr_assert_eq(port.d.queue[0].vector, cases[i].rx);
+		cr_assert_eq(port.d.queue[1].vector, VIRTIO_NO_VECTOR);
+		exchange_frames(&port, 5);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, goes_on_without_a_configuration_vector)
+{
+	port_open(&port, MRG);
+	port.d.vector_error = -EIO;
+	port_start(&port);
+	cr_assert_not_null(strstr(plat_test_output(), "no vector"));
+
+	struct virtio_net_config config = port.d.config;
+
+	config.status = 0;
+	vdev_config_change(&port.d, &config);
+	port.dev->ops->link_poll(port.dev);
+	cr_assert_not(port.dev->link_up, "polled instead");
+	port_close(&port);
+}
+
+Test(virtio_net, counts_interrupts)
+{
+	port_open(&port, MRG);
+	port_start(&port);
+	for (unsigned i = 0; i < 3; i++)
+		vdev_config_change(&port.d, &(struct virtio_net_config){.status = 1});
+	port.d.irq_fn(&port.vd, 1);
+	/* one that nobody set up must not hurt */
+	port.d.irq_fn(&port.vd, 2);
+	port.d.irq_fn(&port.vd, 0xffff);
+	cr_assert_eq(port_stats(&port).interrupts, 4);
+	port_close(&port);
+}
+
+/* ---- ports -------------------------------------------------------------------------------- */
+
+Test(virtio_net, no_more_ports_than_there_is_room_for)
+{
+	static struct port ports[NETDEV_PORTS_MAX + 1];
+
+	for (unsigned i = 0; i <= NETDEV_PORTS_MAX; i++) {
+		port_open(&ports[i], MRG);
+		ports[i].d.queue_max[0] = ports[i].d.queue_max[1] = 16;
+		port_probe(&ports[i]);
+		cr_assert_eq(ports[i].dev != NULL, i < NETDEV_PORTS_MAX);
+		if (ports[i].dev)
+			cr_assert_eq(ports[i].dev->port, i);
+	}
+	for (unsigned i = 0; i < NETDEV_PORTS_MAX; i++) {
+		cr_assert_eq(ports[i].dev->ops->start(ports[i].dev), 0);
+		exchange_frames(&ports[i], 5);
+	}
+	for (unsigned i = 0; i <= NETDEV_PORTS_MAX; i++)
+		port_close(&ports[i]);
+}
+
+Test(virtio_net, describes_itself)
+{
+	static struct json j;
+
+	port_open(&port, MRG);
+	port_start(&port);
+	json_begin(&j, "port");
+	port.dev->ops->describe(port.dev, &j);
+	cr_assert_not_null(strstr(j.text, "\"transport\":\"modern\""));
+	cr_assert_not_null(strstr(j.text, "\"mac\":\"52:54:00:12:34:56\""));
+	cr_assert_not_null(strstr(j.text, "\"VIRTIO_NET_F_MRG_RXBUF\""));
+	cr_assert_not_null(strstr(j.text, "\"path\":\"Split virtqueue mergeable path\""));
+	cr_assert_not_null(strstr(j.text, "\"rx\":\"virtio_recv_mergeable_pkts\""));
+	cr_assert_not_null(strstr(j.text, "\"rxd\":256"));
+	cr_assert_not_null(strstr(j.text, "\"link\":\"up\""));
+	cr_assert_not_null(strstr(j.text, "\"msix\":{\"vectors\":2,\"config\":0,\"rx\":[1]}"));
+	port_close(&port);
+}

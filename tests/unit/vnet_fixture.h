@@ -1,0 +1,214 @@
+/*
+ * A port on the device model, for the tests of the driver: memory of its own with holes that the
+ * device cannot reach, the driver probed and started on it, frames that can be told apart. Closing
+ * it checks what every test has to hold: all buffers at home, no breach in the model's list.
+ */
+#ifndef TESTS_UNIT_VNET_FIXTURE_H
+#define TESTS_UNIT_VNET_FIXTURE_H
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/virtio/virtio_net.h"
+#include "kernel/memory.h"
+#include "kernel/options.h"
+#include "net/mempool.h"
+#include "net/netdev.h"
+#include "tests/model/vdev.h"
+#include "tests/unit/plat_test.h"
+
+/* What a device can be as far as the form of its buffers goes. */
+enum layout {
+	MRG,
+	PLAIN,
+	LEGACY,
+	LEGACY_MRG,
+	NO_ANY_LAYOUT,
+	NO_ANY_LAYOUT_MRG,
+	LAYOUTS,
+};
+
+static const char *const layout_names[LAYOUTS] = {
+    "mrg", "plain", "legacy", "legacy mrg", "no any_layout", "no any_layout mrg"};
+static const char *const order_names[] = {"in order", "reversed", "random"};
+
+struct port {
+	struct vdev d;
+	struct virtio_dev vd;
+	struct netdev *dev;
+	uint8_t *arena;
+	size_t arena_bytes;
+};
+
+static inline bool layout_is_mrg(enum layout layout)
+{
+	return layout == MRG || layout == LEGACY_MRG || layout == NO_ANY_LAYOUT_MRG;
+}
+
+/* A device of this layout, not yet probed; tests change it before port_probe(). */
+static inline void port_open(struct port *p, enum layout layout)
+{
+	vdev_open(&p->d, layout == MRG || layout == PLAIN ? VDEV_MODERN : VDEV_LEGACY);
+	if (!layout_is_mrg(layout))
+		p->d.offered &= ~VIRTIO_NET_F_MRG_RXBUF;
+	if (layout == NO_ANY_LAYOUT || layout == NO_ANY_LAYOUT_MRG)
+		p->d.offered &= ~VIRTIO_F_ANY_LAYOUT;
+	p->dev = NULL;
+	p->arena = NULL;
+	options_reset();
+	options_declare(virtio_net_options, virtio_net_nb_options);
+}
+
+/* Gives mem_alloc() fresh memory of which the device sees nothing yet. */
+static inline void port_memory(struct port *p, size_t bytes)
+{
+	p->arena_bytes = align_up(bytes, PAGE_SIZE);
+	p->arena = aligned_alloc(PAGE_SIZE, p->arena_bytes);
+	cr_assert_not_null(p->arena);
+	mem_reset();
+	mem_add(p->arena, p->arena_bytes);
+}
+
+static inline void port_share(struct port *p, void *from, void *to)
+{
+	if ((uint8_t *)to > (uint8_t *)from)
+		vdev_memory_add(&p->d.memory, from, plat_test_iova(from),
+		                (uint64_t)((uint8_t *)to - (uint8_t *)from));
+}
+
+/* Everything but the pool, and of the pool only the buffers: no header of an mbuf. */
+static inline void port_share_all(struct port *p, struct mempool *pool)
+{
+	uint8_t *last = (uint8_t *)pool;
+
+	for (unsigned i = 0; i < pool->n; i++) {
+		struct mbuf *m = pool->stack[i];
+
+		port_share(p, m->buf, m->buf + m->buf_len);
+		if (m->buf + m->buf_len > last)
+			last = m->buf + m->buf_len;
+	}
+	port_share(p, p->arena, pool);
+	port_share(p, last, p->arena + p->arena_bytes);
+}
+
+/* Probes the driver; p->dev is NULL when it refuses the device. */
+static inline void port_probe(struct port *p)
+{
+	const size_t room = 2048 + 512 + (p->d.offered & VIRTIO_NET_F_MTU ? p->d.config.mtu : 0);
+	const size_t n = (size_t)p->d.queue_max[0] + p->d.queue_max[1] + 160;
+
+	if (!p->arena)
+		port_memory(p, n * room + (12u << 20));
+	vdev_attach(&p->d, &p->vd);
+	p->dev = virtio_net_probe(&p->vd, p->arena_bytes);
+	if (p->dev)
+		port_share_all(p, p->dev->pool);
+}
+
+static inline void port_start(struct port *p)
+{
+	port_probe(p);
+	cr_assert_not_null(p->dev, "probe failed: %s", plat_test_output());
+	cr_assert_eq(p->dev->ops->start(p->dev), 0, "start failed: %s", plat_test_output());
+}
+
+/* Stops the port; every buffer is back. */
+static inline void port_stop(struct port *p)
+{
+	p->dev->ops->stop(p->dev);
+	cr_assert_eq(p->dev->pool->n, p->dev->pool->size, "%u of %u buffers are back",
+	             p->dev->pool->n, p->dev->pool->size);
+}
+
+static inline void port_close(struct port *p)
+{
+	if (p->dev)
+		port_stop(p);
+
+	const uint64_t breaches = vdev_close(&p->d);
+
+	for (unsigned i = 0; i < p->d.nb_violations; i++)
+		cr_log_error("virtio %s", p->d.violation[i].text);
+	cr_assert_eq(breaches, 0, "the driver broke the specification");
+}
+
+static inline struct netdev_stats port_stats(const struct port *p)
+{
+	struct netdev_stats s = {.rx_packets = 0};
+
+	p->dev->ops->stats(p->dev, 0, &s);
+	return s;
+}
+
+/* ---- frames ------------------------------------------------------------------------------- */
+
+#define FRAME_MAX NETDEV_FRAME_MAX
+#define FRAME_MIN 64
+
+static inline uint32_t mix(uint64_t seed, uint64_t n)
+{
+	uint64_t z = (seed + n) * 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	return (uint32_t)(z >> 32);
+}
+
+/* Length of frame @seq, between FRAME_MIN and @max, short ones and the extremes often. */
+static inline uint32_t frame_len(uint64_t seed, uint64_t seq, uint32_t max)
+{
+	const uint32_t dice = mix(seed, seq);
+
+	if (dice % 8 == 0)
+		return max;
+	if (dice % 2)
+		return FRAME_MIN + (dice >> 8) % 64;
+	return FRAME_MIN + (dice >> 8) % (max - FRAME_MIN + 1);
+}
+
+/* Frame @seq: its number, then bytes that depend on number and position. */
+static inline void frame_fill(uint8_t *out, uint64_t seq, uint32_t len)
+{
+	static uint8_t pattern[FRAME_MAX + 1024];
+
+	if (!pattern[1]) {
+		for (size_t i = 0; i < sizeof(pattern); i++)
+			pattern[i] = (uint8_t)(mix(1, i) | 1);
+	}
+	memcpy(out, pattern + seq % 1021, len);
+	memcpy(out, &seq, sizeof(seq));
+}
+
+static inline void frame_push(struct port *p, uint64_t seq, uint32_t len)
+{
+	uint8_t frame[FRAME_MAX];
+
+	frame_fill(frame, seq, len);
+	vdev_net_rx_push(&p->d, 0, frame, len);
+}
+
+/* Is the packet frame @seq, in a chain whose lengths agree? */
+static inline void frame_check(const struct mbuf *m, uint64_t seq, uint32_t len)
+{
+	uint8_t want[FRAME_MAX];
+	uint32_t at = 0;
+	unsigned segs = 0;
+
+	frame_fill(want, seq, len);
+	cr_assert_eq(m->pkt_len, len, "frame %llu: %u bytes of %u", (unsigned long long)seq,
+	             m->pkt_len, len);
+	for (const struct mbuf *s = m; s; s = s->next, segs++) {
+		cr_assert(at + s->data_len <= len);
+		cr_assert((uint32_t)s->data_off + s->data_len <= s->buf_len);
+		cr_assert_eq(memcmp(s->buf + s->data_off, want + at, s->data_len), 0,
+		             "frame %llu differs behind byte %u", (unsigned long long)seq, at);
+		at += s->data_len;
+	}
+	cr_assert_eq(at, len);
+	cr_assert_eq(segs, m->nb_segs);
+}
+
+#endif
