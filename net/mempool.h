@@ -25,8 +25,8 @@ struct mempool {
  */
 struct mempool *mempool_create(const char *name, unsigned n, uint16_t data_room);
 
-/** mempool_bytes() - what mempool_create() takes per mbuf */
-size_t mempool_bytes(uint16_t data_room);
+/** mempool_fits() - the largest @n for which mempool_create() finds @bytes of memory enough */
+unsigned mempool_fits(size_t bytes, uint16_t data_room);
 
 /**
  * mempool_get_bulk() - take up to @n mbufs, not reset
@@ -42,6 +42,14 @@ static inline unsigned mempool_get_bulk(struct mempool *p, struct mbuf **out, un
 	for (unsigned i = 0; i < n; i++)
 		out[i] = p->stack[--p->n];
 	return n;
+}
+
+/** mempool_take() - take @n mbufs, which are there. Return: the array, to be read before any mbuf
+ * is given back */
+static inline struct mbuf *const *mempool_take(struct mempool *p, unsigned n)
+{
+	p->n -= n;
+	return &p->stack[p->n];
 }
 
 /** mbuf_alloc() - one empty packet, NULL when the pool is empty */

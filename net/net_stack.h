@@ -6,12 +6,14 @@
  *	net_stack_init(&st);
  *	net_stack_add_port(&st, dev);			(per port; address by DHCP or as given)
  *	pcb = udp_bind(&st, 7, recv, arg);		(net/udp.h)
- *	for (;;) net_stack_poll(&st);
+ *	for (;;) net_stack_poll(&st);			(and now and then net_stack_timers())
  */
 #ifndef NET_NET_STACK_H
 #define NET_NET_STACK_H
 
+#include "kernel/options.h"
 #include "net/netdev.h"
+#include "net/wire.h"
 
 #define NET_IFS_MAX NETDEV_PORTS_MAX
 #define UDP_PCBS_MAX 64
@@ -19,9 +21,6 @@
 struct net_stack;
 struct arp_cache;
 struct dhcp_client;
-
-typedef uint32_t be32; /* in network order */
-typedef uint16_t be16;
 
 /* Why packets were dropped; every packet that came in is received by a protocol or counted in
  * exactly one of these. */
@@ -44,19 +43,48 @@ struct net_if_stats {
 	uint64_t tx_no_route;
 	uint64_t tx_arp_queue_full; /* dropped while waiting for an address, or never answered */
 	uint64_t tx_no_mbuf;
+	/* counted besides the above */
+	uint64_t icmp_errors;   /* ICMP errors from others */
+	uint64_t arp_conflicts; /* another machine has our address */
 };
 
 #define NET_OUT_MAX (2 * NETDEV_BURST)
+
+/* The headers in front of the datagrams for @dst, the one that was sent to last. Holds a true
+ * mapping always: the limited broadcast's when there is no better one. */
+struct net_hop {
+	be32 dst;
+	uint32_t ip_sum; /* of @ip, in which length, protocol and checksum are 0 */
+	struct {
+		struct eth_hdr eth;
+		struct ipv4_hdr ip;
+	} WIRE hdr;
+};
+
+/* The other end of a datagram, and the port (interface) it goes through. */
+struct udp_addr {
+	struct net_if *nif;
+	be32 ip;
+	be16 port;
+	/* Set by the stack: the checksum that the same payload has on its way back, 0: not known.
+	 * Only udp_reply_unchanged() looks at it. */
+	uint16_t reply_csum;
+};
 
 struct net_if {
 	struct net_stack *st;
 	struct netdev *dev;
 	be32 ip, mask, gw; /* 0: not configured */
+	be32 broadcast;    /* of the subnet; 0: none */
+	struct net_hop hop;
+	struct udp_addr from; /* of the datagram that is being delivered */
 	struct arp_cache *arp;
 	struct dhcp_client *dhcp; /* NULL: static or off */
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
-	uint16_t ip_id;
+	bool ip_off;          /* told to have no address */
+	unsigned icmp_tokens; /* ICMP errors that may be sent now */
+	uint64_t icmp_refill_ns;
 	struct net_if_stats stats;
 };
 
@@ -69,6 +97,10 @@ struct net_stack {
 	uint64_t now_ns;      /* read once per turn that needs it */
 	uint64_t next_timer_ns;
 };
+
+/* net.ip, net.gw: to be declared before the command line is read */
+extern const struct option net_stack_options[];
+extern const unsigned net_stack_nb_options;
 
 /** net_stack_init() - start from nothing. Return: 0 or -ENOMEM */
 int net_stack_init(struct net_stack *st);
@@ -91,7 +123,8 @@ unsigned net_stack_poll(struct net_stack *st);
  * net_stack_timers() - run what is due: ARP expiry and retries, DHCP
  * @now_ns: plat_time_ns()
  *
- * Called some thousand times a second at most; cheap when nothing is due.
+ * Called some thousand times a second at most; cheap when nothing is due. It is the stack's only
+ * clock: between two calls, time stands still for it.
  */
 void net_stack_timers(struct net_stack *st, uint64_t now_ns);
 
@@ -104,5 +137,8 @@ void stack_enqueue(struct net_if *nif, struct mbuf *m);
 /** net_if_flush() - hand the collected frames to the driver; what it does not take is dropped and
  * counted */
 void net_if_flush(struct net_if *nif);
+
+/** net_stack_print_stats() - every port's address and counters as text on the console */
+void net_stack_print_stats(const struct net_stack *st);
 
 #endif

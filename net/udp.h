@@ -7,13 +7,6 @@
 #define UDP_HEADER_LEN 8
 #define UDP_HEADROOM (14 + 20 + UDP_HEADER_LEN + MBUF_HEADROOM_MIN)
 
-/* The other end of a datagram, and the port (interface) it goes through. */
-struct udp_addr {
-	struct net_if *nif;
-	be32 ip;
-	be16 port;
-};
-
 /**
  * udp_recv_fn - a datagram for a bound port
  * @m:    data is the payload; its headers stand in front of it. The callee owns it
@@ -40,5 +33,15 @@ struct udp_pcb *udp_bind(struct net_stack *st, uint16_t port, udp_recv_fn recv, 
  * route; what is not sent is freed and counted.
  */
 int udp_sendto(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *to);
+
+/**
+ * udp_reply_unchanged() - send a received payload back as it came
+ * @from: as udp_recv_fn got it
+ *
+ * Like udp_sendto(), but spares the checksum of the payload where that is known: exchanging both
+ * addresses and both ports leaves a UDP checksum as it was (RFC 1071, order does not matter). The
+ * caller promises that neither a byte nor the length of @m was changed; else use udp_sendto().
+ */
+int udp_reply_unchanged(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from);
 
 #endif

@@ -1,0 +1,114 @@
+/*
+ * The console's commands that every application has: power off, a look at ports, counters and PCI,
+ * and, for testing what happens then, four ways to crash.
+ */
+#include "apps/commands.h"
+#include "kernel/console.h"
+#include "kernel/json.h"
+#include "kernel/panic.h"
+#include "kernel/pci.h"
+#include "kernel/pci_text.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+#include "net/net_stack.h"
+#include "net/netdev_stats.h"
+
+static const struct net_stack *stack;
+
+static void cmd_poweroff(const char *args)
+{
+	(void)args;
+	console_printf("power off\n");
+	for (unsigned i = 0; i < netdev_count(); i++)
+		netdev_get(i)->ops->stop(netdev_get(i));
+	console_flush();
+	plat_poweroff();
+}
+
+static void print_line(void *arg, const char *line)
+{
+	(void)arg;
+	console_printf("%s\n", line);
+}
+
+static void cmd_lspci(const char *args)
+{
+	static const struct pci_text_out console = {.line = print_line};
+
+	for (unsigned i = 0; i < pci_count(); i++) {
+		const struct pci_dev *d = pci_dev(i);
+
+		if (!strcmp(args, "-vv")) {
+			pci_text_verbose(d, &console);
+			continue;
+		}
+		pci_text_short(d, &console);
+		if (!strcmp(args, "-x"))
+			pci_text_hex(d, &console);
+	}
+}
+
+static void cmd_port_info(const char *args)
+{
+	struct json j;
+
+	(void)args;
+	for (unsigned i = 0; i < netdev_count(); i++) {
+		const struct netdev *dev = netdev_get(i);
+
+		json_begin(&j, "port");
+		json_u64(&j, "port", dev->port);
+		dev->ops->describe(dev, &j);
+		json_end(&j);
+	}
+}
+
+static void cmd_net_stats(const char *args)
+{
+	(void)args;
+	net_stack_print_stats(stack);
+}
+
+/* ---- ways to crash ------------------------------------------------------------------------ */
+
+static void crash_stack(unsigned depth);
+static void (*volatile crash_again)(unsigned) = crash_stack; /* unknown to the compiler */
+
+static void crash_stack(unsigned depth)
+{
+	volatile unsigned here[64];
+
+	here[0] = depth + 1;
+	crash_again(here[0]);
+	here[0] = depth; /* keeps the call from becoming a jump */
+}
+
+static void cmd_crash(const char *args)
+{
+	volatile uintptr_t nowhere = 0;
+
+	if (!strcmp(args, "null"))
+		*(volatile unsigned *)nowhere = 1;
+	else if (!strcmp(args, "ud"))
+		__builtin_trap();
+	else if (!strcmp(args, "stack"))
+		crash_stack(0);
+	else if (!strcmp(args, "panic"))
+		panic("asked for at the console");
+	else
+		console_printf("debug crash: one of null ud stack panic\n");
+}
+
+static const struct console_command commands[] = {
+    {"poweroff", "stop the ports and end the machine with status 0", cmd_poweroff},
+    {"lspci", "list PCI functions; -vv in full, -x as bytes", cmd_lspci},
+    {"show port info all", "what was negotiated, one JSON line a port", cmd_port_info},
+    {"show net stats", "what the stack received, sent and dropped, and why", cmd_net_stats},
+    {"debug crash", "crash: null, ud, stack or panic", cmd_crash},
+};
+
+void commands_init(const struct net_stack *st)
+{
+	stack = st;
+	console_add_commands(commands, ARRAY_SIZE(commands));
+}

@@ -1,0 +1,10 @@
+/* The console's commands that concern the kernel as a whole. */
+#ifndef APPS_COMMANDS_H
+#define APPS_COMMANDS_H
+
+struct net_stack;
+
+/** commands_init() - make the commands known; @st is what "show" shows */
+void commands_init(const struct net_stack *st);
+
+#endif

@@ -1,0 +1,61 @@
+/* UDP echo (RFC 862): port 7 sends every datagram back, payload untouched. */
+#include "apps/app.h"
+#include "kernel/console.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "net/mempool.h"
+#include "net/udp.h"
+
+#define ECHO_PORT 7
+#define CHARGEN_PORT 19
+
+static struct {
+	uint64_t echoed; /* given to the stack */
+	uint64_t looped; /* dropped: the answer would be answered, for ever */
+} echo_stats;
+
+/* Nothing listens on port 0; echo and chargen answer answers. (Broadcast sources, and our own
+ * address, do not get through IPv4.) */
+static inline bool echo_would_loop(be16 port)
+{
+	return !(port & ~cpu_to_be16(0x1f)) &&
+	       (port == 0 || port == cpu_to_be16(ECHO_PORT) || port == cpu_to_be16(CHARGEN_PORT));
+}
+
+static void echo_recv(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from)
+{
+	if (unlikely(echo_would_loop(from->port))) {
+		echo_stats.looped++;
+		mbuf_free(m);
+		return;
+	}
+	echo_stats.echoed++;
+	(void)udp_reply_unchanged(pcb, m, from);
+}
+
+static void echo_show(const char *args)
+{
+	(void)args;
+	console_printf("echo: %llu echoed, %llu dropped because they would loop\n",
+	               (unsigned long long)echo_stats.echoed,
+	               (unsigned long long)echo_stats.looped);
+}
+
+static const struct console_command echo_commands[] = {
+    {"show echo", "datagrams echoed and dropped by app=echo", echo_show},
+};
+
+static int echo_start(struct net_stack *st)
+{
+	console_add_commands(echo_commands, ARRAY_SIZE(echo_commands));
+	if (udp_bind(st, ECHO_PORT, echo_recv, NULL))
+		return 0;
+	log_err("echo", "UDP port %d is taken: no other application may use it", ECHO_PORT);
+	return -EADDRINUSE;
+}
+
+APP_REGISTER(echo) = {
+    .name = "echo",
+    .help = "UDP echo on port 7 (RFC 862)",
+    .start = echo_start,
+};

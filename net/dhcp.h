@@ -1,0 +1,62 @@
+/*
+ * DHCP client (RFC 2131, RFC 2132): an address for a port, for as long as a server lets us. Time
+ * comes in through dhcp_timers(), packets through dhcp_input(); nothing else drives it.
+ *
+ *	         DISCOVER          OFFER / REQUEST            ACK
+ *	INIT ------------> SELECTING ------------> REQUESTING ----> BOUND
+ *	  ^                                            | NAK,         | T1: REQUEST to the server
+ *	  |<-------------------------------------------' silence   RENEWING
+ *	  |                                                           | T2: REQUEST to everybody
+ *	  '------------------------------- NAK, lease over ------ REBINDING
+ *
+ * An ACK brings RENEWING and REBINDING back to BOUND. No link-local address is ever taken.
+ */
+#ifndef NET_DHCP_H
+#define NET_DHCP_H
+
+#include "net/net_stack.h"
+
+#define DHCP_RETRY_MAX_S 64    /* waits are 1, 2, 4 .. 64 s, each up to a quarter off */
+#define DHCP_REQUEST_TRIES 4   /* then everything starts again */
+#define DHCP_RENEW_MIN_S 60    /* RFC 2131 4.4.5 */
+#define DHCP_NAK_WAIT_MAX_S 64 /* 1 s after the first NAK in a row, doubled by each */
+#define DHCP_LEASE_FOREVER 0xffffffffu
+
+enum dhcp_state {
+	DHCP_INIT, /* sends DISCOVER when due */
+	DHCP_SELECTING,
+	DHCP_REQUESTING,
+	DHCP_BOUND,
+	DHCP_RENEWING,
+	DHCP_REBINDING,
+};
+
+/* What a server said about a lease. */
+struct dhcp_lease {
+	be32 ip, mask, router, server;
+	uint32_t lease_s, t1_s, t2_s;
+};
+
+struct dhcp_client {
+	enum dhcp_state state;
+	uint32_t xid;
+	uint32_t random;   /* for the jitter */
+	uint64_t start_ns; /* of this attempt, for the field "secs" */
+	uint64_t due_ns;   /* next retry or change of state; UINT64_MAX: never */
+	unsigned tries;    /* sends in this state */
+	unsigned naks;     /* in a row */
+	struct dhcp_lease lease;
+	uint64_t t1_ns, t2_ns, expiry_ns;
+};
+
+/** dhcp_create() - a client for a port, which sends its first DISCOVER at once. Return: 0 or
+ * -ENOMEM */
+int dhcp_create(struct net_if *nif);
+
+/** dhcp_input() - a datagram from a server's port to the client's, payload only. Owns @m */
+void dhcp_input(struct net_if *nif, struct mbuf *m);
+
+/** dhcp_timers() - what is due; called every NET_TICK_NS */
+void dhcp_timers(struct net_if *nif, uint64_t now_ns);
+
+#endif

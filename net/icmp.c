@@ -1,0 +1,110 @@
+/*
+ * ICMP (RFC 792, RFC 1122 3.2.2): answers echo requests, tells senders of closed ports and unknown
+ * protocols. Both are made in the buffer that came. Errors are never sent about errors, broadcasts
+ * or fragments, and by a token bucket no more than ICMP_ERRORS_PER_S.
+ */
+#include "net/icmp.h"
+#include "net/csum.h"
+#include "net/ipv4.h"
+#include "net/stack.h"
+
+#define ICMP_QUOTED_PAYLOAD 8
+
+static bool icmp_is_error(uint8_t type)
+{
+	return type == ICMP_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_REDIRECT ||
+	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER;
+}
+
+static void icmp_answer_echo(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
+{
+	struct icmp_hdr *icmp = (void *)mbuf_data(m);
+	be32 asker = ip->src;
+
+	icmp->type = ICMP_ECHO_REPLY;
+	icmp->csum = csum_replace(icmp->csum, ICMP_ECHO, ICMP_ECHO_REPLY);
+	m->flags = 0;
+	(void)ipv4_output(nif, m, 0, asker, IP_PROTO_ICMP);
+}
+
+void icmp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
+{
+	struct net_if_stats *stats = &nif->stats;
+	const struct icmp_hdr *icmp = (const void *)mbuf_data(m);
+
+	if (m->data_len < ICMP_HDR_LEN) {
+		net_drop(m, &stats->drop_short);
+		return;
+	}
+	if (!csum_good(csum_packet(m, 0))) {
+		net_drop(m, &stats->drop_icmp);
+		return;
+	}
+	if (icmp_is_error(icmp->type)) {
+		stats->icmp_errors++;
+		stats->rx_delivered++;
+		mbuf_free(m);
+		return;
+	}
+	/* RFC 1122 3.2.2.6: an echo to a broadcast address may be left unanswered */
+	if (icmp->type != ICMP_ECHO || icmp->code != 0 || ip->dst != nif->ip) {
+		net_drop(m, &stats->drop_icmp);
+		return;
+	}
+	stats->rx_delivered++;
+	icmp_answer_echo(nif, m, ip);
+}
+
+static bool icmp_take_token(struct net_if *nif)
+{
+	uint64_t now_ns = nif->st->now_ns;
+	uint64_t new = (now_ns - nif->icmp_refill_ns) / (NS_PER_S / ICMP_ERRORS_PER_S);
+
+	if (new) {
+		nif->icmp_tokens = (unsigned)min_u64(nif->icmp_tokens + new, ICMP_ERRORS_BURST);
+		nif->icmp_refill_ns += new *(NS_PER_S / ICMP_ERRORS_PER_S);
+	}
+	if (!nif->icmp_tokens)
+		return false;
+	nif->icmp_tokens--;
+	return true;
+}
+
+/* RFC 1122 3.2.2: not for what was sent to many, on either layer. (Errors about errors cannot
+ * come here: ICMP is a protocol that we have, without ports.) */
+static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
+{
+	const struct eth_hdr *eth = (const struct eth_hdr *)ip - 1;
+	unsigned room = MBUF_HEADROOM_MIN + ETH_HDR_LEN + IPV4_HDR_LEN + ICMP_HDR_LEN;
+
+	if (ip->dst != nif->ip || mac_is_multicast(eth->dst))
+		return false;
+	if ((unsigned)((const uint8_t *)ip - m->buf) < room)
+		return false;
+	return icmp_take_token(nif);
+}
+
+void icmp_unreach(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip, uint8_t code)
+{
+	struct net_if_stats *stats = &nif->stats;
+	uint64_t *reason = code == ICMP_UNREACH_PORT ? &stats->drop_no_port : &stats->drop_proto;
+
+	if (!icmp_may_complain(nif, m, ip)) {
+		net_drop(m, reason);
+		return;
+	}
+	(*reason)++;
+
+	be32 sender = ip->src;
+	uint16_t hdr_len = (uint16_t)(mbuf_data(m) - (const uint8_t *)ip);
+
+	net_trim(m, (uint32_t)min_u64(m->pkt_len, ICMP_QUOTED_PAYLOAD));
+	mbuf_push(m, hdr_len);
+
+	struct icmp_hdr *icmp = mbuf_push(m, ICMP_HDR_LEN);
+
+	*icmp = (struct icmp_hdr){.type = ICMP_UNREACH, .code = code};
+	icmp->csum = csum_final(csum_fold(csum_packet(m, 0)));
+	m->flags = 0;
+	(void)ipv4_output(nif, m, 0, sender, IP_PROTO_ICMP);
+}

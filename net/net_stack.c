@@ -1,0 +1,302 @@
+/*
+ * The stack's loop and its ports: bursts come in and go up, what they cause is collected and goes
+ * out at the end of the turn. Here are also the addresses of the ports, from the options net.ip
+ * and net.gw, and the counters as text.
+ */
+#include "net/net_stack.h"
+#include "kernel/console.h"
+#include "kernel/errno.h"
+#include "kernel/fmt.h"
+#include "kernel/json.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/options.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+#include "net/arp.h"
+#include "net/dhcp.h"
+#include "net/eth.h"
+#include "net/icmp.h"
+#include "net/ipv4.h"
+#include "net/stack.h"
+#include "net/udp.h"
+#include <arch/cpu.h>
+
+static_assert(NETDEV_HEADROOM >= UDP_HEADROOM, "a fresh packet can be sent");
+
+const struct option net_stack_options[] = {
+    {
+	.key = "net.ip",
+	.kind = OPTION_IP4_NET,
+	.fallback = "dhcp",
+	.allowed = "dhcp off",
+	.help = "IPv4 address of a port: dhcp, A.B.C.D/len or off",
+    },
+    {
+	.key = "net.gw",
+	.kind = OPTION_IP4,
+	.help = "IPv4 gateway, with an address given by net.ip",
+    },
+};
+const unsigned net_stack_nb_options = ARRAY_SIZE(net_stack_options);
+
+/* ---- packets ------------------------------------------------------------------------------ */
+
+void net_drop(struct mbuf *m, uint64_t *reason)
+{
+	(*reason)++;
+	mbuf_free(m);
+}
+
+void net_trim(struct mbuf *m, uint32_t len)
+{
+	struct mbuf *last = m;
+	uint32_t left = len;
+
+	m->pkt_len = len;
+	m->nb_segs = 1;
+	while (left > last->data_len) {
+		left -= last->data_len;
+		last = last->next;
+		assert(last);
+		m->nb_segs++;
+	}
+	last->data_len = (uint16_t)left;
+	mbuf_free(last->next);
+	last->next = NULL;
+}
+
+struct mbuf *net_alloc(struct net_if *nif)
+{
+	struct mbuf *m = mbuf_alloc(nif->dev->pool);
+
+	if (!m)
+		nif->stats.tx_no_mbuf++;
+	return m;
+}
+
+void stack_enqueue(struct net_if *nif, struct mbuf *m)
+{
+	net_enqueue(nif, m);
+}
+
+void net_if_flush(struct net_if *nif)
+{
+	uint16_t n = nif->nb_out;
+
+	if (!n)
+		return;
+
+	uint16_t sent = netdev_tx_burst(nif->dev, 0, nif->out, n);
+
+	nif->nb_out = 0;
+	nif->stats.tx_packets += sent;
+	for (uint16_t i = sent; unlikely(i < n); i++)
+		net_drop(nif->out[i], &nif->stats.tx_ring_full);
+}
+
+/* ---- the turn ----------------------------------------------------------------------------- */
+
+static unsigned net_if_rx(struct net_if *nif, uint16_t queue)
+{
+	struct mbuf *pkts[NETDEV_BURST];
+	unsigned n = netdev_rx_burst(nif->dev, queue, pkts, NETDEV_BURST);
+
+	nif->stats.rx_packets += n;
+	for (unsigned i = 0; i < n; i++) {
+		if (i + 1 < n)
+			cpu_prefetch(mbuf_data(pkts[i + 1]));
+		eth_input(nif, pkts[i]);
+	}
+	return n;
+}
+
+unsigned net_stack_poll(struct net_stack *st)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < st->nb_ifs; i++) {
+		struct net_if *nif = &st->ifs[i];
+
+		for (uint16_t q = 0; q < nif->dev->nb_queues; q++)
+			n += net_if_rx(nif, q);
+		net_if_flush(nif);
+	}
+	return n;
+}
+
+void net_stack_timers(struct net_stack *st, uint64_t now_ns)
+{
+	st->now_ns = now_ns;
+	if (likely(now_ns < st->next_timer_ns))
+		return;
+	st->next_timer_ns = now_ns + NET_TICK_NS;
+	for (unsigned i = 0; i < st->nb_ifs; i++) {
+		struct net_if *nif = &st->ifs[i];
+
+		/* so that a neighbour in use is looked up now and then, and seen to be used */
+		ipv4_hop_forget(nif);
+		arp_timers(nif, now_ns);
+		if (nif->dhcp)
+			dhcp_timers(nif, now_ns);
+		net_if_flush(nif);
+	}
+}
+
+/* ---- addresses ---------------------------------------------------------------------------- */
+
+struct ip4_text ip4_text(be32 ip)
+{
+	struct ip4_text t;
+	uint8_t b[4];
+
+	memcpy(b, &ip, 4);
+	fmt_buf(t.s, sizeof(t.s), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	return t;
+}
+
+static void net_if_report(const struct net_if *nif, const char *source)
+{
+	char addr[24];
+	struct json j;
+
+	fmt_buf(addr, sizeof(addr), "%s/%d", ip4_text(nif->ip).s, ipv4_prefix(nif->mask));
+	log_info("net", "port %u %s gateway %s by %s", nif->dev->port, addr,
+	         nif->gw ? ip4_text(nif->gw).s : "none", source);
+	if (!log_json())
+		return;
+	json_begin(&j, "addr");
+	json_u64(&j, "port", nif->dev->port);
+	json_u64(&j, "family", 4);
+	json_string(&j, "ip", addr);
+	json_string(&j, "gw", nif->gw ? ip4_text(nif->gw).s : "");
+	json_string(&j, "source", source);
+	json_end(&j);
+}
+
+void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source)
+{
+	nif->ip = ip;
+	nif->mask = mask;
+	nif->gw = gw;
+	nif->broadcast = ipv4_prefix(mask) <= 30 ? ip | ~mask : 0;
+	arp_flush(nif);
+	net_if_report(nif, source);
+	arp_announce(nif);
+}
+
+void net_if_clear_addr(struct net_if *nif)
+{
+	nif->ip = nif->mask = nif->gw = nif->broadcast = 0;
+	arp_flush(nif);
+}
+
+static int net_if_static(struct net_if *nif, const char *text)
+{
+	const char *gw_text = options_port_get("net.gw", nif->dev->port);
+	be32 ip, gw = 0;
+	unsigned prefix, gw_prefix;
+
+	if (options_ip4(text, &ip, &prefix) || prefix < 1 ||
+	    !ipv4_fits_net(ip, ipv4_mask(prefix))) {
+		log_err("net", "port %u: net.ip=%s: no host's address; give A.B.C.D/len, len 1..32",
+		        nif->dev->port, text);
+		return -EINVAL;
+	}
+	if (gw_text && (options_ip4(gw_text, &gw, &gw_prefix) || gw == ip ||
+	                !ipv4_fits_net(gw, ipv4_mask(prefix)) || (gw ^ ip) & ipv4_mask(prefix))) {
+		log_err("net", "port %u: net.gw=%s: give the address of another host inside %s",
+		        nif->dev->port, gw_text, text);
+		return -EINVAL;
+	}
+	net_if_set_addr(nif, ip, ipv4_mask(prefix), gw, "static");
+	return 0;
+}
+
+static int net_if_configure(struct net_if *nif)
+{
+	const char *text = options_port_get("net.ip", nif->dev->port);
+
+	if (!strcmp(text, "dhcp"))
+		return dhcp_create(nif);
+	if (strcmp(text, "off"))
+		return net_if_static(nif, text);
+	nif->ip_off = true;
+	return 0;
+}
+
+bool net_if_ready(const struct net_if *nif)
+{
+	return nif->ip || nif->ip_off;
+}
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+int net_stack_init(struct net_stack *st)
+{
+	*st = (struct net_stack){.now_ns = plat_time_ns()};
+	st->pcbs = mem_alloc("UDP ports", UDP_PCBS_MAX * sizeof(*st->pcbs), CACHE_LINE);
+	return st->pcbs ? 0 : -ENOMEM;
+}
+
+int net_stack_add_port(struct net_stack *st, struct netdev *dev)
+{
+	int err;
+
+	if (st->nb_ifs == NET_IFS_MAX)
+		return -ENOSPC;
+
+	struct net_if *nif = &st->ifs[st->nb_ifs];
+
+	*nif = (struct net_if){
+	    .st = st, .dev = dev, .from = {.nif = nif}, .icmp_tokens = ICMP_ERRORS_BURST};
+	nif->icmp_refill_ns = st->now_ns;
+	ipv4_hop_forget(nif);
+	err = arp_create(nif);
+	if (!err)
+		err = net_if_configure(nif);
+	if (err)
+		return err;
+	st->nb_ifs++;
+	net_if_flush(nif);
+	return 0;
+}
+
+/* ---- counters ----------------------------------------------------------------------------- */
+
+struct stat_name {
+	const char *name;
+	size_t offset;
+};
+
+#define STAT(field)                                                                                \
+	{                                                                                          \
+#field, offsetof(struct net_if_stats, field)                                       \
+	}
+
+static const struct stat_name stat_names[] = {
+    STAT(rx_packets),        STAT(rx_delivered),    STAT(drop_short),   STAT(drop_not_for_us),
+    STAT(drop_proto),        STAT(drop_ip_header),  STAT(drop_ip_csum), STAT(drop_fragment),
+    STAT(drop_udp_csum),     STAT(drop_udp_length), STAT(drop_no_port), STAT(drop_icmp),
+    STAT(drop_arp),          STAT(tx_packets),      STAT(tx_ring_full), STAT(tx_no_route),
+    STAT(tx_arp_queue_full), STAT(tx_no_mbuf),      STAT(icmp_errors),  STAT(arp_conflicts),
+};
+static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_stats),
+              "every counter has a name");
+
+void net_stack_print_stats(const struct net_stack *st)
+{
+	for (unsigned i = 0; i < st->nb_ifs; i++) {
+		const struct net_if *nif = &st->ifs[i];
+		const char *base = (const char *)&nif->stats;
+
+		console_printf("port %u: %s/%d\n", nif->dev->port, ip4_text(nif->ip).s,
+		               ipv4_prefix(nif->mask));
+		for (unsigned k = 0; k < ARRAY_SIZE(stat_names); k++) {
+			uint64_t v;
+
+			memcpy(&v, base + stat_names[k].offset, sizeof(v));
+			console_printf("  %-18s %llu\n", stat_names[k].name, (unsigned long long)v);
+		}
+	}
+}

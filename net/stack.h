@@ -1,0 +1,70 @@
+/* What the files of the stack share and nobody else sees. */
+#ifndef NET_STACK_H
+#define NET_STACK_H
+
+#include "net/mempool.h"
+#include "net/net_stack.h"
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+#define NET_TICK_NS (100 * NS_PER_MS) /* how often timers look at the time */
+
+/** net_drop() - count a packet under @reason, a member of net_if_stats, and free it */
+COLD void net_drop(struct mbuf *m, uint64_t *reason);
+
+/** net_trim() - shorten a packet to its first @len bytes, which it has; spare segments are freed */
+void net_trim(struct mbuf *m, uint32_t len);
+
+/** net_alloc() - an empty packet for the stack itself; NULL is counted */
+struct mbuf *net_alloc(struct net_if *nif);
+
+/** net_enqueue() - stack_enqueue(), inline */
+static inline void net_enqueue(struct net_if *nif, struct mbuf *m)
+{
+	nif->out[nif->nb_out++] = m;
+	if (unlikely(nif->nb_out == NET_OUT_MAX))
+		net_if_flush(nif);
+}
+
+/** net_if_set_addr() - the port has an address from now on: report it and announce it by ARP
+ * @source: "dhcp" or "static" */
+void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source);
+
+/** net_if_clear_addr() - the port's address is no longer ours; waiting packets are dropped */
+void net_if_clear_addr(struct net_if *nif);
+
+struct ip4_text {
+	char s[16];
+};
+
+/** ip4_text() - A.B.C.D: log_info("net", "%s", ip4_text(ip).s) */
+struct ip4_text ip4_text(be32 ip);
+
+/** ipv4_prefix() - number of leading ones of a mask; -1 when it has others */
+static inline int ipv4_prefix(be32 mask)
+{
+	uint32_t m = be32_to_cpu(mask);
+	int ones = m ? __builtin_clz(~m | 1) : 0;
+
+	if (m == 0xffffffffu)
+		return 32;
+	return m << ones ? -1 : ones;
+}
+
+/** ipv4_mask() - the mask of a prefix length 0..32 */
+static inline be32 ipv4_mask(unsigned prefix)
+{
+	return prefix ? cpu_to_be32(0xffffffffu << (32 - prefix)) : 0;
+}
+
+/** ipv4_fits_net() - is @ip a host's address in a subnet: not all zeros or ones behind the mask
+ * (RFC 3021: /31 has no such addresses, nor has /32) */
+static inline bool ipv4_fits_net(be32 ip, be32 mask)
+{
+	uint32_t host = be32_to_cpu(ip & ~mask);
+	uint32_t ones = be32_to_cpu(~mask);
+
+	return ipv4_is_host(ip) && (ones <= 1 || (host != 0 && host != ones));
+}
+
+#endif

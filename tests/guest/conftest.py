@@ -1,0 +1,96 @@
+"""Fixtures of the guest tests: guests that end with the test and leave their logs when it fails."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import netns as netns_module  # noqa: E402
+from ringzero import BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
+
+GUESTS = pytest.StashKey[list]()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+
+
+def pytest_sessionstart():
+    if not ELF.exists():
+        pytest.exit(f"{ELF} is missing: run make first", 2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    name = re.sub(r"[^\w.-]+", "-", item.name)
+    for n, guest in enumerate(item.stash.get(GUESTS, [])):
+        folder = BUILD / "guest-failures" / name / str(n)
+        guest.keep(folder)
+        report.sections.append((f"guest {n}: end of the console (all in {folder})", guest.tail()))
+
+
+@pytest.fixture
+def start(request):
+    """start(...) makes a Guest that is ended with the test."""
+    guests = request.node.stash.setdefault(GUESTS, [])
+
+    def make(*args, **kwargs):
+        guest = Guest(*args, **kwargs)
+        guests.append(guest)
+        return guest
+    yield make
+    for guest in guests:
+        guest.close()
+
+
+@pytest.fixture
+def serve(start):
+    """serve(props, ...) makes a guest with one card on the wire, and waits until it serves."""
+    def make(props="", **kwargs):
+        guest = start(nics=[Nic(props)], **kwargs)
+        guest.wait_ready()
+        return guest
+    return make
+
+
+@pytest.fixture
+def netns():
+    lacking = netns_module.missing()
+    if lacking:
+        pytest.skip(f"needs {lacking}")
+    ns = netns_module.Netns()
+    yield ns
+    ns.close()
+
+
+@pytest.fixture
+def uefi():
+    for path in (OVMF_CODE, OVMF_VARS):
+        if not path.exists():
+            pytest.skip(f"needs {path} (package ovmf)")
+
+
+@pytest.fixture
+def needs_property():
+    """needs_property("in_order") skips where this QEMU's virtio-net-pci does not have it."""
+    def check(*names):
+        lacking = set(names) - device_properties()
+        if lacking:
+            pytest.skip(f"needs a QEMU whose virtio-net-pci has {', '.join(sorted(lacking))}")
+    return check
+
+
+@pytest.fixture(scope="session")
+def loadgen():
+    """The path of the load generator."""
+    path = BUILD / "tools" / "loadgen"
+    if not path.exists():
+        pytest.fail(f"{path} is missing: run make bench-tools")
+    return path

@@ -1,0 +1,103 @@
+"""Every way of booting ends with a guest that serves; ends of the machine have the right status."""
+
+import pytest
+
+from ringzero import STATIC, Nic, wait_until
+
+MACHINES = ["pc", "q35"]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_boots_by_pvh(serve, machine):
+    guest = serve(machine=machine)
+    assert guest.peer().echo(b"hello")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_boots_the_iso_by_bios(serve, machine):
+    guest = serve(machine=machine, boot="iso-bios", memory=128)
+    assert guest.peer().echo(b"hello")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_boots_the_iso_by_uefi(serve, uefi, machine):
+    guest = serve(machine=machine, boot="iso-uefi", memory=256)
+    assert guest.peer().echo(b"hello")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_boots_the_efi_application(serve, uefi, machine):
+    guest = serve(machine=machine, boot="efi", memory=256)
+    assert guest.peer().echo(b"hello")
+
+
+def test_the_efi_application_takes_load_options(serve, uefi):
+    guest = serve(machine="q35", boot="efi-shell", memory=256, options=f"{STATIC} net.mtu=1400")
+    assert guest.json_lines("port")[0]["mtu"] == 1400
+
+
+@pytest.mark.parametrize("machine,memory", [
+    ("pc", 8), ("q35", 8), ("q35", 2048), ("pc", 6144), ("q35", 6144),
+])
+def test_serves_with_little_and_much_memory(serve, machine, memory):
+    guest = serve(machine=machine, memory=memory)
+    assert guest.peer().echo(bytes(1400))
+
+
+@pytest.mark.parametrize("memory", [2, 3, 4])
+def test_too_little_memory_is_said_or_enough(start, memory):
+    """Below 8 MiB nothing is promised but a clear end: it serves, or says that memory is short."""
+    guest = start(nics=[Nic()], memory=memory)
+    wait_until(lambda: guest.json_lines("ready") or guest.process.poll() is not None, 20,
+               "it should serve or end")
+    if guest.json_lines("ready"):
+        assert guest.peer().echo(bytes(1400))
+    else:
+        assert guest.wait_exit() != 0
+        assert any("memory" in line and "error" in line for line in guest.lines)
+
+
+@pytest.mark.parametrize("cpu", ["qemu64", "Nehalem", "Haswell-v4", "max"])
+def test_boots_on_processors_old_and_new(serve, cpu):
+    guest = serve(cpu=cpu)
+    assert guest.peer().echo(b"hello")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_poweroff_ends_with_status_0(serve, machine):
+    guest = serve(machine=machine)
+    guest.type("poweroff")
+    assert guest.wait_exit() == 0
+
+
+def test_poweroff_works_after_uefi(serve, uefi):
+    guest = serve(machine="q35", boot="efi", memory=256)
+    guest.type("poweroff")
+    assert guest.wait_exit() == 0
+
+
+def test_survives_a_reset_of_the_machine(serve):
+    """The NIC is left running by the guest before; the next must start it afresh."""
+    guest = serve(reboot=True)
+    assert guest.peer().echo(b"before")
+    seen = len(guest.json_lines("ready"))
+    guest.qmp("system_reset")
+    guest.wait_json("ready", after=seen)
+    assert guest.peer().echo(b"after")
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_serves_on_several_ports(start, machine, count):
+    addresses = [f"10.0.{n}.15" for n in range(count)]
+    words = " ".join(f"net{n}.ip={ip}/24" for n, ip in enumerate(addresses))
+    guest = start(nics=[Nic() for _ in range(count)], machine=machine, options=words)
+    guest.wait_ready()
+    assert [p["port"] for p in guest.json_lines("port")] == list(range(count))
+    bdfs = [p["bdf"] for p in guest.json_lines("port")]
+    assert bdfs == sorted(bdfs)
+    for n, ip in enumerate(addresses):
+        peer = guest.peer(n)
+        peer.guest_ip, peer.ip = ip, f"10.0.{n}.2"
+        assert peer.arp_ask() == guest.nics[n].mac
+        assert peer.echo(f"port {n}".encode())

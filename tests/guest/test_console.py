@@ -1,0 +1,204 @@
+"""The console: JSON lines as the manual has them, log lines, options and what is said about bad
+ones, commands, and the end with a backtrace."""
+
+import re
+
+import pytest
+
+from ringzero import STATIC, Nic
+
+PORT = {
+    "type": str, "port": int, "bdf": str, "transport": str, "mac": str, "features": list,
+    "path": str, "rx": str, "tx": str, "isa": str, "rxq": int, "txq": int, "rxd": int, "txd": int,
+    "mtu": int, "link": str, "speed": int, "msix": dict,
+}
+ADDR = {"type": str, "port": int, "family": int, "ip": str, "gw": str, "source": str}
+READY = {"type": str, "app": str, "boot_us": int}
+STATS = {"type": str, **dict.fromkeys([
+    "t_us", "port", "queue", "rx_packets", "rx_bytes", "rx_errors", "rx_nombuf", "tx_packets",
+    "tx_bytes", "tx_errors", "tx_dropped", "kicks", "interrupts", "cycles_per_packet",
+    "busy_permille"], int)}
+COUNTERS = [k for k in STATS if k.startswith(("rx_", "tx_")) or k in ("kicks", "interrupts")]
+
+
+def check_members(line, wanted):
+    assert {k: type(line.get(k)) for k in wanted} == wanted
+
+
+def test_the_port_line_describes_the_port(serve):
+    guest = serve()
+    port, = guest.json_lines("port")
+    check_members(port, PORT)
+    assert re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", port["bdf"])
+    assert port["mac"] == guest.nics[0].mac
+    assert port["transport"] == "modern"
+    assert (port["rxq"], port["txq"], port["rxd"], port["txd"]) == (1, 1, 256, 256)
+    assert (port["mtu"], port["link"], port["speed"]) == (1500, "up", 0xffffffff)
+    assert port["isa"] == "scalar"
+    assert set(port["msix"]) == {"vectors", "config", "rx"}
+    assert all(re.fullmatch(r"VIRTIO_(NET_)?F_[A-Z0-9_]+", f) for f in port["features"])
+
+
+def test_addr_and_ready_lines(serve):
+    guest = serve()
+    addr, = guest.json_lines("addr")
+    check_members(addr, ADDR)
+    assert addr == {"type": "addr", "port": 0, "family": 4, "ip": "10.0.2.15/24",
+                    "gw": "10.0.2.2", "source": "static"}
+    ready, = guest.json_lines("ready")
+    check_members(ready, READY)
+    assert ready["app"] == "echo"
+    assert 0 < ready["boot_us"] < 30_000_000
+
+
+def test_stats_lines_come_every_second_and_never_go_back(serve):
+    guest = serve()
+    for n in range(20):
+        assert guest.peer().echo(bytes(n))
+    guest.wait_json("stats", after=3)
+    lines = guest.json_lines("stats")
+    for line in lines:
+        check_members(line, STATS)
+    for earlier, later in zip(lines, lines[1:]):
+        assert all(later[c] >= earlier[c] for c in COUNTERS)
+        assert 0.5e6 < later["t_us"] - earlier["t_us"] < 3e6
+        assert 0 <= later["busy_permille"] <= 1000
+
+
+def test_the_period_of_statistics_can_be_set(serve):
+    guest = serve(options=f"{STATIC} stats.period=3")
+    guest.wait_json("stats", after=1)
+    first, second = guest.json_lines("stats")[:2]
+    assert 2.5e6 < second["t_us"] - first["t_us"] < 4.5e6
+
+
+def test_statistics_can_be_text_or_off(start):
+    text = start(nics=[Nic()], options=f"{STATIC} stats=text")
+    off = start(nics=[Nic()], options=f"{STATIC} stats=off")
+    text.wait_text(r"echo.*(serv|ready)|ready", limit=20)
+    text.wait_text(r"(?i)rx.*tx|port +0", limit=10)
+    off.wait_text("ready", limit=20)
+    assert off.peer().echo(b"anybody there")
+    assert not text.json_lines()
+    assert not off.json_lines()
+
+
+def test_log_lines_have_time_and_subsystem(serve):
+    guest = serve()
+    first = next(i for i, line in enumerate(guest.lines) if line.startswith("["))
+    for line in guest.lines[first:]:
+        if line and not line.startswith("{"):
+            assert re.match(r"\[ {0,4}\d+\.\d{6}\] [\w/-]+: ", line), line
+
+
+# ---- options -----------------------------------------------------------------------------------
+
+
+def test_fw_cfg_wins_over_the_command_line(serve):
+    guest = serve(options=f"{STATIC} net.mtu=1400 net.rxd=128", fw_cfg="net.mtu=1300")
+    port, = guest.json_lines("port")
+    assert (port["mtu"], port["rxd"]) == (1300, 128)
+
+
+def test_of_two_words_the_later_wins(serve):
+    guest = serve(options=f"{STATIC} net.mtu=1400 net.mtu=1200")
+    assert guest.json_lines("port")[0]["mtu"] == 1200
+
+
+def test_a_port_s_own_word_wins_wherever_it_stands(start):
+    guest = start(nics=[Nic(), Nic()],
+                  options="net0.ip=10.0.2.15/24 net1.mtu=1300 net.ip=off net.mtu=1400")
+    guest.wait_ready()
+    assert [p["mtu"] for p in guest.json_lines("port")] == [1400, 1300]
+    assert [a["port"] for a in guest.json_lines("addr")] == [0]
+
+
+@pytest.mark.parametrize("word,said", [
+    ("net.rxdd=256", ["net.rxdd", "net.rxd"]),
+    ("aap=echo", ["aap", "app"]),
+    ("net0.mtuu=1400", ["net0.mtuu", "net0.mtu"]),
+    ("net.mtu=67", ["net.mtu", "67", "68"]),
+    ("net.mtu=banana", ["net.mtu", "banana"]),
+    ("net.mtu=", ["net.mtu"]),
+    ("app=frobnicate", ["frobnicate", "echo"]),
+    ("net.ip=10.0.2.300/24", ["net.ip", "10.0.2.300/24"]),
+    ("net.ip=10.0.2.15/33", ["net.ip", "10.0.2.15/33"]),
+    ("net.mac=01:02:03:04:05:06", ["net.mac", "01:02:03:04:05:06"]),
+    ("stats=xml", ["stats", "xml", "json"]),
+    ("log=virtio_net:loud", ["log", "loud"]),
+    ("nonsense", ["nonsense"]),
+    ("=5", ["=5"]),
+])
+def test_a_bad_word_ends_the_boot(start, word, said):
+    guest = start(nics=[Nic()], options=f"{STATIC} {word}")
+    assert guest.wait_exit() != 0
+    errors = guest.json_lines("error")
+    assert len(errors) >= 1
+    text = " ".join(line for line in guest.lines if not line.startswith("{"))
+    assert all(s in text for s in said), text
+    assert not guest.json_lines("ready")
+
+
+def test_stop_on_error_0_goes_on_with_the_good_words(serve):
+    guest = serve(options=f"stop_on_error=0 net.rxdd=12 net.mtu=banana {STATIC} net.rxd=128")
+    assert guest.json_lines("port")[0]["rxd"] == 128
+    assert guest.peer().echo(b"still here")
+    assert any("net.rxdd" in line for line in guest.lines)
+    assert any("banana" in line for line in guest.lines)
+
+
+def test_a_very_long_command_line_does_no_harm(start):
+    guest = start(nics=[Nic()], options=f"{STATIC} " + "x" * 1500 + "=1")
+    assert guest.wait_exit() != 0
+    assert guest.json_lines("error")
+
+
+# ---- commands and the end ----------------------------------------------------------------------
+
+
+def test_an_unknown_command_is_said_and_help_lists_them(serve):
+    guest = serve()
+    guest.type("frobnicate")
+    guest.wait_text("frobnicate.*|unknown", limit=10)
+    guest.type("help")
+    guest.wait_text("poweroff", limit=10)
+    assert guest.peer().echo(b"still here")
+
+
+def test_garbage_typed_does_no_harm(serve):
+    guest = serve()
+    guest.process.stdin.write(bytes(range(1, 256)) * 4)
+    guest.process.stdin.flush()
+    guest.type("")
+    guest.type("x" * 500)
+    assert guest.peer().echo(b"still here")
+    guest.type("")
+    guest.type("poweroff")
+    assert guest.wait_exit() == 0
+
+
+@pytest.mark.parametrize("how,said", [
+    ("null", r"(?i)page fault"),
+    ("ud", r"(?i)invalid opcode"),
+    ("stack", r"(?i)(stack|guard|double fault|page fault)"),
+    ("panic", r"asked for at the console"),
+])
+def test_a_crash_shows_registers_and_a_backtrace_with_names(serve, how, said):
+    guest = serve()
+    guest.type(f"debug crash {how}")
+    assert guest.wait_exit() not in (0, None)
+    text = "\n".join(guest.lines)
+    assert re.search(said, text)
+    if how != "panic":
+        for register in ("rax", "rsp", "r15", "cr2"):
+            assert re.search(rf"\b{register} +[0-9a-f]{{16}}", text), register
+    if how != "stack":
+        assert re.search(r"\bconsole_\w+", text), "a caller by name"
+        assert re.search(r"\bk?main\w*", text), "up to main"
+
+
+def test_a_crash_without_debug_exit_ends_by_a_reset(serve):
+    guest = serve(debug_exit=False)
+    guest.type("debug crash null")
+    guest.wait_exit()
+    assert any("rsp" in line for line in guest.lines)

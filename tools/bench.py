@@ -1,0 +1,348 @@
+#!/usr/bin/python3
+"""Measure ringzero and print it beside others: `make bench`.
+
+What each figure is and how it is measured: docs/performance.md. Results go to build/bench as
+results.json and as pictures (SVG).
+"""
+
+import argparse
+import gzip
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
+
+SIZES = (64, 512, 1400)
+PARTS = ("size", "memory", "boot", "insn", "rtt", "pps")
+QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
+BUSY_LIMIT = 0.25        # figures from a busier machine are marked
+GUEST_MAC = "52:54:00:12:34:56"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=ROOT / "build", type=Path)
+    parser.add_argument("--runs", default=5, type=int, help="medians are of so many runs (5)")
+    parser.add_argument("--only", default=",".join(PARTS), help="list of: " + " ".join(PARTS))
+    parser.add_argument("--profile", action="store_true",
+                        help="also the functions in which the instructions are spent")
+    parser.add_argument("--peer", metavar="CMD",
+                        help="another guest to measure in turns with ours: a command that runs "
+                             "QEMU in the foreground, {qemu} and {peer} stand for the paths of "
+                             "the dgram netdev's unix sockets")
+    parser.add_argument("--peer-any-header", action="store_true",
+                        help="the other guest swaps only MAC addresses")
+    return parser.parse_args()
+
+
+def own_namespace():
+    """Go on in a network namespace of our own, where unix sockets may queue enough datagrams."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        return False
+    if not os.environ.get("RINGZERO_BENCH_NAMESPACE"):
+        os.environ["RINGZERO_BENCH_NAMESPACE"] = "1"
+        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+    Path("/proc/sys/net/unix/max_dgram_qlen").write_text(f"{QUEUE_LENGTH}\n")
+    return True
+
+
+def busy(seconds=0.3):
+    """Share of all processors' time that was in use just now."""
+    def times():
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        values = [int(w) for w in words[:8]]
+        return sum(values), values[3] + values[4]
+    total, idle = times()
+    time.sleep(seconds)
+    total2, idle2 = times()
+    return 1 - (idle2 - idle) / max(total2 - total, 1)
+
+
+def median(values):
+    found = [v for v in values if v is not None]
+    return statistics.median(found) if found else None
+
+
+class Bench:
+    def __init__(self, args):
+        os.environ["BUILD"] = str(args.build.resolve())
+        import insn
+        import ringzero
+        self.args, self.insn, self.ringzero = args, insn, ringzero
+        self.tools = args.build.resolve() / "tools"
+        self.elf = ringzero.ELF
+        self.busy = []
+
+    def guest(self, machine="pc", memory=64, extra=()):
+        guest = self.ringzero.Guest(
+            nics=[self.ringzero.Nic(mac=GUEST_MAC)], machine=machine, memory=memory, pcap=False,
+            options=f"{self.ringzero.STATIC} stats=off", extra=list(extra))
+        guest.peer().close()  # the load generator takes its place
+        return guest
+
+    def wait_for_quiet(self, limit=10):
+        """Give other work on this machine a chance to end; keep what was found."""
+        deadline = time.monotonic() + limit
+        share = busy()
+        while share > BUSY_LIMIT and time.monotonic() < deadline:
+            share = busy(1)
+        self.busy.append(share)
+
+    def load(self, folder, *arguments, limit=60):
+        command = [self.tools / "loadgen", "--unix", f"{folder}/p0,{folder}/q0",
+                   "--guest-mac", GUEST_MAC, *arguments]
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
+                              timeout=limit, check=False)
+        if done.returncode == 2:
+            raise SystemExit(f"bench: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def first_ms(self, guest, limit_ms=8000):
+        return self.load(guest.folder, "--first", guest.started_ns, "--time", limit_ms)["first_ms"]
+
+    # ---- the parts ------------------------------------------------------------------------
+
+    def size(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stripped = Path(folder) / "ringzero.elf"
+            subprocess.run(["objcopy", "--strip-all", self.elf, stripped], check=True)
+            data = stripped.read_bytes()
+        return {"elf_bytes": len(data), "elf_gzip": len(gzip.compress(data, 9, mtime=0))}
+
+    def memory(self):
+        for mib in range(1, 33):
+            with self.guest(memory=mib) as guest:
+                if self.first_ms(guest, 3000) is not None:
+                    return {"min_memory_mib": mib}
+        return {"min_memory_mib": None}
+
+    def stub_ms(self, machine):
+        command = [self.ringzero.QEMU, "-M", machine, "-accel", self.ringzero.accel(), "-cpu",
+                   "max", "-m", "64", "-nodefaults", "-display", "none", "-no-reboot",
+                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                   "-kernel", str(self.tools / "stub.elf")]
+        start = time.monotonic()
+        subprocess.run(command, check=False, timeout=20)
+        return (time.monotonic() - start) * 1e3
+
+    def boot(self):
+        result = {"first_ms": {}, "stub_ms": {}, "own_ms": {}}
+        for machine in ("pc", "q35"):
+            first, stub = [], []
+            for _ in range(self.args.runs):
+                self.wait_for_quiet()
+                stub.append(self.stub_ms(machine))
+                with self.guest(machine) as guest:
+                    first.append(self.first_ms(guest))
+            result["first_ms"][machine] = median(first)
+            result["stub_ms"][machine] = median(stub)
+            result["own_ms"][machine] = median(first) - median(stub)
+        return result
+
+    def count(self, guest, blocks, size, window):
+        """Instructions per packet, from an idle and a loaded interval."""
+        def timed():
+            guest.qmp("stop")  # so that all counts are of one moment
+            counts = self.insn.snapshot(blocks)
+            guest.qmp("cont")
+            return time.monotonic(), counts
+        t0, a = timed()
+        time.sleep(0.5)
+        t1, b = timed()
+        result = self.load(guest.folder, "--size", size, "--window", window, "--warm", 0,
+                           "--count", 20000)
+        t2, c = timed()
+        if result["lost"] or result["bad"]:
+            print(f"bench: {result['lost']} lost, {result['bad']} bad while counting")
+        return self.insn.cost(self.insn.interval(a, b), t1 - t0, self.insn.interval(b, c),
+                              t2 - t1, result["received"], self.insn.Symbols(self.elf))
+
+    def insn_part(self):
+        result = {"insn": {}, "insn_w1": {}, "insn_packet_only": {}, "functions": {}}
+        with tempfile.TemporaryDirectory() as folder:
+            blocks = Path(folder) / "blocks"
+            plugin = f"{self.tools}/tcgcount.so,out={blocks}"
+            with self.guest(extra=["-plugin", plugin]) as guest:
+                self.first_ms(guest)
+                self.load(guest.folder, "--window", 32, "--count", 2000)
+                for window, key in ((32, "insn"), (1, "insn_w1")):
+                    for size in SIZES:
+                        cost = self.count(guest, blocks, size, window)
+                        result[key][str(size)] = round(cost.per_packet)
+                        if window == 32:
+                            result["insn_packet_only"][str(size)] = round(cost.packet_only)
+                            result["functions"][str(size)] = cost.functions[:20]
+                result["idle_turn"] = round(cost.idle_turn)
+                result["housekeeping"] = round(cost.housekeeping)
+        return result
+
+    def speed(self, folder, extra=()):
+        """Round trips and rates of the guest that sits at these sockets."""
+        found = {}
+        for size in SIZES:
+            one = self.load(folder, "--size", size, "--window", 1, "--count", 10000, *extra)
+            many = self.load(folder, "--size", size, "--window", 32, "--count", 40000, *extra)
+            found[str(size)] = {"rtt": one["rtt_us"], "pps": many["pps"],
+                                "lost": one["lost"] + many["lost"], "bad": one["bad"] + many["bad"]}
+        return found
+
+    def peer_speed(self):
+        with tempfile.TemporaryDirectory(prefix="ringzero-") as folder:
+            command = self.args.peer.format(qemu=f"{folder}/q0", peer=f"{folder}/p0")
+            extra = ["--any-header"] if self.args.peer_any_header else []
+            process = subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                first = self.load(folder, "--first", time.time_ns(), "--time", 40000, *extra)
+                if first["first_ms"] is None:
+                    raise SystemExit("bench: the guest of --peer does not answer within 40 s")
+                return self.speed(folder, extra)
+            finally:
+                process.kill()
+                process.wait(10)
+
+    @staticmethod
+    def medians(runs):
+        return {
+            "rtt_us": {s: median([r[s]["rtt"] and r[s]["rtt"]["median"] for r in runs])
+                       for s in runs[0]},
+            "rtt_p99_us": {s: median([r[s]["rtt"] and r[s]["rtt"]["p99"] for r in runs])
+                           for s in runs[0]},
+            "pps": {s: median([r[s]["pps"] for r in runs]) for s in runs[0]},
+            "lost": sum(r[s]["lost"] + r[s]["bad"] for r in runs for s in r),
+        }
+
+    def speed_part(self):
+        ours, peers = [], []
+        for _ in range(self.args.runs):
+            self.wait_for_quiet()
+            with self.guest() as guest:
+                self.first_ms(guest)
+                ours.append(self.speed(guest.folder))
+            if self.args.peer:
+                peers.append(self.peer_speed())
+        return self.medians(ours), self.medians(peers) if peers else None
+
+
+# ---- what is shown ---------------------------------------------------------------------------
+
+COLUMNS = [  # title, path of keys, target
+    ("ELF bytes", ("elf_bytes",)), ("gzip", ("elf_gzip",)), ("-m MiB", ("min_memory_mib",)),
+    ("first ms (pc)", ("first_ms", "pc")), ("own ms (pc)", ("own_ms", "pc")),
+    ("insn 64", ("insn", "64")), ("insn 512", ("insn", "512")), ("insn 1400", ("insn", "1400")),
+    ("insn 64 w1", ("insn_w1", "64")), ("idle turn", ("idle_turn",)),
+    ("RTT 64 us", ("rtt_us", "64")), ("p99", ("rtt_p99_us", "64")),
+    ("RTT 1400", ("rtt_us", "1400")), ("pps 64", ("pps", "64")), ("pps 1400", ("pps", "1400")),
+]
+
+
+def value(data, path):
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def peer_rows(peers):
+    """The peers in the shape of our own results."""
+    rows = {}
+    for name, p in peers["peers"].items():
+        own = p["first_ms"] - peers["stub_ms"]["pc"]
+        rows[name] = {**p, "first_ms": {"pc": p["first_ms"]}, "own_ms": {"pc": own}}
+    return rows
+
+
+def shown(v):
+    if v is None:
+        return "-"
+    return f"{v:,.1f}" if isinstance(v, float) and v < 1000 else f"{v:,.0f}"
+
+
+def print_table(rows, targets):
+    from rich.console import Console
+    from rich.table import Table
+    # one line for each figure: the names beside each other fit a terminal
+    table = Table(title="ringzero and others", title_justify="left")
+    table.add_column("")
+    for name in rows:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("target", justify="right", style="green")
+    for title, path in COLUMNS:
+        cells = [shown(value(r, path)) for r in rows.values()]
+        table.add_row(title, *cells, shown(value(targets, path)))
+    Console(width=max(100, 12 * len(rows) + 40)).print(table)
+
+
+def write_pictures(folder, rows, targets, source):
+    import svg
+    note = f"ringzero: this run; others: {source.split(',')[0]}"
+    for file, title, path in (
+            ("insn-64", "Guest instructions per echoed packet, 64 B, 32 outstanding",
+             ("insn", "64")),
+            ("insn-1400", "Guest instructions per echoed packet, 1400 B, 32 outstanding",
+             ("insn", "1400")),
+            ("elf", "Stripped ELF, bytes", ("elf_bytes",)),
+            ("memory", "Smallest memory that serves, MiB", ("min_memory_mib",)),
+            ("boot", "QEMU's start to the first answer, without QEMU's own part, ms (pc)",
+             ("own_ms", "pc")),
+            ("rtt-64", "Round trip, 64 B, one outstanding, median us", ("rtt_us", "64")),
+            ("pps-64", "Packets per second, 64 B, 32 outstanding", ("pps", "64"))):
+        found = [(name, value(r, path), name.startswith("ringzero")) for name, r in rows.items()]
+        found = sorted((f for f in found if f[1] is not None), key=lambda f: f[1])
+        if any(f[2] for f in found):
+            picture = svg.bars(title, note, found, value(targets, path))
+            (folder / f"{file}.svg").write_text(picture)
+
+
+def main():
+    args = arguments()
+    wanted = args.only.split(",")
+    if set(wanted) - set(PARTS):
+        raise SystemExit(f"bench: --only takes a list of: {' '.join(PARTS)}")
+    roomy = own_namespace()
+    bench = Bench(args)
+    result = {"accel": bench.ringzero.accel(), "runs": args.runs, "long_unix_queues": roomy}
+    peer = None
+    steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
+             ("insn", bench.insn_part)]
+    for name, measure in steps:
+        if name in wanted:
+            print(f"bench: {name} ...", flush=True)
+            result.update(measure())
+    if "rtt" in wanted or "pps" in wanted:
+        print("bench: rtt, pps ...", flush=True)
+        speed, peer = bench.speed_part()
+        result.update(speed)
+    result["busy"] = bench.busy
+
+    peers = json.loads((ROOT / "bench" / "peers.json").read_text())
+    rows = {"ringzero": result, **({"--peer": peer} if peer else {}), **peer_rows(peers)}
+    folder = args.build / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps({**result, "peer": peer}, indent=1) + "\n")
+    write_pictures(folder, rows, peers["targets"], peers["source"])
+    print_table(rows, peers["targets"])
+    print(f"others: {peers['source']}")
+    if args.profile and "functions" in result:
+        print("instructions per 64 B packet by function:")
+        for name, n in result["functions"]["64"]:
+            print(f"  {n:8.1f}  {name}")
+    if not roomy:
+        print("note: not root, so unix sockets queue 10 datagrams: rates at 32 outstanding are low")
+    if any(share > BUSY_LIMIT for share in bench.busy):
+        print(f"note: the machine was busy (up to {max(bench.busy):.0%}): times are upper bounds")
+    if result.get("lost"):
+        print(f"note: {result['lost']} datagrams were lost or wrong")
+    print(f"bench: results and pictures are in {folder}")
+
+
+if __name__ == "__main__":
+    main()
