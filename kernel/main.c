@@ -8,7 +8,9 @@
 #include "apps/commands.h"
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/virtio_pci.h"
+#include "kernel/assert.h"
 #include "kernel/console.h"
+#include "kernel/fmt.h"
 #include "kernel/json.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
@@ -23,15 +25,19 @@
 
 #define PCI_CLASS_NETWORK 2
 #define NS_PER_SECOND 1000000000ull
-#define HOUSEKEEPING_PER_SECOND 2000      /* timers, statistics, console */
+#define HOUSEKEEPING_PER_SECOND 2000 /* timers, statistics, console */
+#define APP_NAMES_LEN 256
 #define LINK_POLL_NS (NS_PER_SECOND / 10) /* configuration changes of the devices */
 
 static bool app_is_known(const char *name);
+
+static char app_names[APP_NAMES_LEN]; /* "echo sink": what app= may be */
 
 static const struct option core_options[] = {
     {.key = "app",
      .kind = OPTION_TEXT,
      .fallback = "echo",
+     .allowed = app_names,
      .check = app_is_known,
      .help = "the application to run"},
     {.key = "stats",
@@ -86,6 +92,12 @@ static bool app_is_known(const char *name)
 
 static void declare_options(void)
 {
+	size_t len = 0;
+
+	for (const struct app *a = __start_ringzero_apps; a < __stop_ringzero_apps; a++)
+		len += fmt_buf(app_names + len, sizeof(app_names) - len, "%s%s", len ? " " : "",
+		               a->name);
+	assert(len < sizeof(app_names));
 	options_declare(core_options, ARRAY_SIZE(core_options));
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	options_declare(net_stack_options, net_stack_nb_options);
@@ -100,6 +112,11 @@ static void read_options(const struct boot_args *boot)
 {
 	unsigned errors = 0;
 
+	/* so that what is wrong with the words themselves is told as JSON too */
+	for (unsigned i = 0; i < boot->nb_cmdlines; i++) {
+		if (strstr(boot->cmdline[i], "stats=json"))
+			log_set_json(true);
+	}
 	for (unsigned i = 0; i < boot->nb_cmdlines; i++)
 		errors += options_parse(boot->cmdline[i], boot->cmdline_from[i]);
 	log_set_levels(options_get("log"));
@@ -158,10 +175,13 @@ static void start_port(struct netdev *dev)
 /* Every virtio network function becomes a port; what else is a network card is told of. */
 static void probe_ports(void)
 {
-	unsigned candidates = 0;
+	unsigned left = 0;
 
 	for (unsigned i = 0; i < pci_count(); i++)
-		candidates += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
+		left += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
+	if (!left)
+		log_err("net", "no usable network port: give the machine a virtio network card, "
+		               "for QEMU -device virtio-net-pci,netdev=...");
 
 	for (unsigned i = 0; i < pci_count(); i++) {
 		struct pci_dev *d = pci_dev(i);
@@ -176,15 +196,13 @@ static void probe_ports(void)
 			continue;
 		}
 		/* an equal share for each, and a quarter stays free */
-		const size_t budget = mem_free_bytes() / candidates-- / 4 * 3;
+		assert(left);
+		const size_t budget = mem_free_bytes() / left-- / 4 * 3;
 
 		vd = virtio_pci_probe(d);
 		if (vd)
 			virtio_net_probe(vd, budget);
 	}
-	if (!netdev_count())
-		log_err("net", "no usable network port: give the machine a virtio network card, "
-		               "for QEMU -device virtio-net-pci,netdev=...");
 	for (unsigned i = 0; i < netdev_count(); i++)
 		start_port(netdev_get(i));
 }

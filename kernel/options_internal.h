@@ -19,7 +19,7 @@ const struct option *options_next(const struct option *o);
  *
  * Return: 0, -ENOSPC when OPTIONS_VALUES_MAX others are remembered already.
  */
-int options_set(const struct option *o, int port, const char *value);
+int options_set(const struct option *o, int port, const char *text);
 
 /** option_check() - what is wrong with a value, NULL when it is good */
 const char *option_check(const struct option *o, const char *value);

@@ -1,7 +1,7 @@
 /*
- * Places for BARs that the firmware left without an address, and, where no firmware ran at all,
- * for the windows of bridges (PCI-to-PCI bridge 1.2, 3.2.5). Sizes are powers of two, so on each
- * bus the largest are placed first, at the lowest free address: that packs without gaps. Buses
+ * Places for BARs that the firmware left without an address, and for the windows of the bridges
+ * above them where these are closed (PCI-to-PCI bridge 1.2, 3.2.5). Sizes are powers of two, so on
+ * each bus the largest are placed first, at the lowest free address: that packs without gaps. Buses
  * are taken in ascending order, so that a bridge's window has its place before what is in it.
  */
 #include "kernel/log.h"
@@ -126,7 +126,7 @@ static void slot_ranges(unsigned i, unsigned slot, struct pci_range out[2])
 	bool wide = slot < PCI_BARS && d->bar[slot].kind == PCI_BAR_MEM64;
 	const struct pci_range *up;
 
-	out[1].size = 0;
+	out[1] = (struct pci_range){0, 0};
 	if (!pci_bridge_of((uint8_t)(d->bdf >> 8))) {
 		out[0] = host_range(io     ? &d->host->io
 		                    : wide ? &d->host->mem64
@@ -146,36 +146,47 @@ static void slot_ranges(unsigned i, unsigned slot, struct pci_range out[2])
 	}
 }
 
+static void slot_fails(unsigned i, unsigned slot, uint64_t size, const char *why)
+{
+	plan.no_place[i] |= (uint8_t)(1u << slot);
+	log_warn("pci", "%s: %s for %s %u of %llu bytes: what needs it will not work",
+	         pci_dev(i)->name, why, slot < PCI_BARS ? "BAR" : "bridge window",
+	         slot < PCI_BARS ? slot : slot - SLOT_WINDOW_IO, (unsigned long long)size);
+}
+
+static void window_place(unsigned i, unsigned slot, struct pci_range r)
+{
+	enum pci_bridge_window w = slot == SLOT_WINDOW_IO ? PCI_WINDOW_IO : PCI_WINDOW_MEM;
+
+	/* a bridge need not have an I/O window at all */
+	pci_bridge_open(pci_dev(i), w, r);
+	plan.window[i][w] = pci_bridge_range(pci_dev(i), w);
+	if (plan.window[i][w].base == r.base && plan.window[i][w].size == r.size)
+		return;
+	plan.window[i][w].size = 0;
+	slot_fails(i, slot, r.size, "no register");
+}
+
 static void slot_place(unsigned i, unsigned slot, uint64_t size)
 {
 	struct pci_dev *d = pci_dev(i);
 	bool io = slot_is_io(d, slot);
-	struct pci_range ranges[2];
-	uint64_t addr;
+	struct pci_range ranges[2], r = {0, size};
 
 	slot_ranges(i, slot, ranges);
-	addr = place_find(ranges[0], size, io);
-	if (!addr)
-		addr = place_find(ranges[1], size, io);
-	if (!addr) {
-		plan.no_place[i] |= (uint8_t)(1u << slot);
-		log_warn("pci", "%s: no room for %s %u of %llu bytes: what needs it will not work",
-		         d->name, slot < PCI_BARS ? "BAR" : "bridge window",
-		         slot < PCI_BARS ? slot : slot - SLOT_WINDOW_IO, (unsigned long long)size);
+	r.base = place_find(ranges[0], size, io);
+	if (!r.base)
+		r.base = place_find(ranges[1], size, io);
+	if (!r.base) {
+		slot_fails(i, slot, size, "no room");
 		return;
 	}
-
-	if (slot < PCI_BARS) {
-		pci_bar_set(d, slot, addr);
-		log_debug("pci", "%s: BAR %u placed at 0x%llx", d->name, slot,
-		          (unsigned long long)addr);
-	} else {
-		struct pci_range *w = &plan.window[i][slot - SLOT_WINDOW_IO];
-
-		w->base = addr;
-		w->size = size;
-		pci_bridge_open(d, io ? PCI_WINDOW_IO : PCI_WINDOW_MEM, *w);
+	if (slot >= PCI_BARS) {
+		window_place(i, slot, r);
+		return;
 	}
+	pci_bar_set(d, slot, r.base);
+	log_debug("pci", "%s: BAR %u placed at 0x%llx", d->name, slot, (unsigned long long)r.base);
 }
 
 /* ---- the plan ----------------------------------------------------------------------------- */

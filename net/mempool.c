@@ -16,12 +16,13 @@ static size_t element_bytes(uint16_t data_room)
 
 unsigned mempool_fits(size_t bytes, uint16_t data_room)
 {
-	const size_t once = sizeof(struct mempool) + CACHE_LINE;
+	/* a line may be lost in front of the pool, and one behind its stack */
+	const size_t once = sizeof(struct mempool) + 2 * CACHE_LINE;
 
 	if (bytes < once)
 		return 0;
-	return (unsigned)min_u64((bytes - once) / (element_bytes(data_room) + sizeof(struct mbuf *)),
-	                         UINT32_MAX);
+	return (unsigned)min_u64(
+	    (bytes - once) / (element_bytes(data_room) + sizeof(struct mbuf *)), UINT32_MAX);
 }
 
 struct mempool *mempool_create(const char *name, unsigned n, uint16_t data_room)

@@ -25,7 +25,8 @@ struct mempool {
  */
 struct mempool *mempool_create(const char *name, unsigned n, uint16_t data_room);
 
-/** mempool_fits() - the largest @n for which mempool_create() finds @bytes of memory enough */
+/** mempool_fits() - how many mbufs mempool_create() surely makes from @bytes of free memory in one
+ * range, wherever it starts; one more may fit */
 unsigned mempool_fits(size_t bytes, uint16_t data_room);
 
 /**

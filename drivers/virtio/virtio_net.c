@@ -18,9 +18,8 @@
  */
 #define VNET_FEATURES                                                                              \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
-	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX |                                             \
-	 VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF |      \
-	 VIRTIO_NET_F_SPEED_DUPLEX)
+	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
+	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
 
@@ -74,7 +73,8 @@ static void link_read(struct vnet *vn)
 	if (virtio_has(vn->vd, VIRTIO_NET_F_SPEED_DUPLEX))
 		virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, speed), &speed,
 		                       sizeof(speed));
-	vn->dev.speed = speed != NETDEV_SPEED_UNKNOWN ? speed : vn->speed_option;
+	/* anything beyond 0x7fffffff means unknown (virtio 5.1.4) */
+	vn->dev.speed = speed <= INT32_MAX ? speed : vn->speed_option;
 	vn->dev.link_up = (status & VIRTIO_NET_S_LINK_UP) && !vn->failed;
 }
 
@@ -313,6 +313,12 @@ static int read_mtu(struct vnet *vn, unsigned port)
 	return 0;
 }
 
+/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10). */
+static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
+{
+	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);
+}
+
 /* Size of a queue: the option within the device's bound (virtio 2.7, 4.1.5.1.3). 0: unusable. */
 static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint16_t index)
 {
@@ -320,7 +326,8 @@ static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint
 	const uint16_t max = ops->queue_size(vn->vd, index);
 	uint16_t size = max;
 
-	if (!max || max > VRING_SIZE_MAX || (ops->queue_size_is_fixed && !is_power_of_two(max))) {
+	if (!max || max > VRING_SIZE_MAX ||
+	    (ops->queue_size_is_fixed && !queue_size_fits(vn->vd, max))) {
 		log_err("virtio_net",
 		        "%s: queue %u has %u entries; a power of two up to %u is "
 		        "needed",
@@ -336,7 +343,7 @@ static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint
 		else
 			size = (uint16_t)wish;
 	}
-	if (!is_power_of_two(size)) {
+	if (!queue_size_fits(vn->vd, size)) {
 		const uint16_t down = (uint16_t)(1u << (31 - __builtin_clz(size)));
 
 		log_warn("virtio_net", "port %u: %s=%u is no power of two; using %u", port, key,

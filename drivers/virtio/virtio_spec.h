@@ -82,6 +82,30 @@ struct vring_used {
 };
 static_assert(offsetof(struct vring_used, ring) == 4, "virtio 2.7.8");
 
+/* Packed virtqueue, virtio 2.8 */
+#define VRING_PACKED_DESC_F_AVAIL (1u << 7)
+#define VRING_PACKED_DESC_F_USED (1u << 15)
+#define VRING_PACKED_EVENT_ENABLE 0
+#define VRING_PACKED_EVENT_DISABLE 1
+#define VRING_PACKED_EVENT_DESC 2 /* only with EVENT_IDX */
+#define VRING_PACKED_EVENT_MASK 3
+#define VRING_PACKED_EVENT_WRAP 0x8000 /* of off_wrap: the lap that the offset is in */
+
+struct vring_packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags; /* stored last: hands the descriptor over */
+};
+static_assert(sizeof(struct vring_packed_desc) == 16, "virtio 2.8.13");
+static_assert(offsetof(struct vring_packed_desc, flags) == 14, "flags after id");
+
+/* virtio 2.8.14: off_wrap in the low half, flags in the high one, read and written as one */
+struct vring_packed_event {
+	uint32_t word;
+};
+static_assert(sizeof(struct vring_packed_event) == 4, "virtio 2.8.14");
+
 /* PCI transport, virtio 4.1.4 */
 #define VIRTIO_PCI_CAP_VNDR 0x09
 #define VIRTIO_PCI_CAP_COMMON_CFG 1

@@ -1,13 +1,17 @@
 /*
  * A virtqueue: ring state only, it knows nothing of packets. The seven verbs that work on it are
- * in vq_split.h. Index discipline: _idx is a free-running 16-bit counter, _pos a position in a
- * ring, id a buffer id as the device knows it.
+ * in vq_split.h and vq_packed.h; vq.h chooses between them by a literal. Index discipline: _idx is
+ * a free-running 16-bit counter, _pos a position in a ring, id a buffer id as the device knows it.
  *
- *	vq_split_add(vq, bufs, n, flags, cookie);  (for each buffer of the burst)
- *	vq_split_publish(vq);			   (once a burst)
- *	if (vq_split_need_kick(vq))		   (at most once a burst)
+ *	vq_add(vq, bufs, n, flags, cookie, ring);  (for each buffer of the burst)
+ *	vq_publish(vq, ring);			   (once a burst)
+ *	if (vq_need_kick(vq, ring))		   (at most once a burst)
  *		virtqueue_notify(vq);
- *	while (vq_split_used_pop(vq, &used)) ...
+ *	while (vq_used_pop(vq, &used, ring)) ...
+ *
+ * A body that calls the verbs in a loop works on a local copy and saves it at the end: stores to
+ * ring memory could, for all the compiler knows, change the queue's own fields, which it would
+ * have to load again for every packet.
  *
  * What the device says is checked in used_pop. A device that breaks the protocol sets @broken;
  * the queue is then left alone.
@@ -17,6 +21,13 @@
 
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtio_transport.h"
+
+/* The kind of ring, a literal for the verbs: what it does not need is compiled away. */
+#define VQ_PACKED (1u << 0)
+#define VQ_IN_ORDER (1u << 1)
+
+/* packed.used_flags that no descriptor matches: the queue is broken */
+#define VQ_USED_FLAGS_NEVER 1
 
 #define VQ_SEGS_MAX 16 /* buffers in one chain */
 
@@ -39,39 +50,110 @@ struct vq_used {
 	uint32_t len; /* bytes the device says it wrote; the consumer checks it */
 };
 
+struct vq_split {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t *used_event;  /* with EVENT_IDX: ours to write, behind avail.ring */
+	uint16_t *avail_event; /* with EVENT_IDX: the device's, behind used.ring */
+};
+
+struct vq_packed {
+	struct vring_packed_desc *desc;
+	struct vring_packed_event *driver_event; /* ours to write */
+	struct vring_packed_event *device_event; /* the device's */
+	uint16_t avail_pos;                      /* next descriptor to fill */
+	uint16_t publish_pos;   /* first descriptor that the device may not see yet */
+	uint16_t used_pos;      /* next descriptor that the device uses */
+	uint16_t avail_flags;   /* AVAIL and USED of what we fill in this lap */
+	uint16_t used_flags;    /* AVAIL and USED of what the device uses in this lap */
+	uint16_t publish_flags; /* held back, of the descriptor at publish_pos */
+};
+
 struct virtqueue {
-	struct {
-		struct vring_desc *desc;
-		struct vring_avail *avail;
-		struct vring_used *used;
-		uint16_t *used_event;  /* with EVENT_IDX: ours to write, behind avail.ring */
-		uint16_t *avail_event; /* with EVENT_IDX: the device's, behind used.ring */
-	} split;
+	union {
+		struct vq_split split;
+		struct vq_packed packed;
+	};
 	struct vq_slot *slot;
 
 	uint16_t nentries;
 	uint16_t free_cnt;        /* descriptors not with the device */
-	uint16_t desc_head;       /* first of the free list */
-	uint16_t avail_idx;       /* next entry of the avail ring */
-	uint16_t kick_idx;        /* avail_idx when need_kick was asked last */
-	uint16_t used_cons_idx;   /* next used entry to look at */
-	uint16_t used_idx_shadow; /* the device's used index as last read */
+	uint16_t desc_head;       /* next id: head of the free list, or next in turn (IN_ORDER) */
+	uint16_t avail_idx;       /* split: next entry of the avail ring */
+	uint16_t kick_idx;        /* split: avail_idx when need_kick was asked last */
+	uint16_t used_cons_idx;   /* split: next used entry to look at */
+	uint16_t used_idx_shadow; /* split: the device's used index as last read */
+
+	/* with IN_ORDER: one used entry may stand for a batch of buffers */
+	uint16_t order_head; /* id of the oldest buffer with the device */
+	uint16_t batch_id;   /* id of the last buffer of the batch being popped */
+	bool in_batch;
 	bool event_idx;
+	bool is_packed; /* which member of the union it is */
 	bool broken;
+	uint32_t batch_len; /* what the device said of the batch's last buffer */
+	uint32_t full_len;  /* of the others: used completely; the capacity of every buffer */
 
 	/* cold */
 	struct virtio_dev *vd;
 	uint64_t kicks;
 	struct vring_desc *indirect; /* nentries tables of VQ_SEGS_MAX; NULL: chains are used */
 	uint64_t indirect_iova;
-	uint64_t desc_iova, avail_iova, used_iova;
-	volatile void *notify_addr; /* the transport's own */
-	uint16_t index;             /* the device's number of this queue */
+	uint64_t desc_iova, avail_iova, used_iova; /* packed: ring, driver area, device area */
+	volatile void *notify_addr;                /* the transport's own */
+	uint16_t index;                            /* the device's number of this queue */
 	const char *broken_why;
 } __attribute__((aligned(CACHE_LINE)));
 
-/** virtqueue_break() - the device broke the protocol: count it, and never look at the ring again */
-COLD void virtqueue_break(struct virtqueue *vq, const char *why);
+/** virtqueue_reset() - the state of an empty queue of vq->nentries; for vq_split_init() and
+ * vq_packed_init() */
+void virtqueue_reset(struct virtqueue *vq);
+
+/** virtqueue_break() - the device broke the protocol: never look at the ring again. No function
+ * call, so that a local copy stays in registers */
+static inline void virtqueue_break(struct virtqueue *vq, const char *why)
+{
+	vq->broken = true;
+	vq->broken_why = why;
+	vq->vd->stats.broken++;
+	/* nothing that was read but not yet checked is looked at any more */
+	vq->in_batch = false;
+	if (vq->is_packed)
+		vq->packed.used_flags = VQ_USED_FLAGS_NEVER;
+	else
+		vq->used_idx_shadow = vq->used_cons_idx;
+}
+
+/** virtqueue_save() - write back what verbs changed in a body's local copy */
+ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *local,
+                                  const unsigned ring)
+{
+	vq->free_cnt = local->free_cnt;
+	vq->desc_head = local->desc_head;
+	if (ring & VQ_PACKED) {
+		vq->packed.avail_pos = local->packed.avail_pos;
+		vq->packed.publish_pos = local->packed.publish_pos;
+		vq->packed.used_pos = local->packed.used_pos;
+		vq->packed.avail_flags = local->packed.avail_flags;
+		vq->packed.used_flags = local->packed.used_flags;
+	} else {
+		vq->avail_idx = local->avail_idx;
+		vq->kick_idx = local->kick_idx;
+		vq->used_cons_idx = local->used_cons_idx;
+		vq->used_idx_shadow = local->used_idx_shadow;
+	}
+	if (ring & VQ_IN_ORDER) {
+		vq->order_head = local->order_head;
+		vq->batch_id = local->batch_id;
+		vq->batch_len = local->batch_len;
+		vq->in_batch = local->in_batch;
+	}
+	if (unlikely(local->broken)) {
+		vq->broken = true; /* and counted */
+		vq->broken_why = local->broken_why;
+	}
+}
 
 /** virtqueue_notify() - tell the device of published buffers; counted */
 static inline void virtqueue_notify(struct virtqueue *vq)

@@ -36,6 +36,7 @@ struct vnet_rxq {
 	uint16_t hdr_len;   /* 10, 12 */
 	uint16_t port;
 	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	bool mergeable, in_order;
 	uint64_t interrupts;
 };
 
@@ -44,7 +45,7 @@ struct vnet_txq {
 	struct vnet_queue_stats stats;
 	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
 	uint16_t hdr_len;
-	bool hdr_alone;
+	bool hdr_alone, in_order;
 };
 
 struct vnet {

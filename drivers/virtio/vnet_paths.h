@@ -5,10 +5,14 @@
 #ifndef DRIVERS_VIRTIO_VNET_PATHS_H
 #define DRIVERS_VIRTIO_VNET_PATHS_H
 
+#include "drivers/virtio/virtqueue.h"
 #include "net/netdev.h"
 
 /* What the bodies in vnet_rx.h and vnet_tx.h are specialised by. */
-#define VNET_MRG (1u << 0)
+#define VNET_PACKED VQ_PACKED
+#define VNET_IN_ORDER VQ_IN_ORDER
+#define VNET_RING (VNET_PACKED | VNET_IN_ORDER)
+#define VNET_MRG (1u << 2)
 
 struct vnet_path {
 	const char *name;      /* as in DPDK's guide */

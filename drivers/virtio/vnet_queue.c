@@ -4,7 +4,7 @@
  */
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
-#include "drivers/virtio/vq_split.h"
+#include "drivers/virtio/vq.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
@@ -23,14 +23,16 @@ static size_t ring_align(const struct vnet *vn)
 /* One virtqueue's rings and slots. */
 static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
 {
-	const struct vq_split_layout l = vq_split_layout(nentries, ring_align(vn));
+	const size_t bytes = virtio_has(vn->vd, VIRTIO_F_RING_PACKED)
+	                         ? vq_packed_layout(nentries).bytes
+	                         : vq_split_layout(nentries, ring_align(vn)).bytes;
 
 	vq->index = index;
 	vq->nentries = nentries;
 	vq->vd = vn->vd;
 	vq->event_idx = virtio_has(vn->vd, VIRTIO_F_EVENT_IDX);
 	vq->slot = mem_alloc("virtqueue slots", sizeof(struct vq_slot) * nentries, CACHE_LINE);
-	vn->ring_mem[index] = mem_alloc("virtqueue", l.bytes, PAGE_SIZE);
+	vn->ring_mem[index] = mem_alloc("virtqueue", bytes, PAGE_SIZE);
 	return vq->slot && vn->ring_mem[index] ? 0 : -ENOMEM;
 }
 
@@ -94,6 +96,17 @@ static void rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
 }
 
+/* Sent buffers are freed when some have piled up: not so many that receiving starves, and always
+ * in a ring so small that a packet of VQ_SEGS_MAX pieces might wait for them. */
+static uint16_t tx_reclaim_at(const struct vnet *vn)
+{
+	const unsigned share = vn->dev.pool->size / vn->nb_queues;
+
+	if (vn->txd <= VNET_BATCH + VQ_SEGS_MAX)
+		return vn->txd;
+	return (uint16_t)(vn->txd - min_u64(VNET_BATCH, share / 4));
+}
+
 int vnet_queues_alloc(struct vnet *vn, size_t budget)
 {
 	/* legacy framing: the header is a descriptor of its own */
@@ -114,6 +127,8 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		}
 		indirect_alloc(vn, &tx->vq);
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
+		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
 		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.6.1.1 */
 	}
 
@@ -126,22 +141,33 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->pool = vn->dev.pool;
 		rx->data_room = rx->pool->data_room;
 		rx->buf_bytes = rx->data_room + rx->hdr_len;
+		rx->vq.full_len = rx->buf_bytes;
 		rx_thresholds(vn, rx);
-		vn->txq[i].reclaim_at =
-		    (uint16_t)(vn->txd - min_u64(VNET_BATCH, max_u64(vn->txd / 4, 1)));
+		vn->txq[i].reclaim_at = tx_reclaim_at(vn);
 	}
 	return err;
 }
 
+static void queue_init(const struct vnet *vn, struct virtqueue *vq)
+{
+	void *mem = vn->ring_mem[vq->index];
+
+	if (virtio_has(vn->vd, VIRTIO_F_RING_PACKED)) {
+		const struct vq_packed_layout l = vq_packed_layout(vq->nentries);
+
+		vq_packed_init(vq, mem, &l);
+	} else {
+		const struct vq_split_layout l = vq_split_layout(vq->nentries, ring_align(vn));
+
+		vq_split_init(vq, mem, &l);
+	}
+}
+
 void vnet_queues_init(struct vnet *vn)
 {
-	const size_t align = ring_align(vn);
-	const struct vq_split_layout rxl = vq_split_layout(vn->rxd, align);
-	const struct vq_split_layout txl = vq_split_layout(vn->txd, align);
-
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
-		vq_split_init(&vn->rxq[i].vq, vn->ring_mem[2 * i], &rxl);
-		vq_split_init(&vn->txq[i].vq, vn->ring_mem[2 * i + 1], &txl);
+		queue_init(vn, &vn->rxq[i].vq);
+		queue_init(vn, &vn->txq[i].vq);
 		vn->rxq[i].port = vn->dev.port;
 	}
 }

@@ -14,67 +14,80 @@
 
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
-#include "drivers/virtio/vq_split.h"
+#include "drivers/virtio/vq.h"
 #include <arch/cpu.h>
 
-/* Give the device buffers for all descriptors that are free. */
-static NOINLINE void vnet_rx_refill(struct vnet_rxq *q)
+/* ---- refill ------------------------------------------------------------------------------- */
+
+/* Hand @n buffers from the top of the pool to the device; the descriptors for them are free. */
+ALWAYS_INLINE void vnet_rx_add(struct vnet_rxq *q, unsigned n, const unsigned path)
 {
-	struct virtqueue *vq = &q->vq;
-	struct mbuf *fresh[VNET_BATCH];
-	const unsigned per_buf = q->hdr_alone ? 2 : 1;
-	unsigned room = (unsigned)(vq->free_cnt - q->keep_free) / per_buf;
-	unsigned added = 0;
+	struct mbuf *const *fresh = mempool_take(q->pool, n);
+	const uint64_t offset = NETDEV_HEADROOM - (uint64_t)q->hdr_len;
+	const uint32_t len = q->buf_bytes;
+	struct virtqueue vq = q->vq;
 
-	while (added < room) {
-		unsigned n = room - added < VNET_BATCH ? room - added : VNET_BATCH;
-		unsigned got = mempool_get_bulk(q->pool, fresh, n);
+	for (unsigned i = 0; i < n; i++) {
+		const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
-		for (unsigned i = 0; i < got; i++) {
-			struct mbuf *m = fresh[i];
-			const uint64_t iova = m->iova + NETDEV_HEADROOM - q->hdr_len;
-			const struct vq_buf whole = {iova, q->buf_bytes};
-			const struct vq_buf split[2] = {
-			    {iova, q->hdr_len}, {iova + q->hdr_len, q->buf_bytes - q->hdr_len}};
-
-			if (likely(per_buf == 1))
-				vq_split_add(vq, &whole, 1, VRING_DESC_F_WRITE, m);
-			else
-				vq_split_add(vq, split, 2, VRING_DESC_F_WRITE, m);
-		}
-		added += got;
-		if (unlikely(got < n)) {
-			q->stats.nombuf += n - got;
-			break;
-		}
+		vq_add(&vq, &buf, 1, VRING_DESC_F_WRITE, fresh[i], path & VNET_RING);
 	}
-	if (!added)
-		return;
-	vq_split_publish(vq);
-	if (vq_split_need_kick(vq))
-		virtqueue_notify(vq);
+	vq_publish(&vq, path & VNET_RING);
+	virtqueue_save(&q->vq, &vq, path & VNET_RING);
 }
 
-/* A length that does not fit the buffer: the device wrote, or says that it wrote, outside of it. */
-COLD static void vnet_rx_bad_length(struct vnet_rxq *q, uint32_t len)
+/* The same for legacy devices without ANY_LAYOUT: the header has a descriptor to itself. */
+static COLD void vnet_rx_add_alone(struct vnet_rxq *q, unsigned n)
 {
-	if (len > q->buf_bytes)
-		virtqueue_break(&q->vq, "used length above the buffer's capacity");
+	struct mbuf *const *fresh = mempool_take(q->pool, n);
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t data = fresh[i]->iova + NETDEV_HEADROOM;
+		const struct vq_buf two[2] = {{data - q->hdr_len, q->hdr_len},
+		                              {data, q->data_room}};
+
+		vq_split_add(&q->vq, two, 2, VRING_DESC_F_WRITE, fresh[i], 0);
+	}
+	vq_split_publish(&q->vq);
 }
+
+/* Give the device buffers for the descriptors that are free. */
+ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
+{
+	unsigned n = (unsigned)(q->vq.free_cnt - q->keep_free);
+
+	if (unlikely(q->hdr_alone))
+		n /= 2;
+	if (unlikely(n > q->pool->n)) {
+		q->stats.nombuf += n - q->pool->n;
+		n = q->pool->n;
+		if (!n)
+			return;
+	}
+	if (unlikely(q->hdr_alone))
+		vnet_rx_add_alone(q, n);
+	else
+		vnet_rx_add(q, n, path);
+	if (vq_need_kick(&q->vq, path & VNET_RING))
+		virtqueue_notify(&q->vq);
+}
+
+/* ---- packets ------------------------------------------------------------------------------ */
 
 /* Link the further @more buffers of a frame behind @head. False when the device did not deliver
  * them; then @head is still one good packet to be freed. */
-static NOINLINE bool vnet_rx_merge(struct vnet_rxq *q, struct mbuf *head, unsigned more)
+ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq, struct mbuf *head,
+                                 unsigned more, const unsigned path)
 {
 	struct mbuf *tail = head;
 
 	for (; more; more--) {
 		struct vq_used used;
 
-		if (!vq_split_used_pop(&q->vq, &used)) {
+		if (!vq_used_pop(vq, &used, path & VNET_RING)) {
 			/* all buffers of a frame become used together (virtio 5.1.6.4.1) */
-			if (!q->vq.broken)
-				virtqueue_break(&q->vq, "num_buffers above what was used");
+			if (!vq->broken)
+				virtqueue_break(vq, "num_buffers above what was used");
 			return false;
 		}
 
@@ -86,7 +99,7 @@ static NOINLINE bool vnet_rx_merge(struct vnet_rxq *q, struct mbuf *head, unsign
 		tail->next = m;
 		tail = m;
 		if (unlikely(used.len > q->buf_bytes)) {
-			vnet_rx_bad_length(q, used.len);
+			virtqueue_break(vq, "used length above the buffer's capacity");
 			return false;
 		}
 		head->nb_segs++;
@@ -95,9 +108,9 @@ static NOINLINE bool vnet_rx_merge(struct vnet_rxq *q, struct mbuf *head, unsign
 	return true;
 }
 
-/* Make a packet of the first buffer of a frame. NULL: dropped and counted. */
-ALWAYS_INLINE struct mbuf *vnet_rx_packet(struct vnet_rxq *q, const struct vq_used *used,
-                                          const unsigned path)
+/* Make a packet of the first buffer of a frame. False: it is to be dropped. */
+ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq,
+                                  const struct vq_used *used, const unsigned path)
 {
 	const uint16_t hdr_len = (path & VNET_MRG) ? VIRTIO_NET_HDR_LEN : q->hdr_len;
 	const uint32_t data_len = used->len - hdr_len;
@@ -113,43 +126,46 @@ ALWAYS_INLINE struct mbuf *vnet_rx_packet(struct vnet_rxq *q, const struct vq_us
 	m->pkt_len = data_len;
 	/* one comparison for both ends: a length below the header wraps to a huge one */
 	if (unlikely(data_len > q->data_room)) {
-		vnet_rx_bad_length(q, used->len);
-		goto drop;
+		if (used->len > q->buf_bytes)
+			virtqueue_break(vq, "used length above the buffer's capacity");
+		return false;
 	}
 	if (path & VNET_MRG) {
 		const uint16_t nb = vnet_hdr_num_buffers(m);
 
-		if (unlikely(nb != 1) && (!nb || !vnet_rx_merge(q, m, nb - 1u)))
-			goto drop;
+		if (unlikely(nb != 1))
+			return nb && vnet_rx_merge(q, vq, m, nb - 1u, path);
 	}
-	return m;
-drop:
-	q->stats.errors++;
-	mbuf_free(m);
-	return NULL;
+	return true;
 }
 
-/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.6.4) */
+/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.6.4); with @n == 0 it only fills the
+ * ring */
 ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)
 {
+	struct virtqueue vq = q->vq;
 	uint64_t bytes = 0;
 	uint16_t done = 0;
 	struct vq_used used;
 
-	while (done < n && vq_split_used_pop(&q->vq, &used)) {
-		struct mbuf *m = vnet_rx_packet(q, &used, path);
+	while (done < n && vq_used_pop(&vq, &used, path & VNET_RING)) {
+		struct mbuf *m = used.cookie;
 
-		if (unlikely(!m))
+		if (unlikely(!vnet_rx_packet(q, &vq, &used, path))) {
+			q->stats.errors++;
+			mbuf_free(m);
 			continue;
+		}
 		cpu_prefetch(mbuf_data(m));
 		bytes += m->pkt_len;
 		pkts[done++] = m;
 	}
+	virtqueue_save(&q->vq, &vq, path & VNET_RING);
 	q->stats.packets += done;
 	q->stats.bytes += bytes;
 	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
-		vnet_rx_refill(q);
+		vnet_rx_refill(q, path);
 	return done;
 }
 

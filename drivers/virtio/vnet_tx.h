@@ -9,15 +9,17 @@
 
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
-#include "drivers/virtio/vq_split.h"
+#include "drivers/virtio/vq.h"
 
 /* Free what the device has sent (virtio 2.7.14); the length it reports means nothing here. */
-static NOINLINE void vnet_tx_reclaim(struct vnet_txq *q)
+ALWAYS_INLINE void vnet_tx_reclaim(struct vnet_txq *q, const unsigned path)
 {
+	struct virtqueue vq = q->vq;
 	struct vq_used used;
 
-	while (vq_split_used_pop(&q->vq, &used))
+	while (vq_used_pop(&vq, &used, path & VNET_RING))
 		mbuf_free(used.cookie);
+	virtqueue_save(&q->vq, &vq, path & VNET_RING);
 }
 
 /* The pieces of a packet, net header in front. Return: how many, 0 when there are too many. */
@@ -41,35 +43,30 @@ static unsigned vnet_tx_gather(const struct vnet_txq *q, struct mbuf *m, struct 
 }
 
 /* Send a packet that needs several pieces. Return: 1 sent, 0 no room now, -1 it can never be. */
-static NOINLINE int vnet_tx_add_segs(struct vnet_txq *q, struct mbuf *m)
+ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
+                                   const unsigned path)
 {
-	struct virtqueue *vq = &q->vq;
 	struct vq_buf bufs[VQ_SEGS_MAX];
 	const unsigned n = vnet_tx_gather(q, m, bufs);
 
-	if (!n || (!vq->indirect && n > vq->nentries))
+	/* no chain is longer than the ring, be it in a table or not (virtio 2.7.5.3.1) */
+	if (!n || n > vq->nentries)
 		return -1;
 	if (vq->free_cnt < (vq->indirect ? 1 : n))
 		return 0;
 	vnet_hdr_clear(m);
 	if (!vq->indirect) {
-		vq_split_add(vq, bufs, n, 0, m);
+		vq_add(vq, bufs, n, 0, m, path & VNET_RING);
 		return 1;
 	}
 
-	/* the table belongs to the descriptor that will point to it (virtio 2.7.5.3) */
+	/* the table belongs to the id that will point to it */
 	const size_t table = (size_t)vq->desc_head * VQ_SEGS_MAX;
 	const struct vq_buf one = {vq->indirect_iova + table * sizeof(struct vring_desc),
 	                           (uint32_t)(n * sizeof(struct vring_desc))};
 
-	for (unsigned i = 0; i < n; i++)
-		vq->indirect[table + i] = (struct vring_desc){
-		    .addr = bufs[i].iova,
-		    .len = bufs[i].len,
-		    .flags = i + 1 < n ? VRING_DESC_F_NEXT : 0,
-		    .next = (uint16_t)(i + 1 < n ? i + 1 : 0),
-		};
-	vq_split_add(vq, &one, 1, VRING_DESC_F_INDIRECT, m);
+	vq_indirect_fill(&vq->indirect[table], bufs, n, path & VNET_RING);
+	vq_add(vq, &one, 1, VRING_DESC_F_INDIRECT, m, path & VNET_RING);
 	return 1;
 }
 
@@ -77,32 +74,30 @@ static NOINLINE int vnet_tx_add_segs(struct vnet_txq *q, struct mbuf *m)
 ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)
 {
-	struct virtqueue *vq = &q->vq;
+	if (q->vq.free_cnt < q->reclaim_at || q->vq.free_cnt < n)
+		vnet_tx_reclaim(q, path);
+	if (unlikely(q->vq.broken))
+		return 0;
+
+	struct virtqueue vq = q->vq;
+	const uint16_t hdr_len = q->hdr_len;
+	const bool hdr_alone = q->hdr_alone;
 	uint64_t bytes = 0, packets = 0;
 	uint16_t i;
 
-	(void)path;
-	if (vq->free_cnt < q->reclaim_at || vq->free_cnt < n)
-		vnet_tx_reclaim(q);
-	if (unlikely(vq->broken))
-		return 0;
-
 	for (i = 0; i < n; i++) {
 		struct mbuf *m = pkts[i];
-
-		/* read before the device has it: the reclaim of a later turn reuses m */
 		const uint32_t len = m->pkt_len;
 
-		if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
-			if (unlikely(!vq->free_cnt))
+		if (likely(m->nb_segs == 1 && !hdr_alone)) {
+			const struct vq_buf buf = {mbuf_data_iova(m) - hdr_len, len + hdr_len};
+
+			if (unlikely(!vq.free_cnt))
 				break;
 			vnet_hdr_clear(m);
-			const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len,
-			                           len + q->hdr_len};
-
-			vq_split_add(vq, &buf, 1, 0, m);
+			vq_add(&vq, &buf, 1, 0, m, path & VNET_RING);
 		} else {
-			int sent = vnet_tx_add_segs(q, m);
+			int sent = vnet_tx_add_segs(q, &vq, m, path);
 
 			if (!sent)
 				break;
@@ -115,13 +110,14 @@ ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uin
 		packets++;
 		bytes += len;
 	}
-	if (likely(packets)) {
-		q->stats.packets += packets;
-		q->stats.bytes += bytes;
-		vq_split_publish(vq);
-		if (vq_split_need_kick(vq))
-			virtqueue_notify(vq);
-	}
+	if (unlikely(!packets))
+		return i;
+	vq_publish(&vq, path & VNET_RING);
+	virtqueue_save(&q->vq, &vq, path & VNET_RING);
+	q->stats.packets += packets;
+	q->stats.bytes += bytes;
+	if (vq_need_kick(&q->vq, path & VNET_RING))
+		virtqueue_notify(&q->vq);
 	return i;
 }
 

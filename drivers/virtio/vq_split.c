@@ -28,6 +28,8 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
 	const uint16_t n = vq->nentries;
 
 	memset(mem, 0, layout->bytes);
+	virtqueue_reset(vq);
+	vq->is_packed = false;
 	vq->split.desc = mem;
 	vq->split.avail = (void *)(base + layout->avail);
 	vq->split.used = (void *)(base + layout->used);
@@ -37,16 +39,6 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
 	vq->avail_iova = vq->desc_iova + layout->avail;
 	vq->used_iova = vq->desc_iova + layout->used;
 
-	for (uint16_t i = 0; i < n; i++)
-		vq->slot[i] = (struct vq_slot){.next = (uint16_t)(i + 1)};
-	vq->desc_head = 0;
-	vq->free_cnt = n;
-	vq->avail_idx = 0;
-	vq->kick_idx = 0;
-	vq->used_cons_idx = 0;
-	vq->used_idx_shadow = 0;
-	vq->broken = false;
-	vq->broken_why = NULL;
 	vq_split_intr_set(vq, false);
 }
 
@@ -62,13 +54,4 @@ void vq_split_intr_set(struct virtqueue *vq, bool on)
 	}
 	/* full: the wish before the look at the ring that follows it (pair K, seen from here) */
 	ring_fence_full();
-}
-
-void virtqueue_break(struct virtqueue *vq, const char *why)
-{
-	vq->broken = true;
-	vq->broken_why = why;
-	/* nothing that was read but not yet checked is looked at any more */
-	vq->used_idx_shadow = vq->used_cons_idx;
-	vq->vd->stats.broken++;
 }

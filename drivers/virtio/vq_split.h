@@ -45,6 +45,15 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
  * Without EVENT_IDX a hint; with it "off" means "not within the next 65535 buffers" */
 void vq_split_intr_set(struct virtqueue *vq, bool on);
 
+/* The id that follows: with IN_ORDER in ring order (virtio 2.7.5.1), else from the free list. */
+ALWAYS_INLINE uint16_t vq_split_next_id(const struct virtqueue *vq, uint16_t id,
+                                        const unsigned ring)
+{
+	if (ring & VQ_IN_ORDER)
+		return (uint16_t)((id + 1u) & (vq->nentries - 1u));
+	return vq->slot[id].next;
+}
+
 /**
  * vq_split_add() - put a buffer into the ring, not yet visible to the device (virtio 2.7.13.1-2)
  * @bufs:   its pieces, @n of them, 1..free_cnt
@@ -52,13 +61,13 @@ void vq_split_intr_set(struct virtqueue *vq, bool on);
  * @cookie: given back by used_pop; not NULL
  */
 ALWAYS_INLINE void vq_split_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
-                                const uint16_t flags, void *cookie)
+                                const uint16_t flags, void *cookie, const unsigned ring)
 {
 	const uint16_t head = vq->desc_head;
 	uint16_t id = head;
 
 	for (unsigned i = 0; i < n; i++) {
-		const uint16_t next = vq->slot[id].next;
+		const uint16_t next = vq_split_next_id(vq, id, ring);
 		struct vring_desc *d = &vq->split.desc[id];
 
 		d->addr = bufs[i].iova;
@@ -117,39 +126,75 @@ ALWAYS_INLINE bool vq_split_used_refresh(struct virtqueue *vq)
 	return true;
 }
 
-/**
- * vq_split_used_pop() - take back one buffer that the device has used (virtio 2.7.14)
- *
- * The id is checked here: it must be one that the device was given and has not returned. The
- * length is not: only the consumer knows the buffer's capacity. False when there is none, or when
- * the device lied, with vq->broken set.
- */
-ALWAYS_INLINE bool vq_split_used_pop(struct virtqueue *vq, struct vq_used *out)
+/* The used entry at used_cons_idx. The id is checked here. */
+ALWAYS_INLINE bool vq_split_used_peek(struct virtqueue *vq, uint16_t *id, uint32_t *len)
 {
 	if (vq->used_cons_idx == vq->used_idx_shadow && !vq_split_used_refresh(vq))
 		return false;
 
 	const struct vring_used_elem *e =
 	    &vq->split.used->ring[vq->used_cons_idx & (vq->nentries - 1)];
-	const uint32_t id = e->id;
+	const uint32_t used_id = e->id;
 
-	if (unlikely(id >= vq->nentries || !vq->slot[id].cookie)) {
+	if (unlikely(used_id >= vq->nentries || !vq->slot[used_id].cookie)) {
 		virtqueue_break(vq, "used id that is not with the device");
+		return false;
+	}
+	*id = (uint16_t)used_id;
+	*len = e->len;
+	return true;
+}
+
+/* The oldest buffer, which a used entry of its own or of its batch's last one completes. */
+ALWAYS_INLINE bool vq_split_used_in_order(struct virtqueue *vq, uint16_t *id, uint32_t *len)
+{
+	if (!vq->in_batch) {
+		if (!vq_split_used_peek(vq, &vq->batch_id, &vq->batch_len))
+			return false;
+	} else if (unlikely(vq->used_cons_idx == vq->used_idx_shadow)) {
+		virtqueue_break(vq, "in-order batch longer than the used index says");
+		return false;
+	}
+	*id = vq->order_head;
+	vq->in_batch = *id != vq->batch_id;
+	*len = vq->in_batch ? vq->full_len : vq->batch_len;
+	return true;
+}
+
+/**
+ * vq_split_used_pop() - take back one buffer that the device has used (virtio 2.7.14)
+ *
+ * The id is checked here: it must be one that the device was given and has not returned. The
+ * length is not: only the consumer knows the buffer's capacity. With IN_ORDER a batch comes out
+ * one by one; buffers without an entry of their own were used completely (virtio 2.7.9). False
+ * when there is none, or when the device lied, with vq->broken set.
+ */
+ALWAYS_INLINE bool vq_split_used_pop(struct virtqueue *vq, struct vq_used *out, const unsigned ring)
+{
+	uint16_t id;
+
+	if (ring & VQ_IN_ORDER) {
+		if (!vq_split_used_in_order(vq, &id, &out->len))
+			return false;
+	} else if (!vq_split_used_peek(vq, &id, &out->len)) {
 		return false;
 	}
 
 	struct vq_slot *slot = &vq->slot[id];
 
 	out->cookie = slot->cookie;
-	out->len = e->len;
 	slot->cookie = NULL;
+	if (ring & VQ_IN_ORDER) {
+		vq->order_head = (uint16_t)((id + slot->nb_desc) & (vq->nentries - 1u));
+	} else {
+		/* the chain goes to the front of the free list as it is linked */
+		struct vq_slot *tail = slot;
 
-	/* the chain goes to the front of the free list as it is linked */
-	struct vq_slot *tail = slot;
-	for (unsigned i = 1; unlikely(i < slot->nb_desc); i++)
-		tail = &vq->slot[tail->next];
-	tail->next = vq->desc_head;
-	vq->desc_head = (uint16_t)id;
+		for (unsigned i = 1; unlikely(i < slot->nb_desc); i++)
+			tail = &vq->slot[tail->next];
+		tail->next = vq->desc_head;
+		vq->desc_head = id;
+	}
 	vq->free_cnt = (uint16_t)(vq->free_cnt + slot->nb_desc);
 	vq->used_cons_idx++;
 	return true;

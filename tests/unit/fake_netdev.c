@@ -82,7 +82,7 @@ void fake_netdev_init(struct fake_netdev *f)
 	    .tx_burst = fake_tx_burst,
 	    .rx_queue = f->queues,
 	    .tx_queue = f->queues,
-	    .pool = mempool_create("test", 64, MEMPOOL_DATA_ROOM),
+	    .pool = mempool_create("test", 256, MEMPOOL_DATA_ROOM),
 	    .nb_queues = 1,
 	    .mtu = 1500,
 	    .link_up = true,

@@ -29,7 +29,7 @@ static void receive_arp(uint16_t op, const uint8_t *sha, be32 spa, const uint8_t
 	net_stack_poll(&w.st);
 }
 
-static void send_udp(be32 to)
+static void send_udp(be32 to, unsigned payload)
 {
 	struct udp_pcb pcb = {.port = cpu_to_be16(9), .st = &w.st};
 	struct mbuf *m = mbuf_alloc(w.port.dev.pool);
@@ -37,7 +37,7 @@ static void send_udp(be32 to)
 	cr_assert(m);
 	m->data_len = 4;
 	m->pkt_len = 4;
-	memcpy(mbuf_data(m), "test", 4);
+	memset(mbuf_data(m), (int)payload, 4);
 	udp_sendto(&pcb, m, &(struct udp_addr){.nif = w.nif, .ip = to, .port = cpu_to_be16(9)});
 	net_if_flush(w.nif);
 }
@@ -130,7 +130,7 @@ Test(arp, learns_from_a_request_for_us_and_needs_not_ask)
 {
 	receive_arp(1, other_mac, fake_ip(10, 0, 2, 77), NULL, OUR_IP);
 	fake_forget(&w.port);
-	send_udp(fake_ip(10, 0, 2, 77));
+	send_udp(fake_ip(10, 0, 2, 77), 0);
 	cr_assert_eq(datagrams_to(fake_ip(10, 0, 2, 77), other_mac), 1);
 	cr_assert_eq(w.port.nb_tx, 1);
 }
@@ -146,11 +146,11 @@ Test(arp, learns_nothing_from_unasked_replies_and_strangers_requests)
 
 Test(arp, follows_a_neighbour_it_knows_to_a_new_mac)
 {
-	send_udp(PEER_IP);
+	send_udp(PEER_IP, 0);
 	cr_assert_eq(datagrams_to(PEER_IP, peer_mac), 1);
 	receive_arp(1, other_mac, PEER_IP, NULL, fake_ip(10, 0, 2, 9));
 	fake_forget(&w.port);
-	send_udp(PEER_IP);
+	send_udp(PEER_IP, 0);
 	cr_assert_eq(datagrams_to(PEER_IP, other_mac), 1, "the hop of the last datagram was kept");
 }
 
@@ -159,7 +159,7 @@ Test(arp, asks_and_sends_what_waited_in_order)
 	be32 ip = fake_ip(10, 0, 2, 77);
 
 	for (unsigned i = 0; i < 4; i++)
-		send_udp(ip);
+		send_udp(ip, i);
 	cr_assert_eq(w.port.nb_tx, 1);
 	cr_assert_eq(requests_for(ip), 1);
 	fake_forget(&w.port);
@@ -169,24 +169,26 @@ Test(arp, asks_and_sends_what_waited_in_order)
 	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 0);
 }
 
-Test(arp, drops_the_oldest_of_more_than_four_waiting)
+Test(arp, drops_the_oldest_of_more_than_may_wait_for_one)
 {
 	be32 ip = fake_ip(10, 0, 2, 77);
 
-	for (unsigned i = 0; i < 6; i++)
-		send_udp(ip);
+	for (unsigned i = 0; i < ARP_QUEUE_MAX + 2; i++)
+		send_udp(ip, i);
 	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 2);
 	fake_forget(&w.port);
 	receive_arp(2, other_mac, ip, our_mac, OUR_IP);
-	cr_assert_eq(datagrams_to(ip, other_mac), 4);
+	cr_assert_eq(datagrams_to(ip, other_mac), ARP_QUEUE_MAX);
+	for (unsigned i = 0; i < ARP_QUEUE_MAX; i++)
+		cr_assert_eq(w.port.tx[i].bytes[42], i + 2, "out of order, or not the oldest");
 }
 
 Test(arp, bounds_what_waits_in_all)
 {
-	for (unsigned i = 0; i < 60; i++)
-		send_udp(fake_ip(10, 0, 2, 100 + i));
+	for (unsigned i = 0; i < 180; i++)
+		send_udp(fake_ip(10, 0, 2, 100 + i % 60), i);
 	cr_assert_eq(fake_leaks(&w.port), ARP_WAITING_MAX);
-	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 60 - ARP_WAITING_MAX);
+	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 180 - ARP_WAITING_MAX);
 }
 
 Test(arp, asks_once_a_second_three_times_then_gives_up_for_a_while)
@@ -195,7 +197,7 @@ Test(arp, asks_once_a_second_three_times_then_gives_up_for_a_while)
 
 	fake_world_turn(&w, 2000); /* announcements are over */
 	fake_forget(&w.port);
-	send_udp(ip);
+	send_udp(ip, 0);
 	cr_assert_eq(requests_for(ip), 1);
 	fake_world_turn(&w, 1200);
 	cr_assert_eq(requests_for(ip), 2);
@@ -205,18 +207,18 @@ Test(arp, asks_once_a_second_three_times_then_gives_up_for_a_while)
 	fake_world_turn(&w, 1000);
 	cr_assert_eq(requests_for(ip), 3);
 	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 1);
-	send_udp(ip);
+	send_udp(ip, 0);
 	cr_assert_eq(requests_for(ip), 3, "asked again at once");
 	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 2);
 	fake_world_turn(&w, (ARP_FAILED_S + 1) * 1000);
-	send_udp(ip);
+	send_udp(ip, 0);
 	cr_assert_eq(requests_for(ip), 4);
 }
 
 Test(arp, refreshes_a_neighbour_in_use_without_a_gap)
 {
 	for (unsigned s = 0; s < ARP_REACHABLE_S + 10; s++) {
-		send_udp(PEER_IP);
+		send_udp(PEER_IP, 0);
 		cr_assert_eq(datagrams_to(PEER_IP, peer_mac), s + 1, "waited in second %u", s);
 		if (s == ARP_REACHABLE_S + 1) {
 			cr_assert_geq(requests_for(PEER_IP), 1);
@@ -230,7 +232,7 @@ Test(arp, refreshes_a_neighbour_in_use_without_a_gap)
 Test(arp, forgets_a_neighbour_in_use_that_is_silent)
 {
 	for (unsigned s = 0; s < ARP_REACHABLE_S + 5; s++) {
-		send_udp(PEER_IP);
+		send_udp(PEER_IP, 0);
 		fake_world_turn(&w, 1000);
 	}
 	cr_assert_geq(requests_for(PEER_IP), 3);

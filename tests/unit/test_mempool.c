@@ -71,7 +71,7 @@ Test(mempool, freeing_a_chain_gives_every_segment_back)
 	struct mempool *p = mempool_create("test", 3, 64);
 	struct mbuf *m[3];
 
-	mempool_get_bulk(p, m, 3);
+	cr_assert_eq(mempool_get_bulk(p, m, 3), 3);
 	m[0]->next = m[1];
 	m[1]->next = m[2];
 	m[2]->next = NULL;
@@ -80,18 +80,25 @@ Test(mempool, freeing_a_chain_gives_every_segment_back)
 	mbuf_free(NULL);
 }
 
-Test(mempool, the_stated_bytes_are_what_it_takes)
+Test(mempool, what_fits_is_what_can_be_made)
 {
-	plat_test_memory((size_t)1 << 20);
+	for (size_t bytes = 62424; bytes < 63656; bytes += 24) {
+		plat_test_memory(bytes);
+		mem_alloc("shift", 8, 8);
 
-	const size_t before = mem_free_bytes();
+		const unsigned fits = mempool_fits(mem_free_bytes(), 1000);
 
-	cr_assert_not_null(mempool_create("test", 100, 1000));
+		cr_assert_geq(fits, 40);
+		cr_assert_null(mempool_create("test", fits + 2, 1000), "%zu", bytes);
+		cr_assert_not_null(mempool_create("test", fits, 1000), "%zu", bytes);
+	}
+}
 
-	const size_t taken = before - mem_free_bytes();
-
-	cr_assert_geq(taken, 100 * mempool_bytes(1000));
-	cr_assert_leq(taken, 100 * mempool_bytes(1000) + sizeof(struct mempool) + 2 * CACHE_LINE);
+Test(mempool, nothing_fits_into_next_to_nothing)
+{
+	cr_assert_eq(mempool_fits(0, 1000), 0);
+	cr_assert_eq(mempool_fits(sizeof(struct mempool), 1000), 0);
+	cr_assert_eq(mempool_fits(1000, 1000), 0);
 }
 
 Test(mempool, a_pool_that_does_not_fit_takes_nothing)

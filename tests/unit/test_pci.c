@@ -72,10 +72,10 @@ Test(pci, survives_a_bridge_that_leads_to_its_own_bus)
 {
 	fake_pci_start(true);
 	fake_pci_bridge(NULL, 1, 0, 255);
-	fake_pci_bridge(NULL, 2, 1, 1);
+	fake_pci_add(fake_pci_bridge(NULL, 2, 1, 1), 4, 0, SOME_NIC);
 	fake_pci_bridge(NULL, 3, 1, 1);
 
-	cr_assert_eq(pci_scan(), 3);
+	cr_assert_eq(pci_scan(), 4);
 	cr_expect_not_null(strstr(plat_test_output(), "0000:00:01.0: bridge leads to bus 0"));
 }
 
@@ -320,6 +320,22 @@ Test(pci, assigns_inside_the_window_of_the_bridge)
 	cr_expect_eq(fake_pci_find(0x0010)->bar[0].addr, 0xc0200000);
 }
 
+Test(pci, places_the_largest_first)
+{
+	struct fake_pci *bridge, *inside;
+
+	fake_pci_start(true);
+	bridge = fake_pci_bridge(NULL, 1, 1, 1);
+	fake_pci_put16(bridge, PCI_MEM_BASE, 0xc000);
+	fake_pci_put16(bridge, PCI_MEM_LIMIT, 0xc020); /* 3 MiB */
+	inside = fake_pci_add(bridge, 0, 0, SOME_NIC);
+	fake_pci_bar(inside, 0, 0, 0x100000, MEM32);
+	fake_pci_bar(inside, 1, 0, 0x200000, MEM32);
+	pci_scan();
+	cr_expect_eq(fake_pci_find(0x0100)->bar[1].addr, 0xc0000000);
+	cr_expect_eq(fake_pci_find(0x0100)->bar[0].addr, 0xc0200000);
+}
+
 Test(pci, opens_the_window_of_a_bridge_that_is_closed)
 {
 	struct fake_pci *bridge, *inside;
@@ -339,6 +355,20 @@ Test(pci, opens_the_window_of_a_bridge_that_is_closed)
 	cr_expect_eq(fake_pci_get16(bridge, PCI_IO_BASE), 0x1010);
 	cr_expect_gt(fake_pci_get16(bridge, PCI_PREF_BASE), fake_pci_get16(bridge, PCI_PREF_LIMIT));
 	cr_expect_eq(fake_pci_get16(bridge, PCI_COMMAND), 7);
+}
+
+Test(pci, places_nothing_behind_a_bridge_without_the_window)
+{
+	struct fake_pci *bridge, *inside;
+
+	fake_pci_start(true);
+	bridge = fake_pci_bridge(NULL, 1, 1, 1);
+	memset(bridge->writable + PCI_IO_BASE, 0, 2);
+	inside = fake_pci_add(bridge, 0, 0, SOME_NIC);
+	fake_pci_bar(inside, 1, 0, 32, IO);
+	pci_scan();
+	cr_expect_eq(fake_pci_find(0x0100)->bar[1].addr, 0);
+	cr_expect_not_null(strstr(plat_test_output(), "no register for bridge window 0"));
 }
 
 Test(pci, warns_and_keeps_decoding_off_when_there_is_no_room)

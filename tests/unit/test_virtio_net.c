@@ -47,9 +47,10 @@ static void exchange_frames(struct port *p, unsigned n)
 
 Test(virtio_net, accepts_nothing_that_is_not_implemented)
 {
-	const uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX |
-	                       VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS |
-	                       VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX;
+	const uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM |
+	                       VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC |
+	                       VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF |
+	                       VIRTIO_NET_F_SPEED_DUPLEX;
 
 	for (unsigned kind = 0; kind < 2; kind++) {
 		port_open(&port, kind ? LEGACY_MRG : MRG);

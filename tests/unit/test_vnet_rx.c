@@ -305,6 +305,25 @@ Test(vnet_rx, gives_up_when_the_rest_of_a_merged_frame_is_missing)
 	port_close(&port);
 }
 
+Test(vnet_rx, checks_the_length_of_every_buffer_of_a_merged_frame)
+{
+	static const uint32_t lens[] = {MEMPOOL_DATA_ROOM + 12 + 1, 0x10040, 0xffffffff};
+
+	for (unsigned after = 0; after < 3; after++) {
+		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+			port_open(&port, MRG);
+			port_start(&port);
+			frame_push(&port, 0, 5000);
+			vdev_lie(&port.d, 0, VDEV_LIE_LEN, after, lens[i]);
+			cr_assert_eq(rx_turns(&port, 3), 0);
+			cr_assert_eq(port.vd.stats.broken, 1, "buffer %u, length 0x%x", after,
+			             lens[i]);
+			cr_assert_eq(port_stats(&port).rx_errors, 1);
+			port_close(&port);
+		}
+	}
+}
+
 Test(vnet_rx, lies_about_merged_buffers_lose_no_mbuf)
 {
 	for (uint32_t nb = 0; nb < 12; nb++) {

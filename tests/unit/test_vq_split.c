@@ -102,7 +102,7 @@ static void *add(unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		bufs[i] = (struct vq_buf){plat_test_iova(first), BUF_LEN};
-	vq_split_add(&rig.vq, bufs, n, 0, first);
+	vq_split_add(&rig.vq, bufs, n, 0, first, 0);
 	rig.outstanding++;
 	return first;
 }
@@ -118,7 +118,7 @@ static void *pop(void)
 {
 	struct vq_used used;
 
-	if (!vq_split_used_pop(&rig.vq, &used))
+	if (!vq_split_used_pop(&rig.vq, &used, 0))
 		return NULL;
 	rig.outstanding--;
 	return used.cookie;

@@ -24,22 +24,24 @@ static inline uint64_t csum_words(const void *p, size_t nwords, uint64_t sum)
 	uintptr_t at = (uintptr_t)p + first * 8 - 128;
 	uintptr_t entry;
 
-	__asm__("lea 2f(%%rip), %[entry]\n\t"
-	        "sub %[back], %[entry]\n\t" /* no borrow: the chain starts without carry */
-	        "jmp *%[entry]\n"
-	        "1:\n\t"
-	        ".irp at,-128,-120,-112,-104,-96,-88,-80,-72,-64,-56,-48,-40,-32,-24,-16,-8,"
-	        "0,8,16,24,32,40,48,56,64,72,80,88,96,104,112,120\n\t"
-	        "%{disp8%} adcq \\at(%[p]), %[sum]\n\t"
-	        ".endr\n"
-	        "2:\n\t"
-	        "lea 256(%[p]), %[p]\n\t"
-	        "dec %[passes]\n\t"
-	        "jns 1b\n\t"
-	        "adc $0, %[sum]"
-	        : [sum] "+r"(sum), [p] "+S"(at), [passes] "+r"(passes), [entry] "=&r"(entry)
-	        : [back] "r"(first * CSUM_ADC_BYTES)
-	        : "cc", "memory");
+	/* volatile: with the same operands the memory may still have changed */
+	__asm__ volatile(
+	    "lea 2f(%%rip), %[entry]\n\t"
+	    "sub %[back], %[entry]\n\t" /* no borrow: the chain starts without carry */
+	    "jmp *%[entry]\n"
+	    "1:\n\t"
+	    ".irp at,-128,-120,-112,-104,-96,-88,-80,-72,-64,-56,-48,-40,-32,-24,-16,-8,"
+	    "0,8,16,24,32,40,48,56,64,72,80,88,96,104,112,120\n\t"
+	    "%{disp8%} adcq \\at(%[p]), %[sum]\n\t"
+	    ".endr\n"
+	    "2:\n\t"
+	    "lea 256(%[p]), %[p]\n\t"
+	    "dec %[passes]\n\t"
+	    "jns 1b\n\t"
+	    "adc $0, %[sum]"
+	    : [sum] "+r"(sum), [p] "+S"(at), [passes] "+r"(passes), [entry] "=&r"(entry)
+	    : [back] "r"(first * CSUM_ADC_BYTES)
+	    : "cc", "memory");
 	return sum;
 }
 

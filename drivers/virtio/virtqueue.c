@@ -1,0 +1,20 @@
+/*
+ * What both kinds of ring share: the state of an empty queue.
+ */
+#include "drivers/virtio/virtqueue.h"
+
+void virtqueue_reset(struct virtqueue *vq)
+{
+	for (uint16_t i = 0; i < vq->nentries; i++)
+		vq->slot[i] = (struct vq_slot){.next = (uint16_t)(i + 1)};
+	vq->free_cnt = vq->nentries;
+	vq->desc_head = 0;
+	vq->avail_idx = 0;
+	vq->kick_idx = 0;
+	vq->used_cons_idx = 0;
+	vq->used_idx_shadow = 0;
+	vq->order_head = 0;
+	vq->in_batch = false;
+	vq->broken = false;
+	vq->broken_why = NULL;
+}

@@ -1,0 +1,62 @@
+/*
+ * The verbs for either ring: @ring is a literal of VQ_PACKED and VQ_IN_ORDER in every caller, so
+ * the choice is made by the compiler.
+ */
+#ifndef DRIVERS_VIRTIO_VQ_H
+#define DRIVERS_VIRTIO_VQ_H
+
+#include "drivers/virtio/vq_packed.h"
+#include "drivers/virtio/vq_split.h"
+
+ALWAYS_INLINE void vq_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
+                          const uint16_t flags, void *cookie, const unsigned ring)
+{
+	if (ring & VQ_PACKED)
+		vq_packed_add(vq, bufs, n, flags, cookie, ring);
+	else
+		vq_split_add(vq, bufs, n, flags, cookie, ring);
+}
+
+/* The format of an indirect table is the ring's own (virtio 2.7.5.3, 2.8.19). */
+ALWAYS_INLINE void vq_indirect_fill(void *table, const struct vq_buf *bufs, unsigned n,
+                                    const unsigned ring)
+{
+	struct vring_packed_desc *packed = table;
+	struct vring_desc *split = table;
+
+	for (unsigned i = 0; i < n; i++) {
+		const bool more = i + 1 < n;
+
+		if (ring & VQ_PACKED)
+			packed[i] =
+			    (struct vring_packed_desc){.addr = bufs[i].iova, .len = bufs[i].len};
+		else
+			split[i] = (struct vring_desc){
+			    .addr = bufs[i].iova,
+			    .len = bufs[i].len,
+			    .flags = more ? VRING_DESC_F_NEXT : 0,
+			    .next = (uint16_t)(more ? i + 1 : 0),
+			};
+	}
+}
+
+ALWAYS_INLINE void vq_publish(struct virtqueue *vq, const unsigned ring)
+{
+	if (ring & VQ_PACKED)
+		vq_packed_publish(vq);
+	else
+		vq_split_publish(vq);
+}
+
+ALWAYS_INLINE bool vq_need_kick(struct virtqueue *vq, const unsigned ring)
+{
+	return (ring & VQ_PACKED) ? vq_packed_need_kick(vq) : vq_split_need_kick(vq);
+}
+
+ALWAYS_INLINE bool vq_used_pop(struct virtqueue *vq, struct vq_used *out, const unsigned ring)
+{
+	return (ring & VQ_PACKED) ? vq_packed_used_pop(vq, out, ring)
+	                          : vq_split_used_pop(vq, out, ring);
+}
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * The packed virtqueue by the same seven verbs (virtio 2.8). One ring of descriptors that both
+ * sides write; two flag bits, compared with a wrap counter, say whose a descriptor is.
+ *
+ *	+----+-----+----+-------+
+ *	|addr| len | id | flags |	AVAIL = wrap, USED = !wrap	made available by us
+ *	+----+-----+----+-------+	AVAIL = USED = wrap		used by the device
+ *
+ *	     used_pos      publish_pos     avail_pos
+ *	        v               v              v
+ *	| free  |  the device's |  added, not  | free ...
+ *	|       |               |  published   |
+ *
+ * The device reads in ring order, so holding back one store hides a whole burst: add writes every
+ * descriptor completely but for the flags of the burst's first one, and publish stores those.
+ *
+ * A ring may have any size, so positions wrap by comparison. Buffer ids come from a free list and
+ * are not positions; with IN_ORDER they are handed out in turn, so that a batch completed by one
+ * used descriptor can be counted off.
+ */
+#ifndef DRIVERS_VIRTIO_VQ_PACKED_H
+#define DRIVERS_VIRTIO_VQ_PACKED_H
+
+#include "drivers/virtio/virtqueue.h"
+#include "kernel/atomic.h"
+
+#define VQ_PACKED_AVAIL VRING_PACKED_DESC_F_AVAIL
+#define VQ_PACKED_USED VRING_PACKED_DESC_F_USED
+
+/* Sizes and offsets: the descriptor ring, then the driver's and the device's event areas. */
+struct vq_packed_layout {
+	size_t driver_event, device_event, bytes;
+};
+
+/**
+ * vq_packed_layout() - sizes and offsets (virtio 2.8.10)
+ * @nentries: 1..VRING_SIZE_MAX, any number
+ */
+struct vq_packed_layout vq_packed_layout(uint16_t nentries);
+
+/** vq_packed_init() - start with an empty ring; as vq_split_init() */
+void vq_packed_init(struct virtqueue *vq, void *mem, const struct vq_packed_layout *layout);
+
+/** vq_packed_intr_set() - ask for an interrupt at the next used buffer, or for none (virtio
+ * 2.8.11) */
+void vq_packed_intr_set(struct virtqueue *vq, bool on);
+
+ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, const unsigned ring)
+{
+	if (ring & VQ_IN_ORDER)
+		return (uint16_t)(id + 1 == vq->nentries ? 0 : id + 1);
+	return vq->slot[id].next;
+}
+
+/** vq_packed_add() - as vq_split_add(); all descriptors of a buffer carry its id (virtio 2.8.21) */
+ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
+                                 const uint16_t flags, void *cookie, const unsigned ring)
+{
+	struct vq_packed *r = &vq->packed;
+	const uint16_t id = vq->desc_head;
+	uint16_t pos = r->avail_pos;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_packed_desc *d = &r->desc[pos];
+		const uint16_t f =
+		    (uint16_t)(r->avail_flags | flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+
+		d->addr = bufs[i].iova;
+		d->len = bufs[i].len;
+		d->id = id;
+		if (pos == r->publish_pos)
+			r->publish_flags = f; /* hides all that follows */
+		else
+			d->flags = f;
+		if (unlikely(++pos == vq->nentries)) {
+			pos = 0;
+			r->avail_flags ^= VQ_PACKED_AVAIL | VQ_PACKED_USED;
+		}
+	}
+	r->avail_pos = pos;
+	vq->desc_head = vq_packed_next_id(vq, id, ring);
+	vq->slot[id].cookie = cookie;
+	vq->slot[id].nb_desc = (uint16_t)n;
+	vq->free_cnt = (uint16_t)(vq->free_cnt - n);
+}
+
+/** vq_packed_publish() - make everything added visible; something was added (virtio 2.8.21.1) */
+ALWAYS_INLINE void vq_packed_publish(struct virtqueue *vq)
+{
+	struct vq_packed *r = &vq->packed;
+
+	/* release: all descriptors of the burst before the flags of its first (pair A) */
+	ring_store_release(&r->desc[r->publish_pos].flags, r->publish_flags);
+	r->publish_pos = r->avail_pos;
+}
+
+/**
+ * vq_packed_need_kick() - does the device want a notification? (virtio 2.8.21.3)
+ *
+ * With EVENT_IDX the device names a position, and we kick when it lies behind us: also when we
+ * passed it some bursts ago. A device that is busy says so by the flags, so a position left behind
+ * means that it forgot to move it (QEMU does, after a send that had to wait), and that nothing
+ * else would wake it.
+ */
+ALWAYS_INLINE bool vq_packed_need_kick(struct virtqueue *vq)
+{
+	const struct vq_packed *r = &vq->packed;
+
+	/* full: our descriptor's flags before our load of the device's wish (pair K) */
+	ring_fence_full();
+
+	/* offset and flags in one load: they belong together */
+	const uint32_t event = ring_load_relaxed(&r->device_event->word);
+	const unsigned wish = (event >> 16) & VRING_PACKED_EVENT_MASK;
+
+	if (likely(wish != VRING_PACKED_EVENT_DESC))
+		return wish == VRING_PACKED_EVENT_ENABLE;
+
+	/* both positions in a space of two laps */
+	const unsigned n = vq->nentries;
+	const unsigned us = r->avail_pos + ((r->avail_flags & VQ_PACKED_AVAIL) ? 0 : n);
+	const unsigned it =
+	    (event & (VRING_PACKED_EVENT_WRAP - 1)) + ((event & VRING_PACKED_EVENT_WRAP) ? 0 : n);
+
+	return (us > it ? us - it : us + 2 * n - it) <= n;
+}
+
+/* The id of the next used buffer in ring order, which is the last of a batch with IN_ORDER. */
+ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint32_t *len)
+{
+	const struct vring_packed_desc *d = &vq->packed.desc[vq->packed.used_pos];
+	/* acquire: flags before id and length (pair U) */
+	const uint16_t flags = ring_load_acquire(&d->flags);
+
+	if ((flags & (VQ_PACKED_AVAIL | VQ_PACKED_USED)) != vq->packed.used_flags)
+		return false;
+	*id = d->id;
+	*len = d->len;
+	if (unlikely(*id >= vq->nentries || !vq->slot[*id].cookie)) {
+		virtqueue_break(vq, "used id that is not with the device");
+		return false;
+	}
+	return true;
+}
+
+/** vq_packed_used_pop() - as vq_split_used_pop() (virtio 2.8.22). With IN_ORDER a batch comes out
+ * one by one; buffers without a descriptor of their own were used completely (virtio 2.8.9) */
+ALWAYS_INLINE bool vq_packed_used_pop(struct virtqueue *vq, struct vq_used *out,
+                                      const unsigned ring)
+{
+	struct vq_packed *r = &vq->packed;
+	uint16_t id;
+
+	if (ring & VQ_IN_ORDER) {
+		if (!vq->in_batch && !vq_packed_used_peek(vq, &vq->batch_id, &vq->batch_len))
+			return false;
+		id = vq->order_head;
+		vq->order_head = vq_packed_next_id(vq, id, ring);
+		vq->in_batch = id != vq->batch_id;
+		out->len = vq->in_batch ? vq->full_len : vq->batch_len;
+	} else if (!vq_packed_used_peek(vq, &id, &out->len)) {
+		return false;
+	}
+
+	struct vq_slot *slot = &vq->slot[id];
+
+	out->cookie = slot->cookie;
+	slot->cookie = NULL;
+	if (!(ring & VQ_IN_ORDER)) {
+		slot->next = vq->desc_head;
+		vq->desc_head = id;
+	}
+	vq->free_cnt = (uint16_t)(vq->free_cnt + slot->nb_desc);
+	r->used_pos = (uint16_t)(r->used_pos + slot->nb_desc);
+	if (unlikely(r->used_pos >= vq->nentries)) {
+		r->used_pos = (uint16_t)(r->used_pos - vq->nentries);
+		r->used_flags ^= VQ_PACKED_AVAIL | VQ_PACKED_USED;
+	}
+	return true;
+}
+
+#endif
