@@ -30,7 +30,7 @@ ALWAYS_INLINE void vnet_rx_add(struct vnet_rxq *q, unsigned n, const unsigned pa
 	for (unsigned i = 0; i < n; i++) {
 		const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
-		vq_add(&vq, &buf, 1, VRING_DESC_F_WRITE, fresh[i], path & VNET_RING);
+		vq_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE | (path & VNET_RING));
 	}
 	vq_publish(&vq, path & VNET_RING);
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
@@ -46,7 +46,7 @@ static COLD void vnet_rx_add_alone(struct vnet_rxq *q, unsigned n)
 		const struct vq_buf two[2] = {{data - q->hdr_len, q->hdr_len},
 		                              {data, q->data_room}};
 
-		vq_split_add(&q->vq, two, 2, VRING_DESC_F_WRITE, fresh[i], 0);
+		vq_split_add(&q->vq, two, 2, fresh[i], VRING_DESC_F_WRITE);
 	}
 	vq_split_publish(&q->vq);
 }

@@ -54,7 +54,7 @@ ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, cons
 
 /** vq_packed_add() - as vq_split_add(); all descriptors of a buffer carry its id (virtio 2.8.21) */
 ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
-                                 const uint16_t flags, void *cookie, const unsigned ring)
+                                 void *cookie, const unsigned how)
 {
 	struct vq_packed *r = &vq->packed;
 	const uint16_t id = vq->desc_head;
@@ -62,8 +62,8 @@ ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs
 
 	for (unsigned i = 0; i < n; i++) {
 		struct vring_packed_desc *d = &r->desc[pos];
-		const uint16_t f =
-		    (uint16_t)(r->avail_flags | flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		const uint16_t f = (uint16_t)(r->avail_flags | (how & VQ_DESC_FLAGS) |
+		                              (i + 1 < n ? VRING_DESC_F_NEXT : 0));
 
 		d->addr = bufs[i].iova;
 		d->len = bufs[i].len;
@@ -78,7 +78,7 @@ ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs
 		}
 	}
 	r->avail_pos = pos;
-	vq->desc_head = vq_packed_next_id(vq, id, ring);
+	vq->desc_head = vq_packed_next_id(vq, id, how);
 	vq->slot[id].cookie = cookie;
 	vq->slot[id].nb_desc = (uint16_t)n;
 	vq->free_cnt = (uint16_t)(vq->free_cnt - n);
