@@ -82,22 +82,44 @@ Test(virtio_net, needs_hardly_any_feature)
 	port_close(&port);
 }
 
-Test(virtio_net, chooses_the_path_by_features_and_options)
+static const char *path_of(struct port *p)
 {
-	port_open(&port, MRG);
-	port_start(&port);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
-	                 "Split virtqueue mergeable path");
-	port_close(&port);
+	return ((struct vnet *)p->vd.driver)->path->name;
+}
 
-	port_open(&port, MRG);
-	options("net.mrg_rxbuf=0");
-	port_start(&port);
-	cr_assert_not(port.vd.features & VIRTIO_NET_F_MRG_RXBUF);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
-	                 "Split virtqueue non-mergeable path");
-	exchange_frames(&port, 20);
-	port_close(&port);
+Test(virtio_net, chooses_the_path_by_features)
+{
+	for (unsigned l = 0; l < LAYOUTS; l++) {
+		port_open(&port, (enum layout)l);
+		port_start(&port);
+		cr_assert_str_eq(path_of(&port), layout_forms[l].path);
+		exchange_frames(&port, 20);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, options_refuse_features)
+{
+	static const struct {
+		const char *option;
+		uint64_t refused;
+		const char *path;
+	} cases[] = {
+	    {"net.mrg_rxbuf=0", VIRTIO_NET_F_MRG_RXBUF,
+	     "Packed virtqueue in-order non-mergeable path"},
+	    {"net.in_order=0", VIRTIO_F_IN_ORDER, "Packed virtqueue mergeable path"},
+	    {"net.packed_vq=0", VIRTIO_F_RING_PACKED, "Split virtqueue in-order mergeable path"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		port_open(&port, PACKED_IN_ORDER_MRG);
+		options(cases[i].option);
+		port_start(&port);
+		cr_assert_not(port.vd.features & cases[i].refused);
+		cr_assert_str_eq(path_of(&port), cases[i].path);
+		exchange_frames(&port, 20);
+		port_close(&port);
+	}
 }
 
 Test(virtio_net, header_length_follows_the_specification)
@@ -130,7 +152,7 @@ Test(virtio_net, refuses_a_modern_device_without_version_1)
 Test(virtio_net, gives_up_when_the_device_refuses_the_features)
 {
 	port_open(&port, MRG);
-	port.d.features_needed = VIRTIO_F_RING_PACKED;
+	port.d.features_needed = VIRTIO_F_RING_RESET;
 	refused(&port, "features");
 	cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
 }
@@ -185,6 +207,32 @@ Test(virtio_net, starts_and_stops_as_often_as_asked)
 		cr_assert_eq(port_stats(&port).rx_packets, 20 * 10 + 190);
 		port_stop(&port);
 		port.dev->ops->stop(port.dev);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, is_not_started_again_when_the_device_offers_other_features)
+{
+	static const uint64_t changes[] = {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_F_RING_PACKED,
+	                                   VIRTIO_F_IN_ORDER, VIRTIO_F_EVENT_IDX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		port_open(&port, i % 2 ? MRG : PACKED_IN_ORDER_MRG);
+		port_start(&port);
+		exchange_frames(&port, 10);
+		port_stop(&port);
+		port.d.offered ^= changes[i];
+		cr_assert_eq(port.dev->ops->start(port.dev), -EOPNOTSUPP);
+		cr_assert_not_null(strstr(plat_test_output(), "error: model: the device now offers "
+		                                              "other features"));
+		cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
+		cr_assert_eq(netdev_rx_burst(port.dev, 0, NULL, 0), 0);
+
+		/* and again when it is as it was */
+		port.d.offered ^= changes[i];
+		plat_test_clear();
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		exchange_frames(&port, 10);
 		port_close(&port);
 	}
 }
@@ -393,6 +441,43 @@ Test(virtio_net, refuses_queues_that_cannot_be)
 	port_open(&port, MRG);
 	port.d.queue_max[0] = 65535;
 	refused(&port, "queue 0");
+}
+
+Test(virtio_net, a_packed_queue_has_any_size)
+{
+	port_open(&port, PACKED_MRG);
+	port.d.queue_max[0] = 300;
+	port.d.queue_max[1] = 257;
+	options("net.txd=100");
+	port_start(&port);
+	cr_assert_eq(rxd_of(&port), 300);
+	cr_assert_eq(((struct vnet *)port.vd.driver)->txd, 100);
+	cr_assert_null(strstr(plat_test_output(), "warn"));
+	exchange_frames(&port, 1000);
+	port_close(&port);
+}
+
+Test(virtio_net, one_descriptor_is_too_few_when_the_header_needs_its_own)
+{
+	port_open(&port, NO_ANY_LAYOUT);
+	port.d.queue_max[0] = 1;
+	refused(&port, "error: model: 1 Rx descriptors are too few, 2 are needed; raise net.rxd");
+}
+
+Test(virtio_net, warns_when_the_rx_ring_cannot_hold_a_frame)
+{
+	for (unsigned rxd = 2; rxd <= 8; rxd *= 2) {
+		port_open(&port, MRG);
+		port.d.offered |= VIRTIO_NET_F_MTU;
+		port.d.config.mtu = 8000;
+		port.d.queue_max[0] = (uint16_t)rxd;
+		port_start(&port);
+		cr_assert_eq(strstr(plat_test_output(), "cannot hold a frame of MTU 8000") != NULL,
+		             rxd < 4, "%u: %s", rxd, plat_test_output());
+		exchange_frames(&port, 10);
+		port_close(&port);
+		plat_test_clear();
+	}
 }
 
 Test(virtio_net, rounds_a_modern_queue_down_to_a_power_of_two)
