@@ -6,7 +6,7 @@
 
 #include "drivers/virtio/virtqueue.h"
 
-#define POOL 3000 /* the port's own is no larger than its rings */
+#define POOL 1200 /* the port's own is no larger than its rings */
 
 static struct port port;
 static struct mempool *pool;
@@ -163,11 +163,10 @@ ParameterizedTestParameters(vnet_tx, sends_each_frame_once_in_order)
 
 	for (unsigned l = 0; l < LAYOUTS; l++) {
 		for (const uint16_t *r = layout_rings((enum layout)l); *r; r++) {
-			for (unsigned e = 0; e < 4; e++) {
-				if (*r >= 8)
-					cases[n++] =
-					    (struct tx_case){(enum layout)l, *r, e & 1, e >> 1};
-			}
+			/* large rings differ in nothing but their memory: half the choices do */
+			for (unsigned e = *r < 1024 ? 0 : 1; *r >= 8 && e < (*r < 1024 ? 4 : 3);
+			     e++)
+				cases[n++] = (struct tx_case){(enum layout)l, *r, e & 1, e >> 1};
 		}
 	}
 	return cr_make_param_array(struct tx_case, cases, n);
