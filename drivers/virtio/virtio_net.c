@@ -192,6 +192,13 @@ static int negotiate(struct vnet *vn, unsigned port)
 
 	if (!err)
 		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
+	/* rings, buffers and path were made for the features of the first time */
+	if (!err && vn->path && vn->vd->features != vn->features) {
+		log_err("virtio_net", "%s: the device now offers other features; not restarted",
+		        vn->vd->name);
+		virtio_dev_fail(vn->vd);
+		err = -EOPNOTSUPP;
+	}
 	vn->negotiated = !err;
 	return err;
 }
@@ -318,7 +325,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 	return 0;
 }
 
-/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10). */
+/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10.1). */
 static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
 {
 	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);
@@ -385,7 +392,8 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 {
 	int err;
 
-	vn->path = vnet_path_select(vn->vd->features);
+	vn->features = vn->vd->features;
+	vn->path = vnet_path_select(vn->features);
 	if (!vn->path)
 		return -EOPNOTSUPP;
 	err = read_mac(vn, port);

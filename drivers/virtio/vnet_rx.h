@@ -85,7 +85,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 		struct vq_used used;
 
 		if (!vq_used_pop(vq, &used, path & VNET_RING)) {
-			/* all buffers of a frame become used together (virtio 5.1.6.4.1) */
+			/* all buffers of a frame become used together (virtio 5.1.9.4.1) */
 			if (!vq->broken)
 				virtqueue_break(vq, "num_buffers above what was used");
 			return false;
@@ -139,7 +139,7 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 	return true;
 }
 
-/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.6.4); with @n == 0 it only fills the
+/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.9.4); with @n == 0 it only fills the
  * ring */
 ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)

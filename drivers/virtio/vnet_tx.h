@@ -70,7 +70,7 @@ ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *v
 	return 1;
 }
 
-/** vnet_tx_burst() - netdev_tx_burst() for a path (virtio 5.1.6.2) */
+/** vnet_tx_burst() - netdev_tx_burst() for a path (virtio 5.1.9.2) */
 ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)
 {
