@@ -16,15 +16,16 @@ Test(spec_pci, revision_and_subsystem_do_not_matter)
 {
 	static const uint8_t revisions[] = {0, 1, 2, 0x80, 0xff};
 
-	for (size_t i = 0; i < ARRAY_SIZE(revisions); i++) {
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(revisions); i++) {
+		const uint8_t revision = revisions[i / 2];
 		struct virtio_dev *vd;
 
 		fake_pci_put16(dev_pci, PCI_DEVICE_ID, i & 1 ? 0x1000 : 0x1041);
-		dev_pci->config[PCI_REVISION] = revisions[i];
+		dev_pci->config[PCI_REVISION] = revision;
 		fake_pci_put16(dev_pci, PCI_SUBSYSTEM, (uint16_t)(0x1234 * i));
 		fake_pci_put16(dev_pci, PCI_SUBSYSTEM + 2, (uint16_t)(0x4321 * i));
 		vd = fake_virtio_probe();
-		cr_assert_not_null(vd, "revision %u", revisions[i]);
+		cr_assert_not_null(vd, "revision %u", revision);
 		cr_expect_eq(vd->device_id, VIRTIO_ID_NET);
 		cr_expect_str_eq(vd->ops->name, "modern");
 	}
