@@ -171,13 +171,16 @@ static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
 	else
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
 
-	/* an MTU below IPv4's least is a lie: do not accept the feature (virtio 5.1.4.2) */
+	/* an MTU below IPv4's least is a lie, and without merging no buffer holds one beyond the
+	 * largest: do not accept the feature (virtio 5.1.4.2) */
 	if ((vd->device_features & VIRTIO_NET_F_MTU) &&
 	    (virtio_dev_config_read(vd, offsetof(struct virtio_net_config, mtu), &mtu,
 	                            sizeof(mtu)) ||
-	     mtu < VIRTIO_NET_MTU_MIN)) {
-		log_warn("virtio_net", "%s: the device's MTU of %u is below %u; not used", vd->name,
-		         mtu, VIRTIO_NET_MTU_MIN);
+	     mtu < VIRTIO_NET_MTU_MIN ||
+	     (mtu > NETDEV_MTU_MAX && !(vd->device_features & wanted & VIRTIO_NET_F_MRG_RXBUF)))) {
+		log_warn("virtio_net",
+		         "%s: the device's MTU of %u is not between %u and %u; not used", vd->name,
+		         mtu, VIRTIO_NET_MTU_MIN, NETDEV_MTU_MAX);
 		wanted &= ~VIRTIO_NET_F_MTU;
 	}
 	return wanted;
@@ -301,6 +304,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 		                             sizeof(max));
 	if (err)
 		return err;
+	vn->mtu_max = told ? max : MTU_DEFAULT;
 	if (max > NETDEV_MTU_MAX) {
 		log_info("virtio_net", "port %u: the device's MTU of %u is more than %u; using %u",
 		         port, max, NETDEV_MTU_MAX, NETDEV_MTU_MAX);
@@ -317,10 +321,11 @@ static int read_mtu(struct vnet *vn, unsigned port)
 			         port, (unsigned)mtu, max, max);
 		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
 	}
+	vn->mtu_max = (uint16_t)max_u64(vn->mtu_max, vn->dev.mtu);
 	return 0;
 }
 
-/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10). */
+/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10.1). */
 static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
 {
 	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);

@@ -59,7 +59,8 @@ struct vnet {
 	uint16_t rxd, txd;
 	uint16_t nb_queues;
 	uint16_t hdr_len;
-	bool negotiated; /* FEATURES_OK since the last reset */
+	uint16_t mtu_max; /* what may be received: the device's MTU, dev.mtu when it has none */
+	bool negotiated;  /* FEATURES_OK since the last reset */
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	uint64_t config_interrupts;
