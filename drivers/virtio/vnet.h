@@ -22,7 +22,7 @@
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
 	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf;
+	uint64_t nombuf; /* shortages of buffers, each counted once */
 };
 
 struct vnet_rxq {
@@ -37,6 +37,7 @@ struct vnet_rxq {
 	uint16_t port;
 	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
+	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
 };
 
