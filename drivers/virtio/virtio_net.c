@@ -19,7 +19,8 @@
 #define VNET_FEATURES                                                                              \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
 	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
-	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX)
+	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
+	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
 
@@ -28,6 +29,14 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_BOOL,
      .fallback = "1",
      .help = "accept mergeable receive buffers when offered"},
+    {.key = "net.in_order",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "accept use of buffers in order when offered"},
+    {.key = "net.packed_vq",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "accept packed virtqueues when offered"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -166,6 +175,10 @@ static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
 
 	if (!options_port_u64("net.mrg_rxbuf", port))
 		wanted &= ~VIRTIO_NET_F_MRG_RXBUF;
+	if (!options_port_u64("net.in_order", port))
+		wanted &= ~VIRTIO_F_IN_ORDER;
+	if (!options_port_u64("net.packed_vq", port))
+		wanted &= ~VIRTIO_F_RING_PACKED;
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;
 	else
@@ -341,8 +354,8 @@ static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint
 	if (!max || max > VRING_SIZE_MAX ||
 	    (ops->queue_size_is_fixed && !queue_size_fits(vn->vd, max))) {
 		log_err("virtio_net",
-		        "%s: queue %u has %u entries; a power of two up to %u is "
-		        "needed",
+		        "%s: queue %u has %u entries; 1 to %u are possible, in a split ring a "
+		        "power of two",
 		        vn->vd->name, index, max, VRING_SIZE_MAX);
 		return 0;
 	}
