@@ -145,7 +145,7 @@ static void largest_frame_arrives(enum layout layout, uint16_t mtu, uint16_t rin
 	cr_assert_eq(port.dev->mtu, 1400);
 	frame_push(&port, 1, len);
 	vdev_step(&port.d, 1);
-	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 1, "%s, ring of %u", layout_names[layout],
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 1, "%s, ring of %u", layout_name(layout),
 	             ring);
 	frame_check(m, 1, len);
 	mbuf_free(m);
