@@ -130,6 +130,7 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 {
 	struct boot_args args;
 
+	(void)plat_time_ns(); /* time begins */
 	serial_init();
 	trap_init();
 	boot_info_read(kind, arg);

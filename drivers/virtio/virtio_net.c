@@ -189,6 +189,13 @@ static int negotiate(struct vnet *vn, unsigned port)
 
 	if (!err)
 		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
+	/* rings, buffers and path were made for the features of the first time */
+	if (!err && vn->path && vn->vd->features != vn->features) {
+		log_err("virtio_net", "%s: the device now offers other features; not restarted",
+		        vn->vd->name);
+		virtio_dev_fail(vn->vd);
+		err = -EOPNOTSUPP;
+	}
 	vn->negotiated = !err;
 	return err;
 }
@@ -380,7 +387,8 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 {
 	int err;
 
-	vn->path = vnet_path_select(vn->vd->features);
+	vn->features = vn->vd->features;
+	vn->path = vnet_path_select(vn->features);
 	if (!vn->path)
 		return -EOPNOTSUPP;
 	err = read_mac(vn, port);

@@ -12,7 +12,7 @@
 #define VNET_PACKED VQ_PACKED
 #define VNET_IN_ORDER VQ_IN_ORDER
 #define VNET_RING (VNET_PACKED | VNET_IN_ORDER)
-#define VNET_MRG (1u << 2)
+#define VNET_MRG (1u << 18)
 
 struct vnet_path {
 	const char *name;      /* as in DPDK's guide */
