@@ -60,10 +60,10 @@ static void count_mbuf(const struct world *w, const struct mbuf *m, const char *
 	const size_t at = (size_t)((const uint8_t *)m - w->mbufs);
 	const size_t i = at / w->stride;
 
-	fuzz_require((const uint8_t *)m >= w->mbufs && at % w->stride == 0 &&
-	                 i < w->dev->pool->size,
-	             "%s: no mbuf of the pool", where);
-	fuzz_require(!seen[i], "mbuf %zu is in two places, one is %s", i, where);
+	if ((const uint8_t *)m < w->mbufs || at % w->stride || i >= w->dev->pool->size)
+		fuzz_require(false, "%s: no mbuf of the pool", where);
+	if (seen[i])
+		fuzz_require(false, "mbuf %zu is in two places, one is %s", i, where);
 	seen[i] = 1;
 }
 

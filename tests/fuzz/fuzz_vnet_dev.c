@@ -246,29 +246,31 @@ static void act_num_buffers(const struct fuzz_queue *q, unsigned id, uint16_t nb
 		memcpy(m->buf + NETDEV_HEADROOM - sizeof(nb), &nb, sizeof(nb));
 }
 
-/* Use @n buffers as the specification says; with IN_ORDER one entry may stand for several. */
-static void act_use_split(struct fuzz_queue *q, unsigned n, uint32_t len, bool batch)
+/* Use @n buffers as the specification says; with IN_ORDER one entry may stand for several. The
+ * first has its own length. */
+static void act_use_split(struct fuzz_queue *q, unsigned n, const uint32_t len[2], bool batch)
 {
 	const struct vq_split *r = &q->vq->split;
 	const unsigned mask = q->vq->nentries - 1u;
 
-	for (uint16_t first = q->used; n && q->seen != r->avail->idx; n--) {
+	for (uint16_t i = 0, first = q->used; i < n && q->seen != r->avail->idx; i++) {
 		const uint16_t id = r->avail->ring[q->seen++ & mask];
 
 		r->used->ring[(batch ? first : q->used) & mask] =
-		    (struct vring_used_elem){.id = id, .len = len};
+		    (struct vring_used_elem){.id = id, .len = len[i > 0]};
 		q->used++;
 	}
 	r->used->idx = q->used;
 }
 
-static void act_use_packed(struct fuzz_queue *q, unsigned n, uint32_t len, bool batch)
+static void act_use_packed(struct fuzz_queue *q, unsigned n, const uint32_t len[2], bool batch)
 {
 	const struct virtqueue *vq = q->vq;
 	const uint16_t both = VQ_PACKED_AVAIL | VQ_PACKED_USED;
 	struct vring_packed_desc *first = &vq->packed.desc[q->seen];
+	bool wrap = q->wrap;
 
-	for (bool wrap = q->wrap; n; n--) {
+	for (unsigned i = 0; i < n; i++) {
 		struct vring_packed_desc *d = &vq->packed.desc[q->seen];
 		const uint16_t id = d->id;
 
@@ -280,7 +282,7 @@ static void act_use_packed(struct fuzz_queue *q, unsigned n, uint32_t len, bool 
 			wrap = q->wrap;
 		}
 		first->id = id;
-		first->len = len;
+		first->len = len[i > 0];
 		first->flags = wrap ? both : 0;
 		q->seen = (uint16_t)(q->seen + vq->slot[id].nb_desc);
 		if (q->seen >= vq->nentries) {
@@ -294,7 +296,8 @@ static void act_use(struct fuzz_dev *d, const struct vnet *vn, struct fuzz_queue
 {
 	const uint8_t how = fuzz_u8(d->in);
 	const uint8_t nb = fuzz_u8(d->in);
-	const uint32_t len = act_len(d, vn);
+	const uint32_t first_len = act_len(d, vn);
+	const uint32_t len[2] = {first_len, (how & 32) ? act_len(d, vn) : first_len};
 	const unsigned n = 1 + (how & 31);
 
 	for (unsigned id = 0; id < q->vq->nentries; id++)

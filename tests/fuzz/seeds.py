@@ -42,8 +42,10 @@ def device(queue, action, *args):
                                                  for a in args)
 
 
-def use(queue, how, buffers=1, length=GOOD):
-    return device(queue, 0, how, buffers, length)
+def use(queue, how, buffers=1, length=GOOD, then=None):
+    if then is None:
+        return device(queue, 0, how, buffers, length)
+    return device(queue, 0, how | 32, buffers, length, then)
 
 
 def lie(queue, number, length=GOOD, buffers=1, jump=0):
@@ -60,6 +62,8 @@ STORIES = {
     "batch": (use(RX_QUEUE, BATCH | 3) + receive(2) + receive(9) + send(ONE, ONE, ONE)
               + use(TX_QUEUE, BATCH | 2) + send(ONE)) * 2,
     "merge": use(RX_QUEUE, 2, 3, FULL) + receive(5) + use(RX_QUEUE, 1, 9, FULL) + receive(5),
+    "merge_long": use(RX_QUEUE, 2, 3, FULL, TOO_SHORT) + receive(5) + use(RX_QUEUE, 1, 2, FULL, FULL)
+                  + receive(5),
     "lies": receive(0) + lie(RX_QUEUE, 1, TOO_LONG) + receive(3) + STOP + lie(RX_QUEUE, 0xffff)
             + receive(3) + send(ONE) + lie(TX_QUEUE, 1, jump=1) + send(ONE) + STOP,
     "words": device(TX_QUEUE, 4, u16(0x8001), 2) + send(ONE) * 3
@@ -73,7 +77,7 @@ def vnet():
     kinds = {"split": 0, "packed": PACKED, "legacy": LEGACY, "legacy_any": LEGACY | ANY_LAYOUT}
     for kind, bits in kinds.items():
         for story, steps in STORIES.items():
-            rings = bits | EVENT_IDX * (story in ("words", "batch")) | MRG * (story == "merge")
+            rings = bits | EVENT_IDX * (story in ("words", "batch")) | MRG * ("merge" in story)
             rings |= INDIRECT * (story == "work") | IN_ORDER * (story == "batch")
             head = bytes([rings, 3, 0, 4, 4]) + bytes(12) + bytes([200])
             yield f"{kind}_{story}", head + steps
