@@ -91,6 +91,7 @@ STEP = re.compile(r"^\t+([\w>.\-\[\]]+)(\+\+|--);$")
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 FUNCTION = re.compile(r"^[A-Za-z].*?\b(\w+)\(")
 RING_BLOCK = re.compile(r"^(\t+)(\} else )?if \((?:ring|how|path) & V\w+_(PACKED|IN_ORDER)\)")
+RING_CHOICE = re.compile(r"\((?:ring|how|path) & V\w+_(PACKED|IN_ORDER)\) \?")
 RING_WORDS = (("packed", re.compile(r"packed", re.IGNORECASE)),
               ("in_order", re.compile(r"in_order|in_batch|batch_|order_head|full_len")))
 
@@ -187,6 +188,9 @@ def file_mutants(file):
             if changed in seen:
                 continue
             seen.add(changed)
+            choice = RING_CHOICE.search(code)
+            if choice and operator == "ternary":
+                of = of | {choice.group(1).lower()}
             yield Mutant(file, number + 1, operator, nth, function, tuple(sorted(of)),
                          originals[number], changed)
 

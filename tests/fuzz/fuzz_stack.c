@@ -16,6 +16,8 @@
 
 #define RX_MAX NETDEV_BURST
 #define FRAME_MAX 1514
+#define INJECT_MAX (FRAME_MAX + 512)
+#define UDP_MAX (INJECT_MAX - ETH_HDR_LEN - IPV4_HDR_LEN - UDP_HEADER_LEN)
 #define ECHO_PORT 7
 #define CHANGE_PORT 9
 #define KEEP_PORT 11
@@ -86,13 +88,28 @@ static uint16_t port_tx(void *queue, struct mbuf **pkts, uint16_t n)
 
 /* ---- the application ---------------------------------------------------------------------- */
 
+static void check_delivered(const struct mbuf *m)
+{
+	unsigned segs = 0;
+	uint32_t len = 0;
+
+	for (const struct mbuf *s = m; s; s = s->next, segs++) {
+		fuzz_require(s->data_off + s->data_len <= s->buf_len, "data outside the buffer");
+		len += s->data_len;
+	}
+	fuzz_require(len == m->pkt_len && segs == m->nb_segs && len <= UDP_MAX,
+	             "a datagram of %u bytes, segments %u", m->pkt_len, len);
+}
+
 static void app_echo(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from)
 {
+	check_delivered(m);
 	udp_reply_unchanged(pcb, m, from);
 }
 
 static void app_change(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from)
 {
+	check_delivered(m);
 	if (m->data_len)
 		mbuf_data(m)[0] ^= 0xff;
 	udp_sendto(pcb, m, from);
@@ -101,6 +118,7 @@ static void app_change(struct udp_pcb *pcb, struct mbuf *m, const struct udp_add
 static void app_keep(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from)
 {
 	(void)pcb, (void)from;
+	check_delivered(m);
 	mbuf_free(world.kept);
 	world.kept = m;
 }
@@ -127,8 +145,9 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-/* Make the checksums of an IPv4 frame right, wherever its own lengths allow. */
-static void fix_sums(uint8_t *frame, unsigned len)
+/* Make the checksums of an IPv4 frame right, wherever its own lengths allow; with @no_udp the
+ * datagram has none. */
+static void fix_sums(uint8_t *frame, unsigned len, bool no_udp)
 {
 	uint8_t *ip = frame + ETH_HDR_LEN;
 	const unsigned ihl = len > ETH_HDR_LEN ? (ip[0] & 15u) * 4 : 0;
@@ -139,17 +158,18 @@ static void fix_sums(uint8_t *frame, unsigned len)
 	put16(ip + 10, fold(sum16(ip, ihl, 0)));
 
 	const unsigned total = (unsigned)ip[2] << 8 | ip[3];
-	const unsigned n = total > ihl + 8 ? total - ihl : 8;
 	uint8_t *l4 = ip + ihl;
+	const unsigned room = len - ETH_HDR_LEN - ihl;
+	unsigned n = total > ihl ? total - ihl : 0;
 
-	if (ETH_HDR_LEN + ihl + n > len)
-		return;
-	if (ip[9] == IP_PROTO_ICMP) {
+	if (ip[9] == IP_PROTO_ICMP && n <= room) {
 		put16(l4 + 2, 0);
 		put16(l4 + 2, fold(sum16(l4, n, 0)));
 	} else if (ip[9] == IP_PROTO_UDP) {
+		n = (unsigned)l4[4] << 8 | l4[5];
 		put16(l4 + 6, 0);
-		put16(l4 + 6, fold(sum16(l4, n, sum16(ip + 12, 8, IP_PROTO_UDP + n))));
+		if (!no_udp && n <= room)
+			put16(l4 + 6, fold(sum16(l4, n, sum16(ip + 12, 8, IP_PROTO_UDP + n))));
 	}
 }
 
@@ -236,7 +256,7 @@ static void act_frame(struct world *w, struct fuzz_in *in)
 {
 	const uint8_t how = fuzz_u8(in), kind = how & 7, nb_changes = fuzz_u8(in) & 7;
 	const unsigned payload = fuzz_u8(in) * (how & 8 ? 5u : 1u);
-	uint8_t frame[FRAME_MAX + 512];
+	uint8_t frame[INJECT_MAX];
 	unsigned len = 0;
 
 	if (kind && kind < 5)
@@ -253,7 +273,7 @@ static void act_frame(struct world *w, struct fuzz_in *in)
 			frame[at] = v;
 	}
 	if (!(how & 16))
-		fix_sums(frame, len);
+		fix_sums(frame, len, how & 64);
 	inject(w, frame, len, (how & 32) ? 1u + fuzz_u8(in) : 0);
 }
 

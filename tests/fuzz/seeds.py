@@ -101,6 +101,9 @@ def stack():
     yield "echo", bytes([STATIC]) + echo + TURN + frame(ARP, b"") + TURN + echo + TURN
     yield "ports", (bytes([STATIC]) + frame(UDP, b"x", 37, 9) + frame(UDP, b"x", 37, 11)
                     + frame(UDP, b"x", 37, 99) + TURN)
+    # no checksum, and lengths at the edge of what is allowed
+    yield "lengths", (bytes([STATIC]) + frame(UDP | 64, b"abcd", 39, 8) + frame(UDP | 64, b"a", 39, 9)
+                      + frame(UDP, b"a", 17, 28) + frame(ICMP, b"", 17, 28) + TURN)
     yield "fragment", bytes([STATIC]) + frame(UDP, b"x", 20, 0x20) + frame(UDP, b"x", 14, 0x46)
     options = bytes([53, 1, 2, 54, 4, 10, 0, 2, 2, 51, 4, 0, 0, 0, 60, 1, 4, 255, 255, 255, 0, 3, 4,
                      10, 0, 2, 2, 255])
