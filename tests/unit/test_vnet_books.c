@@ -122,3 +122,54 @@ Test(vnet_books, says_why_a_queue_is_broken)
 	breaks_saying(VDEV_LIE_LEN_LONG, "used length above the buffer's capacity");
 	breaks_saying(VDEV_LIE_USED_JUMP, "used index ahead of what was made available");
 }
+
+/* ---- transmit ----------------------------------------------------------------------------- */
+
+static void send(unsigned n)
+{
+	struct mbuf *m[64];
+
+	for (unsigned i = 0; i < n; i++) {
+		m[i] = mbuf_alloc(port.dev->pool);
+		m[i]->data_len = 64;
+		m[i]->pkt_len = 64;
+		memset(mbuf_data(m[i]), 0, 64);
+	}
+	cr_assert_eq(netdev_tx_burst(port.dev, 0, m, (uint16_t)n), n);
+	vdev_step(&port.d, n);
+	for (struct vdev_frame *f; (f = vdev_net_tx_pop(&port.d, 0));)
+		free(f);
+}
+
+Test(vnet_books, sent_buffers_are_freed_when_more_than_32_have_piled_up)
+{
+	unsigned before;
+
+	port_open(&port, MRG);
+	port.d.queue_max[1] = 256;
+	port_start(&port);
+	before = port.dev->pool->n;
+	for (unsigned i = 1; i <= 33; i++) {
+		send(1);
+		cr_assert_eq(port.dev->pool->n, before - i, "%u were sent", i);
+	}
+	send(1);
+	cr_assert_eq(port.dev->pool->n, before - 1);
+	port_close(&port);
+}
+
+Test(vnet_books, a_burst_that_just_fits_waits_for_nothing)
+{
+	unsigned before;
+
+	port_open(&port, MRG);
+	port.d.queue_max[1] = 64;
+	port_start(&port);
+	before = port.dev->pool->n;
+	send(32);
+	send(32);
+	cr_assert_eq(port.dev->pool->n, before - 64);
+	send(1);
+	cr_assert_eq(port.dev->pool->n, before - 1);
+	port_close(&port);
+}
