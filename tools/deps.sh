@@ -19,6 +19,7 @@ packages=(
 	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
 	clang clang-format clang-tidy cppcheck shellcheck # make lint, make fmt
+	libclang-rt-dev                                # make fuzz
 )
 qemu_packages=(qemu-system-x86)
 
