@@ -4,6 +4,8 @@
  */
 #include "tests/unit/vnet_fixture.h"
 
+#include "drivers/virtio/vnet.h"
+
 static struct port port;
 
 /* Takes all but @left mbufs out of the pool. */
@@ -171,5 +173,63 @@ Test(vnet_books, a_burst_that_just_fits_waits_for_nothing)
 	cr_assert_eq(port.dev->pool->n, before - 64);
 	send(1);
 	cr_assert_eq(port.dev->pool->n, before - 1);
+	port_close(&port);
+}
+
+Test(vnet_books, nothing_is_held_back_when_nothing_comes)
+{
+	struct mbuf *m[64];
+
+	port_open(&port, MRG);
+	port.d.queue_max[0] = 32;
+	port_start(&port);
+	for (unsigned i = 0; i < 5; i++)
+		frame_push(&port, i, 64);
+	vdev_drain(&port.d);
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, m, 32), 5);
+	for (unsigned i = 0; i < 5; i++)
+		mbuf_free(m[i]);
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, m, 32), 0);
+
+	const struct vnet_rxq *q = port.dev->rx_queue[0];
+
+	cr_assert_eq(q->vq.free_cnt, 0, "%u buffers are not with the device", q->vq.free_cnt);
+	port_close(&port);
+}
+
+Test(vnet_books, a_small_ring_holds_the_largest_frame_of_another_port)
+{
+	struct mbuf *m[8];
+
+	for (uint16_t ring = 4; ring <= 16; ring *= 2) {
+		port_open(&port, MRG);
+		port.d.queue_max[0] = ring;
+		port_start(&port);
+		frame_push(&port, 3, FRAME_MAX);
+		vdev_drain(&port.d);
+		cr_assert_eq(netdev_rx_burst(port.dev, 0, m, 8), 1, "ring of %u", ring);
+		frame_check(m[0], 3, FRAME_MAX);
+		mbuf_free(m[0]);
+		port_close(&port);
+	}
+}
+
+Test(vnet_books, a_frame_beyond_the_devices_mtu_is_not_sent_but_counted)
+{
+	struct mbuf *m;
+
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 1000;
+	port_start(&port);
+	for (uint16_t len = 1018; len <= 1019; len++) {
+		m = mbuf_alloc(port.dev->pool);
+		memset(mbuf_data(m), 0, len);
+		m->data_len = len;
+		m->pkt_len = len;
+		cr_assert_eq(netdev_tx_burst(port.dev, 0, &m, 1), 1);
+	}
+	cr_assert_eq(port_stats(&port).tx_packets, 1);
+	cr_assert_eq(port_stats(&port).tx_errors, 1);
 	port_close(&port);
 }
