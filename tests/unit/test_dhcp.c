@@ -14,7 +14,7 @@
 static struct fake_world w;
 static uint8_t frame[FAKE_FRAME_MAX];
 
-enum { DISCOVER = 1, OFFER = 2, REQUEST = 3, ACK = 5, NAK = 6 };
+enum { DISCOVER = 1, OFFER = 2, REQUEST = 3, DECLINE = 4, ACK = 5, NAK = 6 };
 
 /* What the server says; tests bend it. */
 struct answer {
@@ -318,6 +318,179 @@ Test(dhcp, does_without_a_gateway_outside_the_subnet)
 	bind_with(a);
 	cr_assert_eq(w.nif->ip, OUR_IP);
 	cr_assert_eq(w.nif->gw, 0);
+	console_flush();
+	cr_assert_not_null(
+	    strstr(plat_test_output(), "router 10.0.3.2 is not in the subnet of 10.0.2.15/24"));
+}
+
+Test(dhcp, takes_any_router_with_an_address_that_has_no_subnet)
+{
+	struct answer a = good;
+	struct udp_pcb pcb = {.port = cpu_to_be16(9), .st = &w.st};
+	struct udp_addr to = {.nif = w.nif, .ip = FAR_IP, .port = cpu_to_be16(9)};
+
+	a.mask = fake_ip(255, 255, 255, 255);
+	a.router = fake_ip(10, 9, 0, 1);
+	bind_with(a);
+	cr_assert_eq(w.nif->gw, a.router);
+	console_flush();
+	cr_assert_null(strstr(plat_test_output(), "not in the subnet"));
+	fake_forget(&w.port);
+	cr_assert_eq(udp_sendto(&pcb, mbuf_alloc(w.port.dev.pool), &to), 0);
+	net_if_flush(w.nif);
+	cr_assert_eq(memcmp(fake_sent(&w.port, 0)->bytes + 38, &a.router, 4), 0, "asked by ARP");
+}
+
+Test(dhcp, does_without_a_router_that_is_nobodys_or_ours)
+{
+	const be32 bad[] = {OUR_IP, fake_ip(224, 0, 0, 1), fake_ip(127, 0, 0, 1)};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct answer a = good;
+
+		fake_world_start(&w, "net.ip=dhcp");
+		a.mask = fake_ip(255, 255, 255, 255);
+		a.router = bad[i];
+		bind_with(a);
+		cr_assert_eq(w.nif->ip, OUR_IP);
+		cr_assert_eq(w.nif->gw, 0);
+	}
+}
+
+static void add_port_with_mtu(unsigned mtu)
+{
+	static struct net_stack st;
+
+	fake_netdev_init(&w.port);
+	w.port.dev.mtu = (uint16_t)mtu;
+	plat_test_clear();
+	net_stack_init(&st);
+	cr_assert_eq(net_stack_add_port(&st, &w.port.dev), 0);
+	for (unsigned s = 0; s < 20; s++)
+		net_stack_timers(&st, plat_test_time_ns + s * 1000000000ull);
+	console_flush();
+	cr_assert_eq(st.ifs[0].stats.tx_no_route + st.ifs[0].stats.tx_too_long, 0);
+}
+
+Test(dhcp, says_that_an_mtu_is_too_small_and_asks_nobody)
+{
+	const char *text;
+
+	add_port_with_mtu(327);
+	cr_assert_eq(w.port.nb_tx, 0);
+	text = strstr(plat_test_output(), "MTU 327 is too small for DHCP (328 needed)");
+	cr_assert_not_null(text);
+	cr_assert_null(strstr(text + 1, "dhcp:"), "and more: %s", text);
+}
+
+Test(dhcp, names_the_largest_message_that_fits_but_a_legal_one)
+{
+	static const unsigned sizes[][2] = {{328, 576}, {604, 576}, {605, 577}, {1500, 1472}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		add_port_with_mtu(sizes[i][0]);
+		cr_assert_eq(message_type(), DISCOVER);
+
+		const uint8_t *value = option(last_message(), 57) + 1;
+
+		cr_assert_eq((unsigned)(value[0] << 8 | value[1]), sizes[i][1], "MTU %u",
+		             sizes[i][0]);
+	}
+}
+
+static void conflict(void)
+{
+	fake_inject(&w.port, frame, frame_arp(frame, 2, other_mac, OUR_IP, our_mac, OUR_IP));
+	net_stack_poll(&w.st);
+}
+
+Test(dhcp, declines_an_address_that_another_machine_has)
+{
+	const uint8_t *msg;
+
+	bind_with(good);
+	fake_world_turn(&w, 9000);
+	fake_forget(&w.port);
+	conflict();
+	cr_assert_eq(w.nif->ip, 0);
+	cr_assert_not(net_if_ready(w.nif));
+	cr_assert_eq(nb_messages(), 1);
+	msg = last_message();
+	cr_assert_eq(message_type(), DECLINE);
+	cr_assert_eq(memcmp(msg - 16, "\0\0\0\0\377\377\377\377", 8), 0, "its addresses");
+	cr_assert_eq(memcmp(msg - 42, broadcast_mac, 6), 0);
+	cr_assert_eq(memcmp(msg + 8, "\0\0\0\0\0\0\0\0", 8), 0, "secs, flags, ciaddr");
+	cr_assert_eq(memcmp(option(msg, 50), "\4\12\0\2\17", 5), 0, "requested address");
+	cr_assert_eq(memcmp(option(msg, 54), "\4\12\0\2\1", 5), 0, "server");
+	cr_assert(!option(msg, 57) && !option(msg, 55) && !option(msg, 12));
+	console_flush();
+	cr_assert_not_null(strstr(plat_test_output(), "10.0.2.15 is another machine's: declined"));
+
+	fake_forget(&w.port);
+	fake_world_turn(&w, DHCP_DECLINE_WAIT_S * 1000 - 200);
+	cr_assert_eq(w.port.nb_tx, 0);
+	fake_world_turn(&w, 400);
+	cr_assert_eq(message_type(), DISCOVER);
+	bind_with(good);
+	cr_assert_eq(w.nif->ip, OUR_IP);
+}
+
+Test(dhcp, keeps_an_address_that_it_has_had_for_a_while)
+{
+	bind_with(good);
+	fake_world_turn(&w, (DHCP_CONFLICT_S + 1) * 1000);
+	fake_forget(&w.port);
+	conflict();
+	cr_assert_eq(w.nif->ip, OUR_IP);
+	cr_assert_eq(w.port.nb_tx, 0);
+	cr_assert_eq(w.nif->stats.arp_conflicts, 1);
+}
+
+Test(dhcp, a_lease_runs_from_the_first_request_for_it)
+{
+	uint64_t asked_ns;
+
+	fake_world_turn(&w, 300);
+	asked_ns = w.now_ns;
+	answer(OFFER, good);
+	fake_world_turn(&w, 2000); /* asked again meanwhile */
+	cr_assert_geq(nb_messages(), 3);
+	answer(ACK, good);
+	cr_assert_eq(w.nif->dhcp->expiry_ns, asked_ns + LEASE_S * 1000000000ull);
+
+	fake_world_turn(&w, LEASE_S * 7 / 8 * 1000);
+	cr_assert_eq(w.nif->dhcp->state, DHCP_REBINDING);
+	cr_assert_eq(w.nif->dhcp->t2_ns, asked_ns + LEASE_S * 7 / 8 * 1000000000ull);
+	asked_ns += LEASE_S * 7 / 8 * 1000000000ull;
+	answer(ACK, good);
+	cr_assert_eq(w.nif->dhcp->expiry_ns, asked_ns + LEASE_S * 1000000000ull);
+}
+
+Test(dhcp, tiny_leases_are_no_reason_to_hurry)
+{
+	static const uint32_t leases[][2] = {{1, 0}, {2, 0}, {3, 0}, {3600, 1}};
+	const unsigned seconds = 20;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(leases); i++) {
+		struct answer a = good;
+		unsigned requests = 0;
+
+		fake_world_start(&w, "net.ip=dhcp");
+		a.lease_s = leases[i][0];
+		a.t1_s = a.t2_s = leases[i][1];
+		for (unsigned turn = 0; turn < seconds * 10; turn++) {
+			while (nb_messages()) {
+				requests += message_type() == REQUEST;
+				answer(message_type() == DISCOVER ? OFFER : ACK, a);
+				if (message_type() == DISCOVER || w.nif->dhcp->state >= DHCP_BOUND)
+					break;
+			}
+			fake_forget(&w.port);
+			fake_world_turn(&w, 100);
+		}
+		cr_assert_geq(requests, 1, "lease of %u s", a.lease_s);
+		cr_assert_leq(requests, seconds + 1, "lease of %u s: %u", a.lease_s, requests);
+	}
 }
 
 Test(dhcp, refuses_leases_that_cannot_be)
@@ -369,7 +542,7 @@ Test(dhcp, renews_by_unicast_at_half_and_stays_quiet)
 		fake_forget(&w.port);
 		fake_world_turn(&w, LEASE_S / 2 * 1000 - 3000);
 		cr_assert_eq(w.port.nb_tx, 0, "round %u: %u frames", round, w.port.nb_tx);
-		fake_world_turn(&w, 2000);
+		fake_world_turn(&w, 1000);
 		cr_assert_eq(w.port.tx[0].bytes[13], 6, "asks for the server's MAC");
 		fake_inject(&w.port, frame,
 		            frame_arp(frame, 2, peer_mac, PEER_IP, our_mac, OUR_IP));
