@@ -255,6 +255,37 @@ Test(arp, asks_strangers_in_a_burst_of_32_then_50_a_second)
 	}
 }
 
+Test(arp, a_newcomer_is_not_the_first_to_go)
+{
+	be32 ip = fake_ip(10, 0, 2, 80);
+
+	for (unsigned i = 1; i <= ARP_WAYS; i++)
+		send_udp(fake_ip(10, 0, 2, 80 + i * ARP_SETS), i);
+	send_udp(ip, 7);
+	send_udp(fake_ip(10, 0, 2, 80 - ARP_SETS), 8);
+	fake_forget(&w.port);
+	receive_arp(2, other_mac, ip, our_mac, OUR_IP);
+	cr_assert_eq(datagrams_to(ip, other_mac), 1);
+}
+
+Test(arp, gives_every_place_its_turn_in_a_flood)
+{
+	const unsigned flood = ARP_SETS * (ARP_WAYS + 1);
+	unsigned asked[ARP_SETS] = {0};
+
+	for (unsigned turn = 0; turn < 80; turn++) {
+		for (unsigned i = 0; i < flood; i++)
+			send_udp(fake_ip(10, 0, 2, 100 + i), i);
+		if (turn == 20)
+			fake_forget(&w.port);
+		fake_world_turn(&w, 100);
+	}
+	for (unsigned i = 0; i < flood; i++)
+		asked[i % ARP_SETS] += requests_for(fake_ip(10, 0, 2, 100 + i));
+	for (unsigned i = 0; i < ARP_SETS; i++)
+		cr_assert_geq(asked[i], ARP_WAYS, "set %u", i);
+}
+
 Test(arp, sends_what_waited_without_a_token)
 {
 	be32 ip = fake_ip(10, 0, 2, 77);
