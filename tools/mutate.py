@@ -40,7 +40,7 @@ DRIVER = "drivers/virtio"
 FILES = ("vq_split.h", "vq_packed.h", "vq.h", "virtqueue.h", "vnet_rx.h", "vnet_tx.h", "vnet_hdr.h",
          "vq_split.c", "vq_packed.c", "virtqueue.c")
 COPIED = ("Makefile", "kernel", "net", "drivers", "apps", "arch", "tests", "bench")
-TEST_PATTERNS = ("test_vq_*.c", "test_vnet_*.c", "test_virtio_net*.c")
+TEST_PATTERNS = ("test_vq_*.c", "test_vnet_*.c", "test_virtio_net*.c", "test_spec.c")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
 TEST_SECONDS = 30
 BUILD_SECONDS = 180
