@@ -10,11 +10,6 @@
 
 static struct port port;
 
-static void options(const char *line)
-{
-	cr_assert_eq(options_parse(line, "test"), 0);
-}
-
 /* ---- initialization (2.1.1, 3.1.1, 3.1.2) ------------------------------------------------- */
 
 static const struct virtio_transport_ops *real;
