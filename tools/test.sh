@@ -113,7 +113,7 @@ group_asan() { run_criterion asan 180; }
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
-	build build-images iso bench-tools && run_pytest guest 900 tests/guest "${more[@]}"
+	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
 [ $# -gt 0 ] || set -- check unit asan guest

@@ -1,5 +1,7 @@
 """Every way of booting ends with a guest that serves; ends of the machine have the right status."""
 
+import time
+
 import pytest
 
 from ringzero import STATIC, Nic
@@ -16,6 +18,21 @@ def test_boots_by_pvh(serve, machine):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_boots_the_iso_by_bios(serve, machine):
     guest = serve(machine=machine, boot="iso-bios", memory=128)
+    assert guest.peer().echo(b"hello")
+
+
+def test_boots_the_iso_as_a_disk(serve):
+    guest = serve(boot="iso-disk", memory=128)
+    assert guest.peer().echo(b"hello")
+
+
+def test_boots_without_hpet(serve):
+    """The clock is measured against the next best reference."""
+    guest = serve(machine="pc,hpet=off")
+    assert guest.wait_text(r"clock: TSC \d+ MHz, reference (.*)")[1].startswith("PM timer")
+    before = guest.fresh_stats()["t_us"], time.monotonic()
+    after = guest.fresh_stats()["t_us"], time.monotonic()
+    assert (after[0] - before[0]) / 1e6 == pytest.approx(after[1] - before[1], abs=1)
     assert guest.peer().echo(b"hello")
 
 

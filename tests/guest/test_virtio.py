@@ -10,10 +10,9 @@ PLAIN = ("Split virtqueue non-mergeable path", "virtio_recv_pkts", "virtio_xmit_
 
 # nothing else is implemented, so nothing else may be accepted
 IMPLEMENTED = {
-    "VIRTIO_NET_F_CSUM", "VIRTIO_NET_F_GUEST_CSUM", "VIRTIO_NET_F_MTU", "VIRTIO_NET_F_MAC",
-    "VIRTIO_NET_F_MRG_RXBUF", "VIRTIO_NET_F_STATUS", "VIRTIO_NET_F_SPEED_DUPLEX",
-    "VIRTIO_F_ANY_LAYOUT", "VIRTIO_F_INDIRECT_DESC", "VIRTIO_F_EVENT_IDX", "VIRTIO_F_VERSION_1",
-    "VIRTIO_F_ACCESS_PLATFORM", "VIRTIO_F_ORDER_PLATFORM",
+    "VIRTIO_NET_F_MTU", "VIRTIO_NET_F_MAC", "VIRTIO_NET_F_MRG_RXBUF", "VIRTIO_NET_F_STATUS",
+    "VIRTIO_NET_F_SPEED_DUPLEX", "VIRTIO_F_ANY_LAYOUT", "VIRTIO_F_INDIRECT_DESC",
+    "VIRTIO_F_EVENT_IDX", "VIRTIO_F_VERSION_1", "VIRTIO_F_ACCESS_PLATFORM",
 }
 
 # how QEMU calls what the specification calls otherwise
