@@ -381,6 +381,18 @@ def test_a_large_window_loses_nothing(serve, loadgen, size):
     assert (result["lost"], result["bad"], result["duplicate"]) == (0, 0, 0)
 
 
+def test_what_a_full_tx_ring_does_not_take_is_counted(serve, loadgen):
+    guest = serve(options=f"{STATIC} net.txd=16", pcap=False)
+    assert guest.peer().arp_ask()
+    result = guest.load(loadgen, "--window", 128, "--count", 20000, "--warm", 0, "--timeout", 2000,
+                        "--time", 40000)
+    stats = guest.fresh_stats()
+    assert result["sent"] == result["received"] + result["lost"] == 20000
+    assert stats["tx_dropped"] > 0, "16 descriptors for bursts of 32"
+    assert result["lost"] == stats["tx_dropped"] == guest.net_stats()["tx_ring_full"]
+    assert result["bad"] == 0
+
+
 def test_jumbo_frames_under_load(serve, loadgen):
     guest = serve("host_mtu=9000", options=f"{STATIC} net.mtu=9000", memory=128, pcap=False)
     assert guest.peer().arp_ask()
