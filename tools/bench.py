@@ -312,7 +312,7 @@ def shown(v):
     if v is None:
         return "-"
     if isinstance(v, str):
-        return f"{v}'s"
+        return f"<= {v}"
     return f"{v:,.1f}" if isinstance(v, float) and v < 1000 else f"{v:,.0f}"
 
 

@@ -21,6 +21,8 @@ class TooLong(Exception):
 
 
 def pytest_configure(config):
+    # so that guests, namespaces and folders are cleaned up when the run is stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
 
 
