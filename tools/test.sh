@@ -134,7 +134,7 @@ run_criterion() { # variant, seconds for each program
 group_check() {
 	step include-edges "$python" tools/check_deps.py
 	step spec-map "$python" tools/check_spec_map.py
-	run_pytest tools 60 tests/tools
+	run_pytest tools 120 tests/tools
 }
 
 group_unit() { run_criterion unit 60; }
