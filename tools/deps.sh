@@ -22,8 +22,9 @@ run_packages=(
 	libcriterion-dev pkg-config                    # unit tests
 	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
+	clang libclang-rt-dev                          # fuzz tests
 )
-lint_packages=(clang clang-format clang-tidy cppcheck shellcheck)
+lint_packages=(clang-format clang-tidy cppcheck shellcheck)
 qemu_package="qemu-system-x86"
 qemu_least=7.2 qemu_wish=10
 

@@ -1,11 +1,12 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [guest]     the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [fuzz] [guest]     the groups to run (all)
 #
 #   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
+#   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   guest   pytest on the images in QEMU, tests/guest
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
@@ -141,16 +142,21 @@ group_unit() { run_criterion unit 60; }
 
 group_asan() { run_criterion asan 180; }
 
+group_fuzz() {
+	build build-fuzz fuzz-programs || return
+	step fuzz env BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-5}" tests/fuzz/run.sh
+}
+
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
 	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan guest
+[ $# -gt 0 ] || set -- check unit asan fuzz guest
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan guest" >&2
+		echo "test: $group is no group: check unit asan fuzz guest" >&2
 		exit 2
 	fi
 done
