@@ -240,6 +240,7 @@ static NOINLINE void housekeeping(void)
 		loop.next_link_ns = now_ns + LINK_POLL_NS;
 		for (unsigned i = 0; i < netdev_count(); i++)
 			netdev_get(i)->ops->link_poll(netdev_get(i));
+		plat_irq_report();
 	}
 	stats_poll(&loop.stats, now_ns);
 	console_poll();

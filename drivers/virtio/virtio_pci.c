@@ -155,7 +155,8 @@ static void msix_interrupt(void *arg)
 		queues_interrupt(vp);
 }
 
-static void intx_interrupt(void *arg)
+/* The line may be another card's: only the ISR status knows (virtio 4.1.4.5). */
+static bool intx_interrupt(void *arg)
 {
 	struct virtio_pci *vp = arg;
 	uint8_t isr = vp->regs->isr(vp);
@@ -164,6 +165,7 @@ static void intx_interrupt(void *arg)
 		queues_interrupt(vp);
 	if (isr & VIRTIO_ISR_CONFIG)
 		vp->irq_fn(&vp->vd, 0);
+	return isr & (VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
 }
 
 /* ---- interrupt set-up --------------------------------------------------------------------- */

@@ -125,8 +125,10 @@ static void pin_works(struct virtio_dev *vd)
 	dev.isr = VIRTIO_ISR_CONFIG;
 	plat_test_raise_intx(11);
 	expect_calls(1, 0, 0);
+	cr_expect_eq(plat_test_intx[0].claimed, 2);
 	plat_test_raise_intx(11); /* another device of the line */
 	expect_calls(0, 0, 0);
+	cr_expect_eq(plat_test_intx[0].claimed, 2);
 	dev.isr = VIRTIO_ISR_CONFIG | VIRTIO_ISR_QUEUE;
 	plat_test_raise_intx(11);
 	expect_calls(1, 1, 1);
