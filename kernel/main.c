@@ -107,23 +107,50 @@ static void declare_options(void)
 	}
 }
 
-/* Wrong words were logged one by one; here they end the boot, or do not. */
-static void read_options(const struct boot_args *boot)
+static unsigned parse_lines(const struct boot_args *boot, enum options_report how)
 {
 	unsigned errors = 0;
 
-	/* so that what is wrong with the words themselves is told as JSON too */
-	for (unsigned i = 0; i < boot->nb_cmdlines; i++) {
-		if (strstr(boot->cmdline[i], "stats=json"))
-			log_set_json(true);
-	}
+	options_report_as(how);
 	for (unsigned i = 0; i < boot->nb_cmdlines; i++)
 		errors += options_parse(boot->cmdline[i], boot->cmdline_from[i]);
-	log_set_levels(options_get("log"));
+	return errors;
+}
+
+static unsigned report_cuts(const struct boot_args *boot, enum log_level level)
+{
+	unsigned errors = 0;
+
+	for (unsigned i = 0; i < boot->nb_cmdlines; i++) {
+		if (!boot->cmdline_cut[i])
+			continue;
+		errors++;
+		log_line(level, "options",
+		         "%s: longer than %d bytes: what does not fit is not used, the first such "
+		         "word stands behind byte %zu",
+		         boot->cmdline_from[i], BOOT_CMDLINE_LEN - 1, strlen(boot->cmdline[i]));
+	}
+	return errors;
+}
+
+/*
+ * Wrong words are logged one by one; then they end the boot, or do not. They are read twice, for
+ * how they are told of is an option itself.
+ */
+static void read_options(const struct boot_args *boot)
+{
+	parse_lines(boot, OPTIONS_REPORT_NOTHING);
 	log_set_json(!strcmp(options_get("stats"), "json"));
+
+	const bool stop = options_u64("stop_on_error");
+	const unsigned errors =
+	    parse_lines(boot, stop ? OPTIONS_REPORT_ERROR : OPTIONS_REPORT_WARNING) +
+	    report_cuts(boot, stop ? LOG_ERROR : LOG_WARN);
+
+	log_set_levels(options_get("log"));
 	if (!errors)
 		return;
-	if (options_u64("stop_on_error")) {
+	if (stop) {
 		log_err("options",
 		        "%u wrong word(s): the boot stops here; correct them, or give "
 		        "stop_on_error=0 to go on without them",

@@ -109,6 +109,14 @@ void boot_info_align(struct boot_info *bi)
 	}
 }
 
+size_t boot_cut_word(char *text, size_t len)
+{
+	while (len && text[len - 1] != ' ' && text[len - 1] != '\t')
+		len--;
+	text[len] = '\0';
+	return len;
+}
+
 /* Only the first line counts; GRUB can be made to pass more. */
 void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max)
 {
@@ -122,6 +130,8 @@ void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max)
 
 	memcpy(bi->cmdline, text, n);
 	bi->cmdline[n] = '\0';
+	if (bi->cmdline_cut)
+		boot_cut_word(bi->cmdline, n);
 }
 
 void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn phys)
