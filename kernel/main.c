@@ -16,6 +16,7 @@
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/pci.h"
+#include "kernel/pci_regs.h"
 #include "kernel/pci_text.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
@@ -23,7 +24,6 @@
 #include "net/netdev_stats.h"
 #include <arch/cpu.h>
 
-#define PCI_CLASS_NETWORK 2
 #define NS_PER_SECOND 1000000000ull
 #define HOUSEKEEPING_PER_SECOND 2000 /* timers, statistics, console */
 #define APP_NAMES_LEN 256
@@ -199,36 +199,51 @@ static void start_port(struct netdev *dev)
 		        -err);
 }
 
+static unsigned count_cards(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pci_count(); i++)
+		n += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
+	return n;
+}
+
+static void probe_card(struct pci_dev *d, size_t budget)
+{
+	struct virtio_dev *vd;
+
+	if (netdev_count() == NETDEV_PORTS_MAX) {
+		log_warn("net", "%s: not used: there are %u ports already, which is the most",
+		         d->name, NETDEV_PORTS_MAX);
+		return;
+	}
+	vd = virtio_pci_probe(d);
+	if (vd && !virtio_net_probe(vd, budget))
+		virtio_pci_release(vd);
+}
+
 /* Every virtio network function becomes a port; what else is a network card is told of. */
 static void probe_ports(void)
 {
-	unsigned left = 0;
+	const unsigned nb_cards = count_cards();
+	/* an equal share for each, and a quarter stays free */
+	const size_t budget =
+	    mem_free_bytes() / max_u64(min_u64(nb_cards, NETDEV_PORTS_MAX), 1) / 4 * 3;
 
-	for (unsigned i = 0; i < pci_count(); i++)
-		left += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
-	if (!left)
+	if (!nb_cards)
 		log_err("net", "no usable network port: give the machine a virtio network card, "
 		               "for QEMU -device virtio-net-pci,netdev=...");
 
 	for (unsigned i = 0; i < pci_count(); i++) {
 		struct pci_dev *d = pci_dev(i);
-		struct virtio_dev *vd;
 
-		if (virtio_pci_device_id(d) != VIRTIO_ID_NET) {
-			if (d->class_code >> 16 == PCI_CLASS_NETWORK)
-				log_warn("net",
-				         "%s: network card %04x:%04x is not virtio and not "
-				         "supported; use -device virtio-net-pci",
-				         d->name, d->vendor, d->device);
-			continue;
-		}
-		/* an equal share for each, and a quarter stays free */
-		assert(left);
-		const size_t budget = mem_free_bytes() / left-- / 4 * 3;
-
-		vd = virtio_pci_probe(d);
-		if (vd)
-			virtio_net_probe(vd, budget);
+		if (virtio_pci_device_id(d) == VIRTIO_ID_NET)
+			probe_card(d, budget);
+		else if (d->class_code >> 16 == PCI_CLASS_NETWORK)
+			log_warn("net",
+			         "%s: network card %04x:%04x is not virtio and not supported; use "
+			         "-device virtio-net-pci",
+			         d->name, d->vendor, d->device);
 	}
 	for (unsigned i = 0; i < netdev_count(); i++)
 		start_port(netdev_get(i));

@@ -25,7 +25,6 @@
 #include "kernel/pci.h"
 #include "kernel/plat.h"
 
-#define PCI_BUSES 256
 #define ECAM_BUS_SHIFT 20
 #define ECAM_FUNCTION_SHIFT 12
 #define ECAM_FUNCTION_BYTES 4096
