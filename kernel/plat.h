@@ -128,6 +128,10 @@ NORETURN void plat_poweroff(void);
  */
 NORETURN void plat_fail(void);
 
+/** plat_print_registers() - print what the processor's registers hold, for panic(). Platforms whose
+ * debugger shows them need not supply it */
+void plat_print_registers(void);
+
 /** plat_backtrace() - print the callers of the current function, innermost first, with names */
 void plat_backtrace(void);
 

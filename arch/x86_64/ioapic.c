@@ -7,8 +7,8 @@
  * polarity and trigger. A line without an override is level-triggered and active low, as PCI is.
  *
  * Handlers of one line share it. The local APIC's EOI, sent after all of them ran, reaches the
- * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device that
- * holds it active is one that nobody drives: such a line is masked.
+ * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device
+ * that holds it active is one that nobody drives: such a line is masked.
  */
 #include "arch/x86_64/ioapic.h"
 
@@ -163,6 +163,16 @@ static uint32_t gsi_of(unsigned irq, uint32_t *bits)
 	return gsi;
 }
 
+/* May have come between a selection and its access: leaves the selection as it was. */
+static void line_mask(struct line *l)
+{
+	const uint32_t selected = mmio_read(&l->io->regs->select);
+
+	reg_write(l->io, REG_INPUT(l->gsi - l->io->gsi_base), l->input | INPUT_MASKED);
+	mmio_write(&l->io->regs->select, selected);
+	l->masked = true;
+}
+
 static void line_fire(void *arg)
 {
 	struct line *l = arg;
@@ -175,14 +185,14 @@ static void line_fire(void *arg)
 		return;
 	}
 	/* an edge ends by itself */
-	if (++l->nb_unclaimed < LINE_UNCLAIMED_MAX || !(l->input & INPUT_LEVEL))
-		return;
-	l->masked = true;
-	reg_write(l->io, REG_INPUT(l->gsi - l->io->gsi_base), l->input | INPUT_MASKED);
+	if (++l->nb_unclaimed >= LINE_UNCLAIMED_MAX && (l->input & INPUT_LEVEL))
+		line_mask(l);
 }
 
 static int line_add_handler(struct line *l, plat_intx_fn fn, void *arg)
 {
+	if (l->masked)
+		return -ENXIO;
 	if (l->nb_handlers == LINE_HANDLERS_MAX)
 		return -ENOSPC;
 

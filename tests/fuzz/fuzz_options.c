@@ -86,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (n)
 			memcpy(line[i], from, n);
 		line[i][n] = '\0';
-		options_parse(line[i], i ? "fw_cfg" : "command line");
+		options_parse(i ? line[i] : options_skip_path(line[i]),
+		              i ? "fw_cfg" : "command line");
 		log_levels_valid(line[i]);
 	}
 	/* values must not stand in the lines */

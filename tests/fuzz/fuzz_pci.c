@@ -174,7 +174,7 @@ static void use(struct virtio_dev *vd)
 	for (unsigned i = 0; i < plat_test_nb_irqs; i++)
 		plat_test_irqs[i].fn(plat_test_irqs[i].arg);
 	for (unsigned i = 0; i < plat_test_nb_intx; i++)
-		plat_test_intx[i].fn(plat_test_intx[i].arg);
+		plat_test_intx[i].intx_fn(plat_test_intx[i].arg);
 	virtio_dev_fail(vd);
 }
 
