@@ -18,6 +18,7 @@ KERNEL_SRCS := $(wildcard kernel/*.c)
 PORTABLE_SRCS := $(wildcard net/*.c drivers/virtio/*.c)
 APP_SRCS := $(wildcard apps/*.c)
 
+include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include tests/build.mk

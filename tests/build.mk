@@ -7,7 +7,8 @@ UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 UNIT_ARCH_SRCS := arch/x86_64/boot_info.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
 	arch/x86_64/efi/load_options.c
 UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
-	$(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
+	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
+	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
 UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -16,6 +17,8 @@ define unit_variant # name, extra flags
 $(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
 	@mkdir -p $$(@D)
 	$$(CC) $$(UNIT_CFLAGS) $(2) -c -o $$@ $$<
+
+$(call vec_target_flags,$(BUILD)/$(1)/obj,UNIT_CFLAGS)
 
 $(BUILD)/$(1)/libringzero.a: $$(UNIT_LIB_SRCS:%.c=$(BUILD)/$(1)/obj/%.o)
 	@rm -f $$@

@@ -28,6 +28,12 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_BOOL,
      .fallback = "1",
      .help = "accept mergeable receive buffers when offered"},
+    {.key = "net.vectorized", .kind = OPTION_BOOL, .fallback = "0", .help = "prefer vector paths"},
+    {.key = "isa",
+     .kind = OPTION_WORD,
+     .fallback = "auto",
+     .allowed = "auto scalar sse avx2 avx512 neon",
+     .help = "the most that vector code may use"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -375,14 +381,28 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 	return 0;
 }
 
+/* How to receive and to send, by what was negotiated, the processor and the options. */
+static void probe_path(struct vnet *vn, unsigned port)
+{
+	const struct virtio_dev *vd = vn->vd;
+	const unsigned allowed = vnet_isa_allowed(options_get("isa"));
+	struct vnet_wish w = {.features = vd->features, .isa = plat_isa() & allowed};
+
+	if (options_port_u64("net.vectorized", port))
+		w.wish |= VNET_WISH_VECTORIZED;
+	if (vnet_hdr_is_alone(vd))
+		w.wish |= VNET_WISH_HDR_ALONE;
+	vn->choice = vnet_path_select(&w);
+	vn->dev.rx_burst = vn->choice.rx->rx;
+	vn->dev.tx_burst = vn->choice.tx->tx;
+}
+
 /* Everything that is known once the features are. */
 static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 {
 	int err;
 
-	vn->path = vnet_path_select(vn->vd->features);
-	if (!vn->path)
-		return -EOPNOTSUPP;
+	probe_path(vn, port);
 	err = read_mac(vn, port);
 	if (err)
 		return err;
@@ -397,8 +417,6 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 		return err;
 	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
 	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
-	vn->dev.rx_burst = vn->path->rx;
-	vn->dev.tx_burst = vn->path->tx;
 	vn->dev.ops = &vnet_ops;
 	vn->dev.nb_queues = vn->nb_queues;
 	return netdev_register(&vn->dev);

@@ -76,6 +76,8 @@ struct virtqueue {
 		struct vq_packed packed;
 	};
 	struct vq_slot *slot;
+	uint16_t
+	    *ids; /* split, vector paths: free ids in ring order; NULL: a list in slot[].next */
 
 	uint16_t nentries;
 	uint16_t free_cnt;        /* descriptors not with the device */

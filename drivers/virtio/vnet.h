@@ -51,7 +51,7 @@ struct vnet_txq {
 struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
-	const struct vnet_path *path;
+	struct vnet_choice choice;
 	struct vnet_rxq *rxq; /* nb_queues of each */
 	struct vnet_txq *txq;
 	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */
@@ -65,6 +65,12 @@ struct vnet {
 	uint64_t config_seen; /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
 };
+
+/* Legacy framing: the net header is a descriptor of its own (virtio 5.1.6.1.1). */
+static inline bool vnet_hdr_is_alone(const struct virtio_dev *vd)
+{
+	return vd->legacy && !virtio_has(vd, VIRTIO_F_ANY_LAYOUT);
+}
 
 /** vnet_queues_alloc() - memory for rings, slots and the pool, once, at most @budget bytes. Fewer
  * buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */

@@ -36,6 +36,15 @@ static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, ui
 	return vq->slot && vn->ring_mem[index] ? 0 : -ENOMEM;
 }
 
+/* The free ids of a split ring that vector code works on. */
+static int ids_alloc(const struct vnet *vn, struct virtqueue *vq, const struct vnet_path *path)
+{
+	if (!path->isa || virtio_has(vn->vd, VIRTIO_F_RING_PACKED))
+		return 0;
+	vq->ids = mem_alloc("virtqueue ids", sizeof(*vq->ids) * vq->nentries, CACHE_LINE);
+	return vq->ids ? 0 : -ENOMEM;
+}
+
 /* Tables for packets of several segments; without the memory for them chains do. */
 static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 {
@@ -109,8 +118,7 @@ static uint16_t tx_reclaim_at(const struct vnet *vn)
 
 int vnet_queues_alloc(struct vnet *vn, size_t budget)
 {
-	/* legacy framing: the header is a descriptor of its own */
-	const bool alone = vn->vd->legacy && !virtio_has(vn->vd, VIRTIO_F_ANY_LAYOUT);
+	const bool alone = vnet_hdr_is_alone(vn->vd);
 	const size_t before = mem_free_bytes();
 
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
@@ -120,6 +128,10 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 
 		if (!err)
 			err = queue_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
+		if (!err)
+			err = ids_alloc(vn, &rx->vq, vn->choice.rx);
+		if (!err)
+			err = ids_alloc(vn, &tx->vq, vn->choice.tx);
 		if (err) {
 			log_err("virtio_net", "%s: no memory for rings of %u and %u entries",
 			        vn->vd->name, vn->rxd, vn->txd);

@@ -86,7 +86,7 @@ Test(virtio_net, chooses_the_path_by_features_and_options)
 {
 	port_open(&port, MRG);
 	port_start(&port);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
+	cr_assert_str_eq(((struct vnet *)port.vd.driver)->choice.rx->name,
 	                 "Split virtqueue mergeable path");
 	port_close(&port);
 
@@ -94,7 +94,7 @@ Test(virtio_net, chooses_the_path_by_features_and_options)
 	options("net.mrg_rxbuf=0");
 	port_start(&port);
 	cr_assert_not(port.vd.features & VIRTIO_NET_F_MRG_RXBUF);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->path->name,
+	cr_assert_str_eq(((struct vnet *)port.vd.driver)->choice.rx->name,
 	                 "Split virtqueue non-mergeable path");
 	exchange_frames(&port, 20);
 	port_close(&port);
