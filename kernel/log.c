@@ -60,11 +60,12 @@ static COLD void log_json_error(const char *subsystem, const char *message)
 	json_end(&j);
 }
 
-/* Texts from devices, peers and users must not end the line or drive the terminal. */
+/* Texts from devices, peers and users must not end the line or drive the terminal. Tabs are
+ * lspci's, and harmless. */
 static void log_make_printable(char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] < ' ' || text[i] > '~')
+		if ((text[i] < ' ' || text[i] > '~') && text[i] != '\t')
 			text[i] = '?';
 	}
 }
@@ -103,6 +104,9 @@ void log_line(enum log_level level, const char *subsystem, const char *fmt, ...)
 		log_json_error(subsystem, line + head);
 	line[len] = '\n';
 	console_write(line, len + 1);
+	/* the last lines before a silent death; information alone is not worth the wait */
+	if (level != LOG_INFO)
+		console_urgent();
 }
 
 static int level_parse(const char *text, size_t len, enum log_level *out)

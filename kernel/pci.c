@@ -24,9 +24,11 @@
 #define PCI_SLOTS 32
 #define PCI_FUNCTIONS 8
 
+/* in the order they were found; apart from the rest, which is cleared by each scan */
+static struct pci_dev devices[PCI_DEVICES_MAX];
+
 static struct {
 	const struct pci_host *host;
-	struct pci_dev dev[PCI_DEVICES_MAX];
 	struct pci_dev *sorted[PCI_DEVICES_MAX]; /* by address */
 	unsigned nb_devs;
 	unsigned lost; /* found when the table was full */
@@ -208,7 +210,7 @@ static struct pci_dev *function_probe(uint16_t bdf)
 		return NULL;
 	}
 
-	d = &pci.dev[pci.nb_devs];
+	d = &devices[pci.nb_devs];
 	memset(d, 0, sizeof(*d));
 	d->host = pci.host;
 	d->bdf = bdf;

@@ -22,8 +22,7 @@ enum arp_state {
 	ARP_ASKED,      /* request sent, nothing known; packets wait */
 	ARP_REACHABLE,  /* told lately */
 	ARP_REFRESHING, /* still used, asked again */
-	ARP_FAILED,     /* did not answer; not asked again until #include "kernel/string.h"
-deadline_ns */
+	ARP_FAILED,     /* did not answer; not asked again until deadline_ns */
 };
 
 struct arp_entry {
@@ -39,7 +38,7 @@ struct arp_entry {
 
 struct arp_cache {
 	struct arp_entry entries[ARP_SETS * ARP_WAYS];
-	unsigned nb_waiting;
+	unsigned nb_waiting, waiting_max;
 	unsigned announcements_left;
 	uint64_t announce_ns;
 	bool conflict_logged;
@@ -70,7 +69,8 @@ static bool arp_usable(const struct arp_entry *e)
 	return e->state == ARP_REACHABLE || e->state == ARP_REFRESHING;
 }
 
-/* How little would be lost with an entry; 0: it must stay, packets wait for it. */
+/* How little would be lost with an entry. Who did not answer yet goes before who is talked to, so
+ * that a flood from made-up addresses keeps nobody out. */
 static unsigned arp_spare(const struct arp_entry *e)
 {
 	switch (e->state) {
@@ -78,16 +78,23 @@ static unsigned arp_spare(const struct arp_entry *e)
 		return 4;
 	case ARP_FAILED:
 		return 3;
-	case ARP_REACHABLE:
-	case ARP_REFRESHING:
-		return e->used ? 1 : 2;
+	case ARP_ASKED:
+		return 1;
 	default:
-		return 0;
+		return e->used ? 0 : 2;
 	}
 }
 
-/* A place for an address that is not in the cache: an unused one, else the one that was confirmed
- * longest ago. NULL when packets wait in all of them. */
+static void arp_drop_waiting(struct net_if *nif, struct arp_entry *e)
+{
+	for (unsigned i = 0; i < e->nb_waiting; i++)
+		net_drop(e->waiting[i], &nif->stats.tx_arp_queue_full);
+	nif->arp->nb_waiting -= e->nb_waiting;
+	e->nb_waiting = 0;
+}
+
+/* A place for an address that is not in the cache: an unused one, else the one that was asked or
+ * confirmed longest ago. */
 static struct arp_entry *arp_take(struct net_if *nif, be32 ip)
 {
 	struct arp_entry *set = arp_set(nif->arp, ip), *best = &set[0];
@@ -99,8 +106,7 @@ static struct arp_entry *arp_take(struct net_if *nif, be32 ip)
 		    (spare == best_spare && set[i].deadline_ns < best->deadline_ns))
 			best = &set[i];
 	}
-	if (!arp_spare(best))
-		return NULL;
+	arp_drop_waiting(nif, best);
 	*best = (struct arp_entry){.ip = ip};
 	ipv4_hop_forget(nif);
 	return best;
@@ -142,14 +148,6 @@ static void arp_ask(struct net_if *nif, struct arp_entry *e, enum arp_state stat
 	e->tries++;
 	e->deadline_ns = nif->st->now_ns + NS_PER_S;
 	arp_send_request(nif, e->ip);
-}
-
-static void arp_drop_waiting(struct net_if *nif, struct arp_entry *e)
-{
-	for (unsigned i = 0; i < e->nb_waiting; i++)
-		net_drop(e->waiting[i], &nif->stats.tx_arp_queue_full);
-	nif->arp->nb_waiting -= e->nb_waiting;
-	e->nb_waiting = 0;
 }
 
 static void arp_send_waiting(struct net_if *nif, struct arp_entry *e)
@@ -286,7 +284,7 @@ static void arp_wait(struct net_if *nif, struct arp_entry *e, struct mbuf *m)
 		e->waiting[ARP_QUEUE_MAX - 1] = m;
 		return;
 	}
-	if (c->nb_waiting == ARP_WAITING_MAX) {
+	if (c->nb_waiting == c->waiting_max) {
 		net_drop(m, &nif->stats.tx_arp_queue_full);
 		return;
 	}
@@ -309,10 +307,6 @@ int arp_resolve_and_send(struct net_if *nif, be32 hop, struct mbuf *m)
 	}
 	if (!e) {
 		e = arp_take(nif, hop);
-		if (!e) {
-			net_drop(m, &nif->stats.tx_arp_queue_full);
-			return -EHOSTUNREACH;
-		}
 		arp_ask(nif, e, ARP_ASKED);
 	}
 	arp_wait(nif, e, m);
@@ -387,5 +381,8 @@ void arp_timers(struct net_if *nif, uint64_t now_ns)
 int arp_create(struct net_if *nif)
 {
 	nif->arp = mem_alloc("ARP cache", sizeof(*nif->arp), CACHE_LINE);
-	return nif->arp ? 0 : -ENOMEM;
+	if (!nif->arp)
+		return -ENOMEM;
+	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, nif->dev->pool->size / 4);
+	return 0;
 }

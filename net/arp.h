@@ -10,7 +10,7 @@
 #define ARP_SETS 16
 #define ARP_WAYS 4          /* 64 entries; one of 4 places for an address */
 #define ARP_QUEUE_MAX 32    /* packets that wait for one address */
-#define ARP_WAITING_MAX 64  /* packets that wait in all, so that the pool is not used up */
+#define ARP_WAITING_MAX 128 /* packets that wait in all; at most a quarter of the pool */
 #define ARP_TRIES 3         /* requests, one a second */
 #define ARP_REACHABLE_S 60  /* asked again after this time when in use, else forgotten */
 #define ARP_FAILED_S 3      /* nobody is asked again for so long */

@@ -109,6 +109,11 @@ static void dhcp_discover(struct net_if *nif)
 	}
 	dhcp_send_discover(nif);
 	c->due_ns = nif->st->now_ns + dhcp_backoff_ns(c);
+	if (c->tries == DHCP_SILENT_TRIES)
+		log_warn("dhcp",
+		         "port %u: no server answered %u requests; asking on (is there a DHCP "
+		         "server? net.ip=A.B.C.D/len gives an address without one)",
+		         nif->dev->port, DHCP_SILENT_TRIES - 1);
 }
 
 static void dhcp_request(struct net_if *nif)

@@ -18,6 +18,7 @@
 
 #define DHCP_RETRY_MAX_S 64    /* waits are 1, 2, 4 .. 64 s, each up to a quarter off */
 #define DHCP_REQUEST_TRIES 4   /* then everything starts again */
+#define DHCP_SILENT_TRIES 3    /* then the log says that nobody answers */
 #define DHCP_RENEW_MIN_S 60    /* RFC 2131 4.4.5 */
 #define DHCP_NAK_WAIT_MAX_S 64 /* 1 s after the first NAK in a row, doubled by each */
 #define DHCP_LEASE_FOREVER 0xffffffffu

@@ -69,13 +69,13 @@ void backtrace_print(uint64_t rbp)
 	uint64_t last = 0;
 	unsigned lines = 0, repeats = 0;
 
-	for (unsigned i = 0; i < CALLERS_MAX && lines < LINES_MAX; i++) {
-		if (f && f->return_addr == last) {
+	for (unsigned i = 0; f && i < CALLERS_MAX && lines < LINES_MAX; i++) {
+		if (f->return_addr == last) {
 			repeats++;
 		} else {
 			if (repeats)
 				console_printf("  the same %u times more\n", repeats);
-			if (!f || !is_text(f->return_addr))
+			if (!is_text(f->return_addr))
 				return;
 			/* The call stands before the address that it returns to. */
 			print_name(f->return_addr, 1);
@@ -88,6 +88,8 @@ void backtrace_print(uint64_t rbp)
 		rbp = f->caller_rbp;
 		f = frame_at(rbp);
 	}
+	if (repeats)
+		console_printf("  the same %u times more\n", repeats);
 }
 
 void plat_backtrace(void)

@@ -12,6 +12,7 @@
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/acpi.h"
+#include "kernel/console.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/memory.h"
@@ -130,7 +131,9 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 {
 	struct boot_args args;
 
+	(void)plat_time_ns(); /* time begins */
 	serial_init();
+	console_hold();
 	trap_init();
 	boot_info_read(kind, arg);
 	memory_init();

@@ -195,6 +195,13 @@ static int negotiate(struct vnet *vn, unsigned port)
 
 	if (!err)
 		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
+	/* rings, buffers and path were made for the features of the first time */
+	if (!err && vn->path && vn->vd->features != vn->features) {
+		log_err("virtio_net", "%s: the device now offers other features; not restarted",
+		        vn->vd->name);
+		virtio_dev_fail(vn->vd);
+		err = -EOPNOTSUPP;
+	}
 	vn->negotiated = !err;
 	return err;
 }
@@ -402,6 +409,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 {
 	int err;
 
+	vn->features = vn->vd->features;
 	probe_path(vn, port);
 	err = read_mac(vn, port);
 	if (err)

@@ -191,7 +191,7 @@ static_assert(offsetof(struct virtio_net_config, speed) == 12, "virtio 5.1.4");
 #define VIRTIO_NET_S_ANNOUNCE 2
 #define VIRTIO_NET_MTU_MIN 68
 
-/* Packet header, virtio 5.1.6 */
+/* Packet header, virtio 5.1.9 */
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
 #define VIRTIO_NET_HDR_GSO_NONE 0
@@ -205,7 +205,7 @@ struct virtio_net_hdr {
 	uint16_t csum_offset;
 	uint16_t num_buffers; /* with MRG_RXBUF or VERSION_1 */
 };
-static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio 5.1.6");
+static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio 5.1.9");
 #define VIRTIO_NET_HDR_LEN_LEGACY 10
 #define VIRTIO_NET_HDR_LEN 12
 

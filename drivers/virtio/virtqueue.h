@@ -3,9 +3,9 @@
  * in vq_split.h and vq_packed.h; vq.h chooses between them by a literal. Index discipline: _idx is
  * a free-running 16-bit counter, _pos a position in a ring, id a buffer id as the device knows it.
  *
- *	vq_add(vq, bufs, n, flags, cookie, ring);  (for each buffer of the burst)
- *	vq_publish(vq, ring);			   (once a burst)
- *	if (vq_need_kick(vq, ring))		   (at most once a burst)
+ *	vq_add(vq, bufs, n, cookie, flags | ring);  (for each buffer of the burst)
+ *	vq_publish(vq, ring);			    (once a burst)
+ *	if (vq_need_kick(vq, ring))		    (at most once a burst)
  *		virtqueue_notify(vq);
  *	while (vq_used_pop(vq, &used, ring)) ...
  *
@@ -22,9 +22,11 @@
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtio_transport.h"
 
-/* The kind of ring, a literal for the verbs: what it does not need is compiled away. */
-#define VQ_PACKED (1u << 0)
-#define VQ_IN_ORDER (1u << 1)
+/* The kind of ring, a literal for the verbs: what it does not need is compiled away. The low 16
+ * bits are left to the flags of a descriptor, so that add takes both in one. */
+#define VQ_PACKED (1u << 16)
+#define VQ_IN_ORDER (1u << 17)
+#define VQ_DESC_FLAGS 0xffffu
 
 /* packed.used_flags that no descriptor matches: the queue is broken */
 #define VQ_USED_FLAGS_NEVER 1
@@ -76,8 +78,7 @@ struct virtqueue {
 		struct vq_packed packed;
 	};
 	struct vq_slot *slot;
-	uint16_t
-	    *ids; /* split, vector paths: free ids in ring order; NULL: a list in slot[].next */
+	uint16_t *ids; /* split, vector paths: free ids in ring order; or NULL */
 
 	uint16_t nentries;
 	uint16_t free_cnt;        /* descriptors not with the device */

@@ -52,6 +52,7 @@ struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
 	struct vnet_choice choice;
+	uint64_t features;    /* that rings, buffers and path were made for */
 	struct vnet_rxq *rxq; /* nb_queues of each */
 	struct vnet_txq *txq;
 	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */

@@ -1,5 +1,5 @@
 /*
- * The packet header between driver and device (virtio 5.1.6), in front of every frame: 10 bytes on
+ * The packet header between driver and device (virtio 5.1.9), in front of every frame: 10 bytes on
  * legacy devices without MRG_RXBUF, else 12. It lies in the mbuf's headroom directly before the
  * data, so that header and frame are one piece of memory.
  */
@@ -19,7 +19,7 @@ static inline uint16_t vnet_hdr_len(bool legacy, bool mrg_rxbuf)
 	return legacy && !mrg_rxbuf ? VIRTIO_NET_HDR_LEN_LEGACY : VIRTIO_NET_HDR_LEN;
 }
 
-/** vnet_hdr_clear() - write the header of a packet without offloads: all zero (virtio 5.1.6.2).
+/** vnet_hdr_clear() - write the header of a packet without offloads: all zero (virtio 5.1.9.2).
  * Always 12 bytes, ending at the data: a shorter one is their tail */
 static inline void vnet_hdr_clear(struct mbuf *m)
 {
@@ -30,7 +30,7 @@ static inline void vnet_hdr_clear(struct mbuf *m)
 	h->word[2] = 0;
 }
 
-/** vnet_hdr_num_buffers() - how many buffers hold the frame, with MRG_RXBUF (virtio 5.1.6.4) */
+/** vnet_hdr_num_buffers() - how many buffers hold the frame, with MRG_RXBUF (virtio 5.1.9.4) */
 static inline uint16_t vnet_hdr_num_buffers(struct mbuf *m)
 {
 	const struct vnet_hdr_bytes *h = (void *)(mbuf_data(m) - VIRTIO_NET_HDR_LEN);

@@ -12,7 +12,7 @@
 #define VNET_PACKED VQ_PACKED
 #define VNET_IN_ORDER VQ_IN_ORDER
 #define VNET_RING (VNET_PACKED | VNET_IN_ORDER)
-#define VNET_MRG (1u << 2)
+#define VNET_MRG (1u << 18)
 
 /* What the user and the framing ask of the paths. */
 #define VNET_WISH_VECTORIZED (1u << 0)  /* net.vectorized=1 */

@@ -13,7 +13,7 @@
 #define POOL_MIN 16                    /* fewer buffers do not make a port */
 #define POOL_EXTRA (4u * NETDEV_BURST) /* in the hands of the stack */
 #define ETHERNET_OVERHEAD (14u + 4u)   /* header and one VLAN tag */
-#define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.6.3.1: what a device may always send */
+#define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.9.3.1: what a device may always send */
 
 static size_t ring_align(const struct vnet *vn)
 {
@@ -89,7 +89,7 @@ static int pool_alloc(struct vnet *vn, size_t budget)
 }
 
 /* How far the Rx ring is filled, and when it is filled up again. */
-static void rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
+static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 {
 	const unsigned per_buf = q->hdr_alone ? 2 : 1;
 	const unsigned share = vn->dev.pool->size / vn->nb_queues;
@@ -98,11 +98,23 @@ static void rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 
 	if (share < fill + vn->txd + POOL_EXTRA)
 		fill = (unsigned)min_u64(fill, share / 2);
+	if (!fill) {
+		log_err("virtio_net",
+		        "%s: %u Rx descriptors are too few, %u are needed; raise net.rxd",
+		        vn->vd->name, vn->rxd, per_buf);
+		return -EINVAL;
+	}
+	if (fill * vn->dev.pool->data_room < vn->dev.mtu + ETHERNET_OVERHEAD)
+		log_warn("virtio_net",
+		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
+		         "5.1.4.2); raise net.rxd",
+		         vn->vd->name, fill, vn->dev.pool->data_room, vn->dev.mtu);
 	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
 	if (!batch)
 		batch = 1;
 	q->keep_free = (uint16_t)(vn->rxd - fill * per_buf);
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
+	return 0;
 }
 
 /* Sent buffers are freed when some have piled up: not so many that receiving starves, and always
@@ -141,7 +153,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
-		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.6.1.1 */
+		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.9.8 */
 	}
 
 	const size_t taken = before - mem_free_bytes();
@@ -154,7 +166,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->data_room = rx->pool->data_room;
 		rx->buf_bytes = rx->data_room + rx->hdr_len;
 		rx->vq.full_len = rx->buf_bytes;
-		rx_thresholds(vn, rx);
+		err = rx_thresholds(vn, rx);
 		vn->txq[i].reclaim_at = tx_reclaim_at(vn);
 	}
 	return err;

@@ -30,7 +30,7 @@ ALWAYS_INLINE void vnet_rx_add(struct vnet_rxq *q, unsigned n, const unsigned pa
 	for (unsigned i = 0; i < n; i++) {
 		const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
-		vq_add(&vq, &buf, 1, VRING_DESC_F_WRITE, fresh[i], path & VNET_RING);
+		vq_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE | (path & VNET_RING));
 	}
 	vq_publish(&vq, path & VNET_RING);
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
@@ -46,7 +46,7 @@ static COLD void vnet_rx_add_alone(struct vnet_rxq *q, unsigned n)
 		const struct vq_buf two[2] = {{data - q->hdr_len, q->hdr_len},
 		                              {data, q->data_room}};
 
-		vq_split_add(&q->vq, two, 2, VRING_DESC_F_WRITE, fresh[i], 0);
+		vq_split_add(&q->vq, two, 2, fresh[i], VRING_DESC_F_WRITE);
 	}
 	vq_split_publish(&q->vq);
 }
@@ -85,7 +85,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 		struct vq_used used;
 
 		if (!vq_used_pop(vq, &used, path & VNET_RING)) {
-			/* all buffers of a frame become used together (virtio 5.1.6.4.1) */
+			/* all buffers of a frame become used together (virtio 5.1.9.4.1) */
 			if (!vq->broken)
 				virtqueue_break(vq, "num_buffers above what was used");
 			return false;
@@ -139,7 +139,7 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 	return true;
 }
 
-/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.6.4); with @n == 0 it only fills the
+/** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.9.4); with @n == 0 it only fills the
  * ring */
 ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)

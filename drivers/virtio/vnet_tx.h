@@ -56,7 +56,7 @@ ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *v
 		return 0;
 	vnet_hdr_clear(m);
 	if (!vq->indirect) {
-		vq_add(vq, bufs, n, 0, m, path & VNET_RING);
+		vq_add(vq, bufs, n, m, path & VNET_RING);
 		return 1;
 	}
 
@@ -66,7 +66,7 @@ ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *v
 	                           (uint32_t)(n * sizeof(struct vring_desc))};
 
 	vq_indirect_fill(&vq->indirect[table], bufs, n, path & VNET_RING);
-	vq_add(vq, &one, 1, VRING_DESC_F_INDIRECT, m, path & VNET_RING);
+	vq_add(vq, &one, 1, m, VRING_DESC_F_INDIRECT | (path & VNET_RING));
 	return 1;
 }
 
@@ -88,7 +88,7 @@ ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct 
 		if (unlikely(!vq->free_cnt))
 			return false;
 		vnet_hdr_clear(m);
-		vq_add(vq, &buf, 1, 0, m, path & VNET_RING);
+		vq_add(vq, &buf, 1, m, path & VNET_RING);
 	} else {
 		int sent = vnet_tx_add_segs(q, vq, m, path);
 
@@ -117,7 +117,7 @@ ALWAYS_INLINE void vnet_tx_end(struct vnet_txq *q, struct virtqueue *vq,
 		virtqueue_notify(&q->vq);
 }
 
-/** vnet_tx_burst() - netdev_tx_burst() for a path (virtio 5.1.6.2) */
+/** vnet_tx_burst() - netdev_tx_burst() for a path (virtio 5.1.9.2) */
 ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)
 {

@@ -8,13 +8,13 @@
 #include "drivers/virtio/vq_packed.h"
 #include "drivers/virtio/vq_split.h"
 
-ALWAYS_INLINE void vq_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
-                          const uint16_t flags, void *cookie, const unsigned ring)
+ALWAYS_INLINE void vq_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n, void *cookie,
+                          const unsigned how)
 {
-	if (ring & VQ_PACKED)
-		vq_packed_add(vq, bufs, n, flags, cookie, ring);
+	if (how & VQ_PACKED)
+		vq_packed_add(vq, bufs, n, cookie, how);
 	else
-		vq_split_add(vq, bufs, n, flags, cookie, ring);
+		vq_split_add(vq, bufs, n, cookie, how);
 }
 
 /* The format of an indirect table is the ring's own (virtio 2.7.5.3, 2.8.19). */

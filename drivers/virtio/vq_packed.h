@@ -42,7 +42,7 @@ struct vq_packed_layout vq_packed_layout(uint16_t nentries);
 void vq_packed_init(struct virtqueue *vq, void *mem, const struct vq_packed_layout *layout);
 
 /** vq_packed_intr_set() - ask for an interrupt at the next used buffer, or for none (virtio
- * 2.8.11) */
+ * 2.8.10) */
 void vq_packed_intr_set(struct virtqueue *vq, bool on);
 
 ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, const unsigned ring)
@@ -54,7 +54,7 @@ ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, cons
 
 /** vq_packed_add() - as vq_split_add(); all descriptors of a buffer carry its id (virtio 2.8.21) */
 ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
-                                 const uint16_t flags, void *cookie, const unsigned ring)
+                                 void *cookie, const unsigned how)
 {
 	struct vq_packed *r = &vq->packed;
 	const uint16_t id = vq->desc_head;
@@ -62,8 +62,8 @@ ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs
 
 	for (unsigned i = 0; i < n; i++) {
 		struct vring_packed_desc *d = &r->desc[pos];
-		const uint16_t f =
-		    (uint16_t)(r->avail_flags | flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		const uint16_t f = (uint16_t)(r->avail_flags | (how & VQ_DESC_FLAGS) |
+		                              (i + 1 < n ? VRING_DESC_F_NEXT : 0));
 
 		d->addr = bufs[i].iova;
 		d->len = bufs[i].len;
@@ -78,7 +78,7 @@ ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs
 		}
 	}
 	r->avail_pos = pos;
-	vq->desc_head = vq_packed_next_id(vq, id, ring);
+	vq->desc_head = vq_packed_next_id(vq, id, how);
 	vq->slot[id].cookie = cookie;
 	vq->slot[id].nb_desc = (uint16_t)n;
 	vq->free_cnt = (uint16_t)(vq->free_cnt - n);
@@ -95,7 +95,7 @@ ALWAYS_INLINE void vq_packed_publish(struct virtqueue *vq)
 }
 
 /**
- * vq_packed_need_kick() - does the device want a notification? (virtio 2.8.21.3)
+ * vq_packed_need_kick() - does the device want a notification? (virtio 2.8.21.2)
  *
  * With EVENT_IDX the device names a position, and we kick when it lies behind us: also when we
  * passed it some bursts ago. A device that is busy says so by the flags, so a position left behind
@@ -134,8 +134,9 @@ ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint3
 
 	if ((flags & (VQ_PACKED_AVAIL | VQ_PACKED_USED)) != vq->packed.used_flags)
 		return false;
-	*id = d->id;
-	*len = d->len;
+	/* once: what was checked is what is used */
+	*id = ring_load_relaxed(&d->id);
+	*len = ring_load_relaxed(&d->len);
 	if (unlikely(*id >= vq->nentries || !vq->slot[*id].cookie)) {
 		virtqueue_break(vq, "used id that is not with the device");
 		return false;
@@ -144,7 +145,7 @@ ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint3
 }
 
 /** vq_packed_used_pop() - as vq_split_used_pop() (virtio 2.8.22). With IN_ORDER a batch comes out
- * one by one; buffers without a descriptor of their own were used completely (virtio 2.8.9) */
+ * one by one; buffers without a descriptor of their own were used completely (virtio 2.8.8) */
 ALWAYS_INLINE bool vq_packed_used_pop(struct virtqueue *vq, struct vq_used *out,
                                       const unsigned ring)
 {

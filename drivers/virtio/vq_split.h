@@ -45,7 +45,7 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
  * Without EVENT_IDX a hint; with it "off" means "not within the next 65535 buffers" */
 void vq_split_intr_set(struct virtqueue *vq, bool on);
 
-/* The id that follows: with IN_ORDER in ring order (virtio 2.7.5.1), else from the free list. */
+/* The id that follows: with IN_ORDER in ring order (virtio 2.7.5), else from the free list. */
 ALWAYS_INLINE uint16_t vq_split_next_id(const struct virtqueue *vq, uint16_t id,
                                         const unsigned ring)
 {
@@ -57,22 +57,22 @@ ALWAYS_INLINE uint16_t vq_split_next_id(const struct virtqueue *vq, uint16_t id,
 /**
  * vq_split_add() - put a buffer into the ring, not yet visible to the device (virtio 2.7.13.1-2)
  * @bufs:   its pieces, @n of them, 1..free_cnt
- * @flags:  VRING_DESC_F_WRITE for memory that the device writes, else 0
  * @cookie: given back by used_pop; not NULL
+ * @how:    the ring's kind, and VRING_DESC_F_WRITE for memory that the device writes
  */
 ALWAYS_INLINE void vq_split_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n,
-                                const uint16_t flags, void *cookie, const unsigned ring)
+                                void *cookie, const unsigned how)
 {
 	const uint16_t head = vq->desc_head;
 	uint16_t id = head;
 
 	for (unsigned i = 0; i < n; i++) {
-		const uint16_t next = vq_split_next_id(vq, id, ring);
+		const uint16_t next = vq_split_next_id(vq, id, how);
 		struct vring_desc *d = &vq->split.desc[id];
 
 		d->addr = bufs[i].iova;
 		d->len = bufs[i].len;
-		d->flags = (uint16_t)(flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		d->flags = (uint16_t)((how & VQ_DESC_FLAGS) | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
 		d->next = next;
 		id = next;
 	}
@@ -134,14 +134,15 @@ ALWAYS_INLINE bool vq_split_used_peek(struct virtqueue *vq, uint16_t *id, uint32
 
 	const struct vring_used_elem *e =
 	    &vq->split.used->ring[vq->used_cons_idx & (vq->nentries - 1)];
-	const uint32_t used_id = e->id;
+	/* once: what was checked is what is used */
+	const uint32_t used_id = ring_load_relaxed(&e->id);
 
 	if (unlikely(used_id >= vq->nentries || !vq->slot[used_id].cookie)) {
 		virtqueue_break(vq, "used id that is not with the device");
 		return false;
 	}
 	*id = (uint16_t)used_id;
-	*len = e->len;
+	*len = ring_load_relaxed(&e->len);
 	return true;
 }
 

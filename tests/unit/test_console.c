@@ -46,6 +46,30 @@ Test(console, before_live_a_write_is_out_when_it_returns)
 	cr_assert_str_eq(plat_test_output(), "text 5\r\n");
 }
 
+Test(console, held_text_waits_until_something_is_urgent)
+{
+	console_hold();
+	console_printf("one\n");
+	cr_assert_str_eq(plat_test_output(), "");
+	console_urgent();
+	cr_assert_str_eq(plat_test_output(), "one\r\n");
+	console_printf("two\n");
+	console_flush();
+	cr_assert_str_eq(plat_test_output(), "one\r\ntwo\r\n");
+}
+
+Test(console, held_text_longer_than_the_ring_is_whole)
+{
+	static char text[3 * CONSOLE_RING];
+
+	memset(text, 'a', sizeof(text));
+	console_hold();
+	plat_test_console_chunk = 100;
+	console_write(text, sizeof(text));
+	console_urgent();
+	cr_assert_eq(strlen(plat_test_output()), sizeof(text));
+}
+
 Test(console, before_live_texts_longer_than_the_ring_are_whole)
 {
 	static char text[3 * CONSOLE_RING];

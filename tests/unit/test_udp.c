@@ -307,7 +307,7 @@ Test(udp, leaves_the_sum_to_a_device_that_can)
 	cr_assert_eq(f.csum_start, 34);
 	cr_assert_eq(f.csum_offset, 6);
 
-	/* what the device does, virtio 5.1.6.2 */
+	/* what the device does, virtio 5.1.9.2 */
 	uint16_t csum = (uint16_t)~frame_sum(f.bytes + f.csum_start, f.len - f.csum_start, 0);
 
 	f.bytes[40] = (uint8_t)(csum >> 8);

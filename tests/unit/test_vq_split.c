@@ -102,7 +102,7 @@ static void *add(unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		bufs[i] = (struct vq_buf){plat_test_iova(first), BUF_LEN};
-	vq_split_add(&rig.vq, bufs, n, 0, first, 0);
+	vq_split_add(&rig.vq, bufs, n, first, 0);
 	rig.outstanding++;
 	return first;
 }

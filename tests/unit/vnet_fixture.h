@@ -57,6 +57,8 @@ static inline void port_open(struct port *p, enum layout layout)
 	if (layout == NO_ANY_LAYOUT || layout == NO_ANY_LAYOUT_MRG)
 		p->d.offered &= ~VIRTIO_F_ANY_LAYOUT;
 	p->dev = NULL;
+	/* a former port's pool was looked at until now */
+	free(p->arena);
 	p->arena = NULL;
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);

@@ -53,7 +53,7 @@ ALWAYS_INLINE void vec_rx_packed_add(struct vnet_rxq *q, unsigned n)
 		} else {
 			const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
-			vq_packed_add(&vq, &buf, 1, VRING_DESC_F_WRITE, fresh[i], VQ_IN_ORDER);
+			vq_packed_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE | VQ_IN_ORDER);
 			i++;
 		}
 	}

@@ -45,7 +45,7 @@ ALWAYS_INLINE void vec_rx_split_add(struct vnet_rxq *q, unsigned n)
 			const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
 			vec_split_next(&vq);
-			vq_split_add(&vq, &buf, 1, VRING_DESC_F_WRITE, fresh[i], 0);
+			vq_split_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE);
 			i++;
 		}
 	}
