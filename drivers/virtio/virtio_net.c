@@ -196,7 +196,7 @@ static int negotiate(struct vnet *vn, unsigned port)
 	if (!err)
 		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
 	/* rings, buffers and path were made for the features of the first time */
-	if (!err && vn->path && vn->vd->features != vn->features) {
+	if (!err && vn->choice.rx && vn->vd->features != vn->features) {
 		log_err("virtio_net", "%s: the device now offers other features; not restarted",
 		        vn->vd->name);
 		virtio_dev_fail(vn->vd);

@@ -31,22 +31,6 @@ static unsigned vectors_used(const struct vnet *vn)
 	}
 }
 
-void vnet_log_port(const struct vnet *vn)
-{
-	const struct virtio_dev *vd = vn->vd;
-	char mac[18];
-
-	mac_text(mac, vn->dev.mac);
-	log_info("virtio_net", "port %u: %s, %s, %s, mtu %u, interrupts: %s", vn->dev.port,
-	         vd->name, vd->ops->name, mac, vn->dev.mtu, irq_names[vd->irq_mode]);
-	log_info("virtio_net", "port %u: %s, %u Rx and %u Tx descriptors, %u buffers of %u bytes",
-	         vn->dev.port, vn->choice.rx->name, vn->rxd, vn->txd, vn->dev.pool->size,
-	         vn->dev.pool->data_room);
-	log_vectorized(vn);
-	log_debug("virtio_net", "port %u: features offered 0x%llx, negotiated 0x%llx", vn->dev.port,
-	          (unsigned long long)vd->device_features, (unsigned long long)vd->features);
-}
-
 /* What was asked for and is not so, for which reason; what is vector code. */
 static void log_vectorized(const struct vnet *vn)
 {
@@ -63,6 +47,22 @@ static void log_vectorized(const struct vnet *vn)
 	if (c->rx->isa || c->tx->isa)
 		log_info("virtio_net", "port %u: vector code: Rx %s, Tx %s", vn->dev.port,
 		         vnet_isa_name(c->rx->isa), vnet_isa_name(c->tx->isa));
+}
+
+void vnet_log_port(const struct vnet *vn)
+{
+	const struct virtio_dev *vd = vn->vd;
+	char mac[18];
+
+	mac_text(mac, vn->dev.mac);
+	log_info("virtio_net", "port %u: %s, %s, %s, mtu %u, interrupts: %s", vn->dev.port,
+	         vd->name, vd->ops->name, mac, vn->dev.mtu, irq_names[vd->irq_mode]);
+	log_info("virtio_net", "port %u: %s, %u Rx and %u Tx descriptors, %u buffers of %u bytes",
+	         vn->dev.port, vn->choice.rx->name, vn->rxd, vn->txd, vn->dev.pool->size,
+	         vn->dev.pool->data_room);
+	log_vectorized(vn);
+	log_debug("virtio_net", "port %u: features offered 0x%llx, negotiated 0x%llx", vn->dev.port,
+	          (unsigned long long)vd->device_features, (unsigned long long)vd->features);
 }
 
 static void describe_features(const struct vnet *vn, struct json *j)

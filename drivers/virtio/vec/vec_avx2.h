@@ -120,12 +120,13 @@ ALWAYS_INLINE void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		struct mbuf *own = m[i];
 		const __m256i words = _mm256_shuffle_epi8(v.v[i / 4], i & 1 ? second : first);
 
-		vec_rearm_store(m[i], rearm);
-		_mm_storeu_si128((void *)&m[i]->packet_type,
-		                 i & 2 ? _mm256_extracti128_si256(words, 1)
-		                       : _mm256_castsi256_si128(words));
+		vec_rearm_store(own, rearm);
+		_mm_storeu_si128((void *)&own->packet_type, i & 2
+		                                                ? _mm256_extracti128_si256(words, 1)
+		                                                : _mm256_castsi256_si128(words));
 	}
 }
 

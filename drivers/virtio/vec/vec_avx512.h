@@ -100,6 +100,15 @@ ALWAYS_INLINE uint32_t vec_used_bytes(struct vec_used v)
 	return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 8)));
 }
 
+ALWAYS_INLINE void vec_rx_mbufs2(struct mbuf *a, struct mbuf *b, __m128i word_a, __m128i word_b,
+                                 uint64_t rearm)
+{
+	vec_rearm_store(a, rearm);
+	_mm_storeu_si128((void *)&a->packet_type, word_a);
+	vec_rearm_store(b, rearm);
+	_mm_storeu_si128((void *)&b->packet_type, word_b);
+}
+
 /*
  *	in    [ low len | low len ]  in each quarter
  *	out   [ packet_type=0 | pkt_len | data_len vlan=0 | hash=0 ]  of its first, of its second
@@ -114,17 +123,13 @@ ALWAYS_INLINE void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	const __m512i even = _mm512_shuffle_epi8(v.v, first);
 	const __m512i odd = _mm512_shuffle_epi8(v.v, second);
 
-	VEC_UNROLL
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		vec_rearm_store(m[i], rearm);
-	_mm_storeu_si128((void *)&m[0]->packet_type, _mm512_castsi512_si128(even));
-	_mm_storeu_si128((void *)&m[1]->packet_type, _mm512_castsi512_si128(odd));
-	_mm_storeu_si128((void *)&m[2]->packet_type, _mm512_extracti32x4_epi32(even, 1));
-	_mm_storeu_si128((void *)&m[3]->packet_type, _mm512_extracti32x4_epi32(odd, 1));
-	_mm_storeu_si128((void *)&m[4]->packet_type, _mm512_extracti32x4_epi32(even, 2));
-	_mm_storeu_si128((void *)&m[5]->packet_type, _mm512_extracti32x4_epi32(odd, 2));
-	_mm_storeu_si128((void *)&m[6]->packet_type, _mm512_extracti32x4_epi32(even, 3));
-	_mm_storeu_si128((void *)&m[7]->packet_type, _mm512_extracti32x4_epi32(odd, 3));
+	vec_rx_mbufs2(m[0], m[1], _mm512_castsi512_si128(even), _mm512_castsi512_si128(odd), rearm);
+	vec_rx_mbufs2(m[2], m[3], _mm512_extracti32x4_epi32(even, 1),
+	              _mm512_extracti32x4_epi32(odd, 1), rearm);
+	vec_rx_mbufs2(m[4], m[5], _mm512_extracti32x4_epi32(even, 2),
+	              _mm512_extracti32x4_epi32(odd, 2), rearm);
+	vec_rx_mbufs2(m[6], m[7], _mm512_extracti32x4_epi32(even, 3),
+	              _mm512_extracti32x4_epi32(odd, 3), rearm);
 }
 
 /* ---- packed descriptors ------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "drivers/virtio/virtqueue.h"
 #include "net/mbuf.h"
 #include "net/mempool.h"
+#include <arch/cpu.h>
 
 #define VEC_BATCH 8
 #define VEC_UNROLL _Pragma("GCC unroll 8") /* gcc keeps short loops at -O2 */
@@ -48,12 +49,14 @@ static inline uint64_t vec_rearm(uint16_t port, uint32_t data_room)
 	       (uint64_t)(NETDEV_HEADROOM + data_room) << 48;
 }
 
-/** vec_rearm_store() - that, and what else a received packet has before its length */
+/** vec_rearm_store() - that, and what else a received packet has before its length; its data is
+ * going to be read */
 ALWAYS_INLINE void vec_rearm_store(struct mbuf *m, uint64_t rearm)
 {
 	m->next = NULL;
 	__builtin_memcpy(&m->data_off, &rearm, sizeof(rearm));
 	m->flags = 0;
+	cpu_prefetch(m->buf + NETDEV_HEADROOM);
 }
 
 #endif

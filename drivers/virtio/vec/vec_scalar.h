@@ -105,25 +105,28 @@ static inline bool vec_any_null(struct mbuf *const *m)
 }
 
 /** vec_split_post() - write eight descriptors for the device to write to: of id ids[i], at @offset
- * from m[i]'s buffer, @len bytes, no chain */
-static inline void vec_split_post(struct vring_desc *desc, const uint16_t *ids,
+ * from m[i]'s buffer, @len bytes, no chain; and the cookie of each slot */
+static inline void vec_split_post(const struct virtqueue *vq, const uint16_t *ids,
                                   struct mbuf *const *m, uint64_t offset, uint32_t len)
 {
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		desc[ids[i]] = (struct vring_desc){
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		vq->split.desc[ids[i]] = (struct vring_desc){
 		    .addr = m[i]->iova + offset, .len = len, .flags = VRING_DESC_F_WRITE};
+		vq->slot[ids[i]].cookie = m[i];
+	}
 }
 
-/** vec_split_send() - write eight descriptors with header and data of one-segment packets.
- * Return: sum of their lengths */
-static inline uint64_t vec_split_send(struct vring_desc *desc, const uint16_t *ids,
+/** vec_split_send() - write eight descriptors with header and data of one-segment packets, and the
+ * cookie of each slot. Return: sum of their lengths */
+static inline uint64_t vec_split_send(const struct virtqueue *vq, const uint16_t *ids,
                                       struct mbuf *const *m, uint32_t hdr_len)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		desc[ids[i]] = (struct vring_desc){.addr = mbuf_data_iova(m[i]) - hdr_len,
-		                                   .len = m[i]->pkt_len + hdr_len};
+		vq->split.desc[ids[i]] = (struct vring_desc){.addr = mbuf_data_iova(m[i]) - hdr_len,
+		                                             .len = m[i]->pkt_len + hdr_len};
+		vq->slot[ids[i]].cookie = m[i];
 		sum += m[i]->pkt_len;
 	}
 	return sum;

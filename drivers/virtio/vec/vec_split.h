@@ -38,14 +38,11 @@ ALWAYS_INLINE bool vec_split_room(const struct virtqueue *vq)
 	       (vq->avail_idx & (vq->nentries - 1u)) + VEC_BATCH <= vq->nentries;
 }
 
-/* The descriptors of a batch were written: remember whose they are, and make them available. */
-ALWAYS_INLINE void vec_split_added(struct virtqueue *vq, struct mbuf *const *m)
+/* The descriptors of a batch were written: make them available. */
+ALWAYS_INLINE void vec_split_added(struct virtqueue *vq)
 {
 	const uint16_t *ids = vec_split_free_ids(vq);
 
-	VEC_UNROLL
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		vq->slot[ids[i]].cookie = m[i];
 	__builtin_memcpy(&vq->split.avail->ring[ids - vq->ids], ids, sizeof(*ids) * VEC_BATCH);
 	vq->avail_idx = (uint16_t)(vq->avail_idx + VEC_BATCH);
 	vq->free_cnt = (uint16_t)(vq->free_cnt - VEC_BATCH);
@@ -72,8 +69,10 @@ ALWAYS_INLINE bool vec_split_cookies(struct vq_slot *slot, const uint16_t *ids, 
 {
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		m[i] = slot[ids[i]].cookie;
-		slot[ids[i]].cookie = NULL;
+		struct vq_slot *own = &slot[ids[i]];
+
+		m[i] = own->cookie;
+		own->cookie = NULL;
 	}
 	if (likely(!vec_any_null(m)))
 		return true;

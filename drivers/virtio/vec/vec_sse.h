@@ -75,8 +75,10 @@ ALWAYS_INLINE void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		vec_rearm_store(m[i], rearm);
-		_mm_storeu_si128((void *)&m[i]->packet_type,
+		struct mbuf *own = m[i];
+
+		vec_rearm_store(own, rearm);
+		_mm_storeu_si128((void *)&own->packet_type,
 		                 _mm_shuffle_epi8(v.v[i / 2], i & 1 ? second : first));
 	}
 }

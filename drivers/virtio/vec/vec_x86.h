@@ -35,16 +35,21 @@ static inline bool vec_any_null(struct mbuf *const *m)
  *	m[i]  [ iova | 0 ]
  *	add   [ offset | len flags next=0 ]	the upper half is zero before
  */
-static inline void vec_split_post(struct vring_desc *desc, const uint16_t *ids,
+static inline void vec_split_post(const struct virtqueue *vq, const uint16_t *ids,
                                   struct mbuf *const *m, uint64_t offset, uint32_t len)
 {
 	const uint64_t meta = len | (uint64_t)VRING_DESC_F_WRITE << VEC_META_ID_SHIFT;
 	const __m128i add = _mm_set_epi64x((long long)meta, (long long)offset);
 
 	VEC_UNROLL
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		_mm_storeu_si128((void *)&desc[ids[i]],
-		                 _mm_add_epi64(vec_load64(&m[i]->iova), add));
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		struct mbuf *own = m[i];
+		const unsigned id = ids[i];
+
+		_mm_storeu_si128((void *)&vq->split.desc[id],
+		                 _mm_add_epi64(vec_load64(&own->iova), add));
+		vq->slot[id].cookie = own;
+	}
 }
 
 /*
@@ -52,7 +57,7 @@ static inline void vec_split_post(struct vring_desc *desc, const uint16_t *ids,
  *	b     [ packet_type pkt_len | ... ]
  *	out   [ iova + data_off - hdr_len | pkt_len + hdr_len, flags next=0 ]
  */
-static inline uint64_t vec_split_send(struct vring_desc *desc, const uint16_t *ids,
+static inline uint64_t vec_split_send(const struct virtqueue *vq, const uint16_t *ids,
                                       struct mbuf *const *m, uint32_t hdr_len)
 {
 	const __m128i low16 = _mm_set_epi64x(0, 0xffff);
@@ -61,13 +66,16 @@ static inline uint64_t vec_split_send(struct vring_desc *desc, const uint16_t *i
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		const __m128i a = _mm_loadu_si128((const void *)&m[i]->data_off);
-		const __m128i b = _mm_srli_epi64(vec_load64(&m[i]->packet_type), 32);
+		struct mbuf *own = m[i];
+		const unsigned id = ids[i];
+		const __m128i a = _mm_loadu_si128((const void *)&own->data_off);
+		const __m128i b = _mm_srli_epi64(vec_load64(&own->packet_type), 32);
 		const __m128i d = _mm_unpacklo_epi64(_mm_srli_si128(a, 8), b);
 
 		sum = _mm_add_epi64(sum, b);
-		_mm_storeu_si128((void *)&desc[ids[i]],
+		_mm_storeu_si128((void *)&vq->split.desc[id],
 		                 _mm_add_epi64(_mm_add_epi64(d, _mm_and_si128(a, low16)), add));
+		vq->slot[id].cookie = own;
 	}
 	return (uint64_t)_mm_cvtsi128_si64(sum);
 }
@@ -90,7 +98,8 @@ static inline void vec_hdr_clear(struct mbuf *const *m)
 {
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++)
-		_mm_storeu_si128((void *)(mbuf_data(m[i]) - VEC_HDR_CLEAR), _mm_setzero_si128());
+		_mm_storeu_si128((void *)(m[i]->buf + m[i]->data_off - VEC_HDR_CLEAR),
+		                 _mm_setzero_si128());
 }
 
 /*	m[i]  [ next | pool ]	all the same		*/

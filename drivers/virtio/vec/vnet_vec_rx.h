@@ -18,13 +18,6 @@ struct vec_rx {
 	uint64_t bytes;
 };
 
-ALWAYS_INLINE void vec_rx_prefetch(struct mbuf *const *m)
-{
-	VEC_UNROLL
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		cpu_prefetch(m[i]->buf + NETDEV_HEADROOM);
-}
-
 /* One buffer as the scalar path takes it. */
 ALWAYS_INLINE void vec_rx_one(struct vnet_rxq *q, struct virtqueue *vq, struct vec_rx *rx,
                               const struct vq_used *used)

@@ -27,7 +27,6 @@ ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueu
 	vec_packed_used_skip(vq);
 
 	vec_rx_mbufs(m, used, vec_rearm(q->port, q->data_room));
-	vec_rx_prefetch(m);
 	rx->bytes += vec_used_bytes(used);
 	rx->done = (uint16_t)(rx->done + VEC_BATCH);
 	return true;

@@ -20,7 +20,6 @@ ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue
 	             !vec_split_take(vq, used, m)))
 		return false;
 	vec_rx_mbufs(m, used, vec_rearm(q->port, q->data_room));
-	vec_rx_prefetch(m);
 	rx->bytes += vec_used_bytes(used);
 	rx->done = (uint16_t)(rx->done + VEC_BATCH);
 	return true;
@@ -37,9 +36,8 @@ ALWAYS_INLINE void vec_rx_split_add(struct vnet_rxq *q, unsigned n)
 
 	while (i < n) {
 		if (likely(n - i >= VEC_BATCH && vec_split_room(&vq))) {
-			vec_split_post(vq.split.desc, vec_split_free_ids(&vq), &fresh[i], offset,
-			               len);
-			vec_split_added(&vq, &fresh[i]);
+			vec_split_post(&vq, vec_split_free_ids(&vq), &fresh[i], offset, len);
+			vec_split_added(&vq);
 			i += VEC_BATCH;
 		} else {
 			const struct vq_buf buf = {fresh[i]->iova + offset, len};

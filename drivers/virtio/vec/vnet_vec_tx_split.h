@@ -72,9 +72,9 @@ ALWAYS_INLINE uint16_t vnet_vec_tx_split(struct vnet_txq *q, struct mbuf **pkts,
 		    vec_tx_plain(&pkts[i], VEC_TX_FLAGS)) {
 			vec_hdr_clear(&pkts[i]);
 			sum.packets += VEC_BATCH;
-			sum.bytes += vec_split_send(vq.split.desc, vec_split_free_ids(&vq),
-			                            &pkts[i], q->hdr_len);
-			vec_split_added(&vq, &pkts[i]);
+			sum.bytes +=
+			    vec_split_send(&vq, vec_split_free_ids(&vq), &pkts[i], q->hdr_len);
+			vec_split_added(&vq);
 			i = (uint16_t)(i + VEC_BATCH);
 			continue;
 		}
