@@ -34,3 +34,21 @@ endef
 
 $(eval $(call unit_variant,unit,))
 $(eval $(call unit_variant,asan,$(SAN_CFLAGS)))
+
+# The vector paths of aarch64, built for Linux and run by qemu-aarch64.
+
+AARCH64_CC ?= aarch64-linux-gnu-gcc
+VEC_NEON_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) net/mempool.c \
+	$(wildcard drivers/virtio/virtqueue.c drivers/virtio/vq_*.c) $(VEC_AARCH64_SRCS) \
+	tests/unit/plat_test.c $(filter-out %_sse.c %_avx2.c %_avx512.c,$(wildcard tests/vec/*.c))
+
+$(BUILD)/neon/obj/%.o: %.c Makefile tests/build.mk
+	@mkdir -p $(@D)
+	$(AARCH64_CC) $(CFLAGS_COMMON) -Iarch/aarch64/include -c -o $@ $<
+
+$(BUILD)/neon/vec: $(VEC_NEON_SRCS:%.c=$(BUILD)/neon/obj/%.o)
+	$(AARCH64_CC) -static -o $@ $^
+
+.PHONY: neon-tests
+neon-tests: $(BUILD)/neon/vec
+-include $(shell find $(BUILD)/neon -name '*.d' 2>/dev/null)

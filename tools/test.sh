@@ -1,11 +1,12 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [guest]     the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [neon] [guest]     the groups to run (all)
 #
 #   check   who includes whom, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
+#   neon    the vector paths of aarch64, under qemu-aarch64
 #   guest   pytest on the images in QEMU, tests/guest
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
@@ -109,16 +110,23 @@ group_unit() { run_criterion unit 60; }
 
 group_asan() { run_criterion asan 180; }
 
+group_neon() {
+	rm -f "$logs/neon.xml"
+	build build-neon neon-tests || return
+	timeout -k 5 120 qemu-aarch64 "$BUILD/neon/vec" "$logs/neon.xml" >"$logs/neon.log" 2>&1
+	report neon $? "$logs/neon.xml"
+}
+
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
 	build build-images iso bench-tools && run_pytest guest 900 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan guest
+[ $# -gt 0 ] || set -- check unit asan neon guest
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan guest" >&2
+		echo "test: $group is no group: check unit asan neon guest" >&2
 		exit 2
 	fi
 done
