@@ -91,6 +91,7 @@ void net_if_flush(struct net_if *nif)
 
 	nif->nb_out = 0;
 	nif->stats.tx_packets += sent;
+	nif->dev->tx_dropped += (uint64_t)(n - sent);
 	for (uint16_t i = sent; unlikely(i < n); i++)
 		net_drop(nif->out[i], &nif->stats.tx_ring_full);
 }

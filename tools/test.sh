@@ -3,7 +3,7 @@
 #
 #   tools/test.sh [check] [unit] [asan] [neon] [guest]     the groups to run (all)
 #
-#   check   who includes whom, and the tests of the tools
+#   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
 #   neon    the vector paths of aarch64, under qemu-aarch64
@@ -103,6 +103,7 @@ run_criterion() { # variant, seconds for each program
 
 group_check() {
 	step include-edges "$python" tools/check_deps.py
+	step spec-map "$python" tools/check_spec_map.py
 	run_pytest tools 60 tests/tools
 }
 

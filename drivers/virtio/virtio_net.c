@@ -19,7 +19,8 @@
 #define VNET_FEATURES                                                                              \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
 	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
-	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX)
+	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
+	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
 
@@ -28,6 +29,14 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_BOOL,
      .fallback = "1",
      .help = "accept mergeable receive buffers when offered"},
+    {.key = "net.in_order",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "accept use of buffers in order when offered"},
+    {.key = "net.packed_vq",
+     .kind = OPTION_BOOL,
+     .fallback = "1",
+     .help = "accept packed virtqueues when offered"},
     {.key = "net.vectorized", .kind = OPTION_BOOL, .fallback = "0", .help = "prefer vector paths"},
     {.key = "isa",
      .kind = OPTION_WORD,
@@ -172,18 +181,25 @@ static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
 
 	if (!options_port_u64("net.mrg_rxbuf", port))
 		wanted &= ~VIRTIO_NET_F_MRG_RXBUF;
+	if (!options_port_u64("net.in_order", port))
+		wanted &= ~VIRTIO_F_IN_ORDER;
+	if (!options_port_u64("net.packed_vq", port))
+		wanted &= ~VIRTIO_F_RING_PACKED;
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;
 	else
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
 
-	/* an MTU below IPv4's least is a lie: do not accept the feature (virtio 5.1.4.2) */
+	/* an MTU below IPv4's least is a lie, and without merging no buffer holds one beyond the
+	 * largest: do not accept the feature (virtio 5.1.4.2) */
 	if ((vd->device_features & VIRTIO_NET_F_MTU) &&
 	    (virtio_dev_config_read(vd, offsetof(struct virtio_net_config, mtu), &mtu,
 	                            sizeof(mtu)) ||
-	     mtu < VIRTIO_NET_MTU_MIN)) {
-		log_warn("virtio_net", "%s: the device's MTU of %u is below %u; not used", vd->name,
-		         mtu, VIRTIO_NET_MTU_MIN);
+	     mtu < VIRTIO_NET_MTU_MIN ||
+	     (mtu > NETDEV_MTU_MAX && !(vd->device_features & wanted & VIRTIO_NET_F_MRG_RXBUF)))) {
+		log_warn("virtio_net",
+		         "%s: the device's MTU of %u is not between %u and %u; not used", vd->name,
+		         mtu, VIRTIO_NET_MTU_MIN, NETDEV_MTU_MAX);
 		wanted &= ~VIRTIO_NET_F_MTU;
 	}
 	return wanted;
@@ -307,6 +323,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 		                             sizeof(max));
 	if (err)
 		return err;
+	vn->mtu_max = told ? max : MTU_DEFAULT;
 	if (max > NETDEV_MTU_MAX) {
 		log_info("virtio_net", "port %u: the device's MTU of %u is more than %u; using %u",
 		         port, max, NETDEV_MTU_MAX, NETDEV_MTU_MAX);
@@ -323,10 +340,11 @@ static int read_mtu(struct vnet *vn, unsigned port)
 			         port, (unsigned)mtu, max, max);
 		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
 	}
+	vn->mtu_max = (uint16_t)max_u64(vn->mtu_max, vn->dev.mtu);
 	return 0;
 }
 
-/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10). */
+/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10.1). */
 static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
 {
 	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);
@@ -342,8 +360,8 @@ static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint
 	if (!max || max > VRING_SIZE_MAX ||
 	    (ops->queue_size_is_fixed && !queue_size_fits(vn->vd, max))) {
 		log_err("virtio_net",
-		        "%s: queue %u has %u entries; a power of two up to %u is "
-		        "needed",
+		        "%s: queue %u has %u entries; 1 to %u are possible, in a split ring a "
+		        "power of two",
 		        vn->vd->name, index, max, VRING_SIZE_MAX);
 		return 0;
 	}

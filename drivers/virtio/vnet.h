@@ -22,7 +22,7 @@
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
 	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf;
+	uint64_t nombuf; /* shortages of buffers, each counted once */
 };
 
 struct vnet_rxq {
@@ -37,6 +37,7 @@ struct vnet_rxq {
 	uint16_t port;
 	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
+	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
 };
 
@@ -59,7 +60,8 @@ struct vnet {
 	uint16_t rxd, txd;
 	uint16_t nb_queues;
 	uint16_t hdr_len;
-	bool negotiated; /* FEATURES_OK since the last reset */
+	uint16_t mtu_max; /* what may be received: the device's MTU, dev.mtu when it has none */
+	bool negotiated;  /* FEATURES_OK since the last reset */
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	uint64_t config_interrupts;
@@ -67,7 +69,7 @@ struct vnet {
 	uint32_t speed_option;
 };
 
-/* Legacy framing: the net header is a descriptor of its own (virtio 5.1.6.1.1). */
+/* Legacy framing: the net header is a descriptor of its own (virtio 5.1.9.8). */
 static inline bool vnet_hdr_is_alone(const struct virtio_dev *vd)
 {
 	return vd->legacy && !virtio_has(vd, VIRTIO_F_ANY_LAYOUT);

@@ -14,6 +14,7 @@
 #define POOL_EXTRA (4u * NETDEV_BURST) /* in the hands of the stack */
 #define ETHERNET_OVERHEAD (14u + 4u)   /* header and one VLAN tag */
 #define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.9.3.1: what a device may always send */
+#define DATA_ROOM_MAX 32768u           /* an mbuf's lengths have 16 bits */
 
 static size_t ring_align(const struct vnet *vn)
 {
@@ -57,14 +58,18 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 		vq->indirect_iova = plat_iova(vq->indirect);
 }
 
-/* The room a buffer needs so that every frame fits, or with MRG_RXBUF a usual one. */
+/* The room a buffer needs so that every frame fits into it, or with MRG_RXBUF into those that the
+ * ring has (virtio 5.1.4.2). */
 static uint16_t data_room(const struct vnet *vn)
 {
-	const uint64_t frame = max_u64(vn->dev.mtu + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+	const uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
+	const unsigned bufs = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF) && vn->rxd >= per_buf
+	                          ? vn->rxd / per_buf
+	                          : 1;
+	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
 
-	if (virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF))
-		return MEMPOOL_DATA_ROOM;
-	return (uint16_t)max_u64(MEMPOOL_DATA_ROOM, align_up(frame, CACHE_LINE));
+	return (uint16_t)min_u64(max_u64(MEMPOOL_DATA_ROOM, share), DATA_ROOM_MAX);
 }
 
 static int pool_alloc(struct vnet *vn, size_t budget)
@@ -153,7 +158,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
-		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.9.8 */
+		rx->hdr_alone = tx->hdr_alone = alone;
 	}
 
 	const size_t taken = before - mem_free_bytes();

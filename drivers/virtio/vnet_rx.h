@@ -59,10 +59,13 @@ ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
 	if (unlikely(q->hdr_alone))
 		n /= 2;
 	if (unlikely(n > q->pool->n)) {
-		q->stats.nombuf += n - q->pool->n;
+		q->stats.nombuf += !q->starved;
+		q->starved = true;
 		n = q->pool->n;
 		if (!n)
 			return;
+	} else {
+		q->starved = false;
 	}
 	if (unlikely(q->hdr_alone))
 		vnet_rx_add_alone(q, n);

@@ -137,7 +137,8 @@ class Guest:
     """One QEMU process.
 
     boot     pvh (-kernel), iso-bios, iso-uefi, efi (BOOTX64.EFI on a FAT folder),
-             efi-shell (started with load options from startup.nsh)
+             efi-shell (started with load options from startup.nsh),
+             iso-grub (an ISO made for this guest, its options on the GRUB line)
     options  ringzero's words; carried by the command line where the way of booting has one
     fw_cfg   words for opt/ringzero/cmdline (the only way in for the ISO, which gets options too)
     """
@@ -190,7 +191,7 @@ class Guest:
             words = None
         else:
             result = self._firmware_arguments(boot, words)
-        if boot == "efi-shell":
+        if boot in ("efi-shell", "iso-grub"):
             words = None
         words = " ".join(w for w in (words, fw_cfg) if w)
         if words:
@@ -200,6 +201,8 @@ class Guest:
 
     def _firmware_arguments(self, boot, words):
         result = []
+        if boot == "iso-grub":
+            return ["-cdrom", str(self._make_iso(words)), "-boot", "d"]
         if boot != "iso-bios":
             shutil.copy(OVMF_VARS, self.folder / "vars.fd")
             result = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
@@ -216,6 +219,14 @@ class Guest:
             (disk / "startup.nsh").write_text(f"fs0:\\ringzero.efi {words}\r\n")
         return result + ["-drive", f"file=fat:{disk},format=raw,if=none,id=esp,readonly=on",
                          "-device", "virtio-blk-pci,drive=esp,bootindex=0"]
+
+    def _make_iso(self, words):
+        config = self.folder / "grub.cfg"
+        config.write_text('set timeout=0\nmenuentry "ringzero" {\n'
+                          f"\tmultiboot2 /boot/ringzero.elf {words}\n}}\n")
+        subprocess.run([ROOT / "tools" / "mkiso.sh", self.folder / "own.iso", ELF, config, EFI],
+                       check=True, timeout=60)
+        return self.folder / "own.iso"
 
     def _start(self, arguments):
         if self.netns:

@@ -36,6 +36,13 @@ def test_the_efi_application_takes_load_options(serve, uefi):
     assert guest.json_lines("port")[0]["mtu"] == 1400
 
 
+def test_the_grub_line_carries_options(serve):
+    guest = serve(boot="iso-grub", memory=128, options=f"{STATIC} net.mtu=1300",
+                  fw_cfg="net.mtu=1400")
+    assert guest.json_lines("port")[0]["mtu"] == 1400, "fw_cfg wins over the GRUB line"
+    assert guest.peer().echo(b"hello"), "the address of the GRUB line is in force"
+
+
 @pytest.mark.parametrize("machine,memory", [
     ("pc", 8), ("q35", 8), ("q35", 2048), ("pc", 6144), ("q35", 6144),
 ])

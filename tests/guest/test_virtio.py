@@ -13,7 +13,8 @@ IMPLEMENTED = {
     "VIRTIO_NET_F_CSUM", "VIRTIO_NET_F_GUEST_CSUM", "VIRTIO_NET_F_MTU", "VIRTIO_NET_F_MAC",
     "VIRTIO_NET_F_MRG_RXBUF", "VIRTIO_NET_F_STATUS", "VIRTIO_NET_F_SPEED_DUPLEX",
     "VIRTIO_F_ANY_LAYOUT", "VIRTIO_F_INDIRECT_DESC", "VIRTIO_F_EVENT_IDX", "VIRTIO_F_VERSION_1",
-    "VIRTIO_F_ACCESS_PLATFORM", "VIRTIO_F_ORDER_PLATFORM",
+    "VIRTIO_F_ACCESS_PLATFORM", "VIRTIO_F_ORDER_PLATFORM", "VIRTIO_F_RING_PACKED",
+    "VIRTIO_F_IN_ORDER",
 }
 
 # how QEMU calls what the specification calls otherwise
@@ -76,10 +77,6 @@ DEVICES = [
     ("ctrl_vq=off,ctrl_rx=off,ctrl_vlan=off,ctrl_rx_extra=off,guest_announce=off,"
      "ctrl_mac_addr=off,ctrl_guest_offloads=off", "modern", MERGEABLE),
     ("ctrl_vq=off", "modern", MERGEABLE),
-    ("packed=on", "modern", MERGEABLE),
-    ("packed=on,mrg_rxbuf=off", "modern", PLAIN),
-    ("in_order=on", "modern", MERGEABLE),
-    ("packed=on,in_order=on", "modern", MERGEABLE),
     ("mq=on", "modern", MERGEABLE),
     ("rss=on,hash=on", "modern", MERGEABLE),
     ("guest_rsc_ext=on", "modern", MERGEABLE),

@@ -143,7 +143,9 @@ struct vdev_chain *vdev_pick(struct vdev_queue *q)
 
 	if (!q->nb_pending)
 		return NULL;
-	if (q->d->order == VDEV_REVERSED)
+	if (vdev_has(q->d, VIRTIO_F_IN_ORDER))
+		at = 0;
+	else if (q->d->order == VDEV_REVERSED)
 		at = q->nb_pending - 1;
 	else if (q->d->order == VDEV_RANDOM)
 		at = (unsigned)(vdev_random(q->d) % q->nb_pending);
@@ -155,42 +157,80 @@ struct vdev_chain *vdev_pick(struct vdev_queue *q)
 	return c;
 }
 
-static uint32_t lie_about_id(struct vdev_queue *q, uint16_t id)
+static uint32_t lie_about_id(struct vdev_queue *q, uint32_t id)
 {
 	if (vdev_lie_due(q, VDEV_LIE_ID_RANGE))
 		return q->lie_value ? q->lie_value : q->size;
 	if (vdev_lie_due(q, VDEV_LIE_ID_IDLE))
-		return q->ring->idle_id(q, id);
+		return q->ring->idle_id(q, (uint16_t)id);
+	if (q->nb_pending && vdev_lie_due(q, VDEV_LIE_ID_AHEAD)) {
+		q->dead = true;
+		return q->pending[q->nb_pending - 1]->id;
+	}
 	return id;
 }
 
-static uint32_t lie_about_len(struct vdev_queue *q, const struct vdev_chain *c, uint32_t len)
+static uint32_t lie_about_len(struct vdev_queue *q, const struct vdev_used *u)
 {
 	if (vdev_lie_due(q, VDEV_LIE_LEN))
 		return q->lie_value;
 	if (vdev_lie_due(q, VDEV_LIE_LEN_LONG))
-		return c->writable + 1;
+		return u->writable + 1;
 	if (vdev_lie_due(q, VDEV_LIE_LEN_SHORT))
 		return vdev_net_hdr_len(q->d) - 1;
-	return len;
+	return u->len;
+}
+
+/* Writes the used entry of what has been completed. */
+static void batch_flush(struct vdev_queue *q)
+{
+	struct vdev_used *u = &q->batch;
+
+	if (!u->nb_bufs)
+		return;
+	u->id = lie_about_id(q, u->id);
+	u->len = lie_about_len(q, u);
+	q->ring->used(q, u);
+	if (vdev_lie_due(q, VDEV_LIE_ID_REPEATED)) {
+		u->nb_bufs = u->nb_descs = 1;
+		q->ring->used(q, u);
+		q->dead = true;
+	}
+	*u = (struct vdev_used){.nb_bufs = 0};
+}
+
+/* May the buffer behind it complete the batch in hand? Only if that was used completely (2.7.9,
+ * 2.8.8): nobody could tell its length. */
+static bool batch_goes_on(struct vdev_queue *q)
+{
+	const enum vdev_batch batch = q->d->batch;
+
+	if (!vdev_has(q->d, VIRTIO_F_IN_ORDER) || !q->batch.full || batch == VDEV_BATCH_NONE)
+		return false;
+	return batch == VDEV_BATCH_ALL || vdev_random(q->d) % 4;
 }
 
 void vdev_complete(struct vdev_queue *q, struct vdev_chain *c, uint32_t len)
 {
+	struct vdev_used *u = &q->batch;
+
 	if (q->ring->sum(q, c) != c->desc_sum)
 		vdev_violate(q->d, "3.3.1: queue %u: descriptors changed while with the device",
 		             q->index);
 	if (readable_sum(c) != c->memory_sum)
 		vdev_violate(q->d, "3.3.1: queue %u: buffer changed while with the device",
 		             q->index);
-
-	const uint32_t id = lie_about_id(q, c->id);
-
-	len = lie_about_len(q, c, len);
+	if (!batch_goes_on(q))
+		batch_flush(q);
+	u->id = c->id;
+	u->len = len;
+	u->writable = c->writable;
+	u->full = len == c->writable;
+	u->nb_bufs++;
+	u->nb_descs = (uint16_t)(u->nb_descs + c->nb_descs);
 	q->ring->release(q, c);
-	q->ring->used(q, id, len);
-	if (vdev_lie_due(q, VDEV_LIE_ID_REPEATED))
-		q->ring->used(q, id, len);
+	if (!vdev_has(q->d, VIRTIO_F_IN_ORDER))
+		batch_flush(q);
 	q->completions++;
 	free(c);
 }
@@ -212,6 +252,9 @@ static int lie_about_index(struct vdev_queue *q)
 static void publish(struct vdev_queue *q)
 {
 	const uint16_t before = q->used_idx_public;
+
+	batch_flush(q);
+
 	const bool wanted = q->ring->publish(q, lie_about_index(q));
 
 	if (wanted)
@@ -255,9 +298,8 @@ static unsigned step_queue(struct vdev_queue *q, unsigned budget)
 
 	q->ring->check(q, false);
 	if (q->ring->kick_due(q))
-		vdev_violate(q->d,
-		             "2.7.10.1: queue %u: a notification that was asked for is missing",
-		             q->index);
+		vdev_violate(q->d, "%s: queue %u: a notification that was asked for is missing",
+		             q->ring->kick_rule, q->index);
 	q->ring->kick_seen(q);
 
 	done = vdev_is_rx(q) ? step_rx(q, budget) : step_tx(q, budget);

@@ -28,7 +28,8 @@
 
 enum vdev_kind { VDEV_MODERN, VDEV_LEGACY };
 
-/* In which order buffers are completed, of those that the device has fetched. */
+/* In which order buffers are completed, of those that the device has fetched; with IN_ORDER
+ * negotiated always in order. */
 enum vdev_order { VDEV_IN_ORDER, VDEV_REVERSED, VDEV_RANDOM };
 
 /* When the device wants to be notified of available buffers. */
@@ -38,19 +39,26 @@ enum vdev_kick {
 	VDEV_KICK_RANDOM, /* now one, now the other; with EVENT_IDX also some buffers later */
 };
 
+/* With IN_ORDER negotiated: which buffers share a used entry with the one behind them, of those
+ * that were used completely. */
+enum vdev_batch { VDEV_BATCH_NONE, VDEV_BATCH_ALL, VDEV_BATCH_RANDOM };
+
 /* What a broken or hostile device does once; @value of vdev_lie() in parentheses. */
 enum vdev_lie {
 	VDEV_TRUTH,
 	VDEV_LIE_ID_RANGE,    /* used id that no queue of this size has (the id; 0: queue size) */
 	VDEV_LIE_ID_IDLE,     /* used id that is not with the device */
 	VDEV_LIE_ID_REPEATED, /* the same id in two used entries */
+	VDEV_LIE_ID_AHEAD,    /* the id of a buffer that will be used later */
 	VDEV_LIE_LEN,         /* (the used length) */
 	VDEV_LIE_LEN_LONG,    /* one byte more than the buffer has */
 	VDEV_LIE_LEN_SHORT,   /* one byte less than the net header */
 	VDEV_LIE_NUM_BUFFERS, /* (header's num_buffers) */
 	VDEV_LIE_MERGE_TORN,  /* the last buffer of a merged frame becomes used a step later */
-	VDEV_LIE_USED_JUMP,   /* used index further ahead (by how much; 0: queue size + 1) */
-	VDEV_LIE_USED_BACK,   /* used index goes back (by how much; 0: one) */
+	VDEV_LIE_USED_JUMP,   /* used index further ahead (by how much; 0: queue size + 1); packed:
+	                         so many further descriptors become used as they stand */
+	VDEV_LIE_USED_BACK,   /* used index goes back (by how much; 0: one); packed: a descriptor
+	                         does not become used */
 	VDEV_LIE_NEEDS_RESET, /* DEVICE_NEEDS_RESET instead of a completion */
 };
 
@@ -83,13 +91,28 @@ struct vdev_seg {
 struct vdev_chain {
 	uint16_t id;
 	bool indirect;
-	uint16_t nb_descs; /* in the ring itself */
-	uint16_t *desc;    /* which */
+	uint16_t nb_descs;             /* in the ring itself */
+	uint16_t *desc;                /* which */
+	struct vring_packed_desc head; /* packed: the first of them */
 	uint32_t readable, writable;
 	uint64_t desc_sum;   /* over the descriptors, which the driver must not touch now */
 	uint64_t memory_sum; /* over the readable memory, likewise */
 	unsigned nb_segs;
 	struct vdev_seg seg[];
+};
+
+/* A place in a packed ring: the lap has the wrap counter @wrap. */
+struct vdev_cursor {
+	uint16_t pos;
+	bool wrap;
+};
+
+/* A used entry or descriptor, for one buffer or for a batch of them. */
+struct vdev_used {
+	uint32_t id, len;           /* of the last */
+	uint32_t writable;          /* what the last one could hold */
+	uint16_t nb_bufs, nb_descs; /* of all; 0 buffers: there is none */
+	bool full;                  /* the last one was used completely */
 };
 
 struct vdev_queue {
@@ -106,11 +129,23 @@ struct vdev_queue {
 	struct vring_used *used;
 	struct vring_used_elem *used_copy;
 	uint16_t used_flags, used_idx_public, avail_event;
-	uint16_t avail_idx; /* next to fetch */
-	uint16_t used_idx;  /* next to write */
-	uint16_t seen_idx;  /* the driver's avail index at the last notification or step */
-	bool *busy;         /* by descriptor: with the device */
+	uint16_t avail_idx;  /* next to fetch */
+	uint16_t used_idx;   /* next to write */
+	uint16_t seen_idx;   /* the driver's avail index at the last notification or step */
+	uint16_t order_next; /* with IN_ORDER: the descriptor that has to come next */
+	bool *busy;          /* with the device: by descriptor; packed: by buffer id */
 
+	/* packed ring: our view, and what is in it as long as the driver may not write there */
+	struct vring_packed_desc *packed, *packed_copy;
+	struct vring_packed_event *driver_event, *device_event;
+	uint32_t device_event_copy;
+	struct vdev_cursor fetch_at;  /* next to fetch */
+	struct vdev_cursor use_at;    /* next to write */
+	struct vdev_cursor public_at; /* first used one that the driver does not see yet */
+	unsigned nb_with;             /* descriptors between use_at and fetch_at */
+	unsigned seen_ahead;          /* known to be available at the last notification or step */
+
+	struct vdev_used batch;      /* completed, its used entry not yet written */
 	struct vdev_chain **pending; /* size entries: fetched, not completed */
 	unsigned nb_pending;
 	struct vdev_chain **picked; /* size entries: for the frame in hand */
@@ -127,6 +162,7 @@ struct vdev_queue {
 	uint64_t dropped; /* Rx frames that no buffer of this queue can hold */
 	uint64_t kicks;
 	uint64_t kicks_unwanted; /* notifications that the device had not asked for */
+	uint64_t kicks_late;     /* packed: asked for at a place that was passed some time ago */
 	uint64_t interrupts;     /* raised */
 	uint64_t quiet;          /* used buffers published without one: suppressed */
 };
@@ -156,6 +192,7 @@ struct vdev {
 	struct virtio_net_config config;
 	unsigned config_len;
 	enum vdev_order order;
+	enum vdev_batch batch;
 	enum vdev_kick kick;
 	uint64_t seed;
 	unsigned hold; /* Tx: how many fetched buffers stay with the device after a step */

@@ -3,7 +3,9 @@
  *
  *	vdev.c		 steps, completions, lies, the list of breaches
  *	vdev_memory.c	 I/O addresses
- *	vdev_ring.c	 the split ring from the device's side
+ *	vdev_split.c	 the split ring from the device's side
+ *	vdev_packed.c	 the packed ring, likewise
+ *	vdev_walk.c	 descriptors of one buffer, what both rings share
  *	vdev_net.c	 packets in buffers
  *	vdev_transport.c registers: features, status, configuration, queues, interrupts
  *
@@ -15,7 +17,22 @@
 #include "kernel/compiler.h"
 #include "tests/model/vdev.h"
 
+/* The walk over the descriptors of one buffer. */
+struct vdev_walk {
+	struct vdev_queue *q;
+	unsigned nb_segs, nb_descs;
+	bool indirect;
+	uint64_t bytes;
+	struct vdev_seg seg[VDEV_SEGS_MAX];
+	uint16_t desc[VDEV_SEGS_MAX];
+};
+
+struct vdev_place {
+	uint64_t iova, bytes, align;
+};
+
 struct vdev_ring_ops {
+	const char *kick_rule; /* the section that obliges the driver to notify */
 	/* the driver enables the queue: is it where and as it has to be? */
 	bool (*open)(struct vdev_queue *q);
 	void (*close)(struct vdev_queue *q);
@@ -27,12 +44,14 @@ struct vdev_ring_ops {
 	void (*release)(struct vdev_queue *q, const struct vdev_chain *c);
 	/* some id that is not with the device, other than @id; the queue size if all are */
 	uint32_t (*idle_id)(const struct vdev_queue *q, uint16_t id);
-	/* write a used entry, not yet visible */
-	void (*used)(struct vdev_queue *q, uint32_t id, uint32_t len);
+	/* write a used entry or descriptor, not yet visible */
+	void (*used)(struct vdev_queue *q, const struct vdev_used *u);
 	/* make used entries visible, with the index off by @lie. Is an interrupt wanted? */
 	bool (*publish)(struct vdev_queue *q, int lie);
 	/* does what was made available since the last look oblige the driver to notify? */
 	bool (*kick_due)(const struct vdev_queue *q);
+	/* was there a wish at a place that the driver has passed before? NULL: cannot be */
+	bool (*kick_late)(const struct vdev_queue *q);
 	/* the look */
 	void (*kick_seen)(struct vdev_queue *q);
 	/* write the device's wish for notifications */
@@ -41,7 +60,16 @@ struct vdev_ring_ops {
 	void (*check)(struct vdev_queue *q, bool thorough);
 };
 
-extern const struct vdev_ring_ops vdev_ring_split;
+extern const struct vdev_ring_ops vdev_ring_split, vdev_ring_packed;
+
+/* vdev_walk.c: functions that return bool have noted a breach when it is false */
+bool vdev_bad(struct vdev_queue *q, const char *section, const char *why);
+void vdev_walk_begin(struct vdev_walk *w, struct vdev_queue *q);
+bool vdev_walk_desc(struct vdev_walk *w, uint16_t at);
+bool vdev_walk_seg(struct vdev_walk *w, uint64_t addr, uint32_t len, bool write);
+struct vdev_chain *vdev_walk_end(const struct vdev_walk *w, uint16_t id);
+/* host address of a part of the ring */
+void *vdev_part(struct vdev_queue *q, const char *part, const struct vdev_place *at);
 
 /* vdev.c */
 void vdev_violate(struct vdev *d, const char *fmt, ...) PRINTF_LIKE(2, 3);

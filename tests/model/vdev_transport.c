@@ -369,7 +369,9 @@ static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t ve
 	struct vdev_queue *q = &d->queue[vq->index];
 
 	vdev_queue_close(q);
+	q->ring = vdev_has(d, VIRTIO_F_RING_PACKED) ? &vdev_ring_packed : &vdev_ring_split;
 	q->size = vq->nentries;
+	q->batch = (struct vdev_used){.nb_bufs = 0};
 	q->vector = vector;
 	q->desc_iova = vq->desc_iova;
 	q->avail_iova = vq->avail_iova;
@@ -401,8 +403,12 @@ static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 	struct vdev_queue *q = &d->queue[vq->index];
 
 	q->kicks++;
-	if (!q->ring->kick_due(q))
-		q->kicks_unwanted++;
+	if (!q->ring->kick_due(q)) {
+		if (q->ring->kick_late && q->ring->kick_late(q))
+			q->kicks_late++;
+		else
+			q->kicks_unwanted++;
+	}
 	q->ring->kick_seen(q);
 }
 

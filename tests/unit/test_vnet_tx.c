@@ -39,11 +39,6 @@ static void tx_close(struct port *p)
 	cr_assert_eq(pool->n, POOL, "%u of %u mbufs are back", pool->n, POOL);
 }
 
-static unsigned is_hdr_alone(enum layout layout)
-{
-	return layout == NO_ANY_LAYOUT || layout == NO_ANY_LAYOUT_MRG;
-}
-
 /* Frame @seq of @len bytes in @segs segments, headroom full of old bytes. NULL: no mbufs. */
 static struct mbuf *frame_mbuf(uint64_t seq, uint32_t len, unsigned segs)
 {
@@ -163,15 +158,16 @@ static void tx_run(struct port *p, const struct tx_run *r)
 
 ParameterizedTestParameters(vnet_tx, sends_each_frame_once_in_order)
 {
-	static const uint16_t rings[] = {8, 16, 256, 1024, 32768};
-	static struct tx_case cases[LAYOUTS * ARRAY_SIZE(rings) * 2];
+	static struct tx_case cases[LAYOUTS * RING_SIZES_MAX * 4];
 	size_t n = 0;
 
 	for (unsigned l = 0; l < LAYOUTS; l++) {
-		for (size_t r = 0; r < ARRAY_SIZE(rings); r++) {
-			for (unsigned e = 0; e < 2; e++)
-				cases[n++] =
-				    (struct tx_case){(enum layout)l, rings[r], e, (l + r + e) & 1};
+		for (const uint16_t *r = layout_rings((enum layout)l); *r; r++) {
+			for (unsigned e = 0; e < 4; e++) {
+				if (*r >= 8)
+					cases[n++] =
+					    (struct tx_case){(enum layout)l, *r, e & 1, e >> 1};
+			}
 		}
 	}
 	return cr_make_param_array(struct tx_case, cases, n);
@@ -183,9 +179,10 @@ static void tx_all_bursts(const struct tx_case *c, struct tx_run *run)
 		for (unsigned order = VDEV_IN_ORDER; order <= VDEV_RANDOM; order++) {
 			cr_log_info("%s, ring %u, event_idx %d, indirect %d, burst %u, %s, "
 			            "seed %llu",
-			            layout_names[c->layout], c->ring, c->event_idx, c->indirect,
+			            layout_name(c->layout), c->ring, c->event_idx, c->indirect,
 			            bursts[b], order_names[order], (unsigned long long)run->seed);
 			port.d.order = (enum vdev_order)order;
+			port.d.batch = (enum vdev_batch)order;
 			port.d.kick = (enum vdev_kick)(run->seed % 3);
 			port.d.scribble = run->seed & 4;
 			run->burst = bursts[b];
@@ -203,7 +200,7 @@ ParameterizedTest(struct tx_case *c, vnet_tx, sends_each_frame_once_in_order)
 	                     .frames = 100,
 	                     .max = FRAME_MAX,
 	                     .ring = c->ring,
-	                     .hdr_alone = is_hdr_alone(c->layout)};
+	                     .hdr_alone = layout_hdr_alone(c->layout)};
 
 	tx_open(&port, c);
 	tx_all_bursts(c, &run);
@@ -222,7 +219,7 @@ ParameterizedTestParameters(vnet_tx, a_ring_of_four_sends_what_fits)
 
 ParameterizedTest(struct tx_case *c, vnet_tx, a_ring_of_four_sends_what_fits)
 {
-	const unsigned alone = is_hdr_alone(c->layout);
+	const unsigned alone = layout_hdr_alone(c->layout);
 	struct tx_run run = {.seed = 4, .frames = 100, .max = 1514, .ring = 4, .hdr_alone = alone};
 
 	tx_open(&port, c);
@@ -243,8 +240,17 @@ ParameterizedTest(struct tx_case *c, vnet_tx, a_ring_of_four_sends_what_fits)
 ParameterizedTestParameters(vnet_tx, index_wraps_twice)
 {
 	static struct tx_case cases[] = {
-	    {MRG, 8, true, true},     {PLAIN, 256, false, true},        {LEGACY, 256, true, false},
-	    {MRG, 32768, true, true}, {NO_ANY_LAYOUT, 64, true, false},
+	    {MRG, 8, true, true},
+	    {PLAIN, 256, false, true},
+	    {LEGACY, 256, true, false},
+	    {MRG, 32768, true, true},
+	    {NO_ANY_LAYOUT, 64, true, false},
+	    {IN_ORDER_MRG, 8, true, false},
+	    {IN_ORDER_PLAIN, 256, false, true},
+	    {PACKED_MRG, 5, false, false},
+	    {PACKED_PLAIN, 256, true, true},
+	    {PACKED_IN_ORDER_MRG, 257, true, false},
+	    {PACKED_IN_ORDER_PLAIN, 32768, true, true},
 	};
 
 	return cr_make_param_array(struct tx_case, cases, ARRAY_SIZE(cases));
@@ -257,10 +263,11 @@ ParameterizedTest(struct tx_case *c, vnet_tx, index_wraps_twice)
 	                     .max = 70,
 	                     .burst = 32,
 	                     .ring = c->ring,
-	                     .hdr_alone = is_hdr_alone(c->layout)};
+	                     .hdr_alone = layout_hdr_alone(c->layout)};
 
 	tx_open(&port, c);
 	port.d.order = VDEV_RANDOM;
+	port.d.batch = VDEV_BATCH_RANDOM;
 	port.d.kick = VDEV_KICK_RANDOM;
 	tx_run(&port, &run);
 	tx_close(&port);

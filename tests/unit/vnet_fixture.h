@@ -20,7 +20,8 @@
 #include "tests/model/vdev.h"
 #include "tests/unit/plat_test.h"
 
-/* What a device can be as far as the form of its buffers goes. */
+/* What a device can be as far as the form of its rings and buffers goes. The first of a kind of
+ * ring is the mergeable one. */
 enum layout {
 	MRG,
 	PLAIN,
@@ -28,11 +29,40 @@ enum layout {
 	LEGACY_MRG,
 	NO_ANY_LAYOUT,
 	NO_ANY_LAYOUT_MRG,
+	IN_ORDER_MRG,
+	IN_ORDER_PLAIN,
+	PACKED_MRG,
+	PACKED_PLAIN,
+	PACKED_IN_ORDER_MRG,
+	PACKED_IN_ORDER_PLAIN,
 	LAYOUTS,
 };
 
-static const char *const layout_names[LAYOUTS] = {
-    "mrg", "plain", "legacy", "legacy mrg", "no any_layout", "no any_layout mrg"};
+#define PACKED VIRTIO_F_RING_PACKED
+#define IN_ORDER VIRTIO_F_IN_ORDER
+
+static const struct layout_form {
+	const char *name;
+	bool legacy, mrg, any_layout;
+	uint64_t rings;
+	const char *path;
+} layout_forms[LAYOUTS] = {
+    [MRG] = {"mrg", 0, 1, 1, 0, "Split virtqueue mergeable path"},
+    [PLAIN] = {"plain", 0, 0, 1, 0, "Split virtqueue non-mergeable path"},
+    [LEGACY] = {"legacy", 1, 0, 1, 0, "Split virtqueue non-mergeable path"},
+    [LEGACY_MRG] = {"legacy mrg", 1, 1, 1, 0, "Split virtqueue mergeable path"},
+    [NO_ANY_LAYOUT] = {"no any_layout", 1, 0, 0, 0, "Split virtqueue non-mergeable path"},
+    [NO_ANY_LAYOUT_MRG] = {"no any_layout mrg", 1, 1, 0, 0, "Split virtqueue mergeable path"},
+    [IN_ORDER_MRG] = {"in-order mrg", 0, 1, 1, IN_ORDER, "Split virtqueue in-order mergeable path"},
+    [IN_ORDER_PLAIN] = {"in-order plain", 0, 0, 1, IN_ORDER,
+                        "Split virtqueue in-order non-mergeable path"},
+    [PACKED_MRG] = {"packed mrg", 0, 1, 1, PACKED, "Packed virtqueue mergeable path"},
+    [PACKED_PLAIN] = {"packed plain", 0, 0, 1, PACKED, "Packed virtqueue non-mergeable path"},
+    [PACKED_IN_ORDER_MRG] = {"packed in-order mrg", 0, 1, 1, PACKED | IN_ORDER,
+                             "Packed virtqueue in-order mergeable path"},
+    [PACKED_IN_ORDER_PLAIN] = {"packed in-order plain", 0, 0, 1, PACKED | IN_ORDER,
+                               "Packed virtqueue in-order non-mergeable path"},
+};
 static const char *const order_names[] = {"in order", "reversed", "random"};
 
 struct port {
@@ -45,16 +75,51 @@ struct port {
 
 static inline bool layout_is_mrg(enum layout layout)
 {
-	return layout == MRG || layout == LEGACY_MRG || layout == NO_ANY_LAYOUT_MRG;
+	return layout_forms[layout].mrg;
+}
+
+static inline bool layout_is_packed(enum layout layout)
+{
+	return layout_forms[layout].rings & PACKED;
+}
+
+static inline bool layout_is_in_order(enum layout layout)
+{
+	return layout_forms[layout].rings & IN_ORDER;
+}
+
+/* Legacy framing: the header has a descriptor to itself. */
+static inline bool layout_hdr_alone(enum layout layout)
+{
+	return !layout_forms[layout].any_layout;
+}
+
+/* Ring sizes that this layout can have, 0 behind the last. */
+static inline const uint16_t *layout_rings(enum layout layout)
+{
+	static const uint16_t split[] = {4, 8, 256, 1024, 32768, 0};
+	static const uint16_t packed[] = {4, 5, 8, 256, 257, 1024, 32768, 0};
+
+	return layout_is_packed(layout) ? packed : split;
+}
+
+#define RING_SIZES_MAX 7
+
+static inline const char *layout_name(enum layout layout)
+{
+	return layout_forms[layout].name;
 }
 
 /* A device of this layout, not yet probed; tests change it before port_probe(). */
 static inline void port_open(struct port *p, enum layout layout)
 {
-	vdev_open(&p->d, layout == MRG || layout == PLAIN ? VDEV_MODERN : VDEV_LEGACY);
-	if (!layout_is_mrg(layout))
+	const struct layout_form *form = &layout_forms[layout];
+
+	vdev_open(&p->d, form->legacy ? VDEV_LEGACY : VDEV_MODERN);
+	p->d.offered |= form->rings;
+	if (!form->mrg)
 		p->d.offered &= ~VIRTIO_NET_F_MRG_RXBUF;
-	if (layout == NO_ANY_LAYOUT || layout == NO_ANY_LAYOUT_MRG)
+	if (!form->any_layout)
 		p->d.offered &= ~VIRTIO_F_ANY_LAYOUT;
 	p->dev = NULL;
 	/* a former port's pool was looked at until now */
@@ -159,12 +224,13 @@ static inline uint32_t mix(uint64_t seed, uint64_t n)
 	return (uint32_t)(z >> 32);
 }
 
-/* Length of frame @seq, between FRAME_MIN and @max, short ones and the extremes often. */
+/* Length of frame @seq, between FRAME_MIN and @max. The longest is common, and with some seeds
+ * nearly all are: then buffers are filled completely one behind the other. */
 static inline uint32_t frame_len(uint64_t seed, uint64_t seq, uint32_t max)
 {
 	const uint32_t dice = mix(seed, seq);
 
-	if (dice % 8 == 0)
+	if (dice % 8 <= (seed % 3 ? 0 : 6))
 		return max;
 	if (dice % 2)
 		return FRAME_MIN + (dice >> 8) % 64;

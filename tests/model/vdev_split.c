@@ -12,31 +12,7 @@
 
 #define FLAGS_KNOWN (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT)
 
-/* The walk over the descriptors of one buffer. */
-struct walk {
-	struct vdev_queue *q;
-	unsigned nb_segs, nb_descs;
-	bool indirect;
-	uint64_t bytes;
-	struct vdev_seg seg[VDEV_SEGS_MAX];
-	uint16_t desc[VDEV_SEGS_MAX];
-};
-
 /* ---- set-up ------------------------------------------------------------------------------- */
-
-static void *part_at(struct vdev_queue *q, const char *part, uint64_t iova, uint64_t bytes,
-                     uint64_t align)
-{
-	void *va = vdev_memory_at(&q->d->memory, iova, bytes);
-
-	if (iova % align)
-		vdev_violate(q->d, "2.7.1: queue %u: %s not aligned to %u bytes", q->index, part,
-		             (unsigned)align);
-	if (!va)
-		vdev_violate(q->d, "2.7: queue %u: %s outside the memory the device can reach",
-		             q->index, part);
-	return va;
-}
 
 static void check_legacy_layout(struct vdev_queue *q)
 {
@@ -60,9 +36,11 @@ static bool split_open(struct vdev_queue *q)
 	}
 	if (q->d->kind == VDEV_LEGACY)
 		check_legacy_layout(q);
-	q->desc = part_at(q, "descriptor table", q->desc_iova, 16 * n, 16);
-	q->avail = part_at(q, "available ring", q->avail_iova, 4 + 2 * n + event, 2);
-	q->used = part_at(q, "used ring", q->used_iova, 4 + 8 * n + event, 4);
+	q->desc = vdev_part(q, "descriptor table", &(struct vdev_place){q->desc_iova, 16 * n, 16});
+	q->avail = vdev_part(q, "available ring",
+	                     &(struct vdev_place){q->avail_iova, 4 + 2 * n + event, 2});
+	q->used =
+	    vdev_part(q, "used ring", &(struct vdev_place){q->used_iova, 4 + 8 * n + event, 4});
 	if (!q->desc || !q->avail || !q->used)
 		return false;
 
@@ -80,6 +58,7 @@ static bool split_open(struct vdev_queue *q)
 		memcpy(&q->avail_event, &q->used->ring[n], sizeof(q->avail_event));
 	q->used_flags = 0;
 	q->avail_idx = q->used_idx = q->used_idx_public = q->seen_idx = 0;
+	q->order_next = 0;
 	return true;
 }
 
@@ -103,39 +82,7 @@ static uint16_t *avail_event(const struct vdev_queue *q)
 
 /* ---- fetching ----------------------------------------------------------------------------- */
 
-static bool bad(struct vdev_queue *q, const char *why)
-{
-	vdev_violate(q->d, "%s (queue %u)", why, q->index);
-	return false;
-}
-
-static bool walk_seg(struct walk *w, const struct vring_desc *d)
-{
-	struct vdev_queue *q = w->q;
-	const bool write = d->flags & VRING_DESC_F_WRITE;
-
-	if (w->nb_segs >= q->size || w->nb_segs == VDEV_SEGS_MAX)
-		return bad(q, "2.7.5.3.1: chain longer than the queue size, or a loop");
-	if (!d->len)
-		return bad(q, "2.7.5: descriptor of 0 bytes, which devices refuse");
-	if (!write && w->nb_segs && w->seg[w->nb_segs - 1].write)
-		return bad(q, "2.7.4.2: device-readable element behind a device-writable one");
-	w->bytes += d->len;
-	if (w->bytes > UINT32_MAX)
-		return bad(q, "2.7.5.2: chain longer than 2^32 bytes");
-
-	struct vdev_seg *s = &w->seg[w->nb_segs++];
-
-	s->iova = d->addr;
-	s->len = d->len;
-	s->write = write;
-	s->va = vdev_memory_at(&q->d->memory, d->addr, d->len);
-	if (!s->va)
-		return bad(q, "2.7.5: buffer outside the memory the device can reach");
-	return true;
-}
-
-static bool walk_indirect(struct walk *w, const struct vring_desc *at)
+static bool walk_indirect(struct vdev_walk *w, const struct vring_desc *at)
 {
 	struct vdev_queue *q = w->q;
 	const struct vring_desc *table = vdev_memory_at(&q->d->memory, at->addr, at->len);
@@ -144,82 +91,69 @@ static bool walk_indirect(struct walk *w, const struct vring_desc *at)
 
 	w->indirect = true;
 	if (!vdev_has(q->d, VIRTIO_F_INDIRECT_DESC))
-		return bad(q, "2.7.5.3.1: INDIRECT without VIRTIO_F_INDIRECT_DESC");
+		return vdev_bad(q, "2.7.5.3.1", "INDIRECT without VIRTIO_F_INDIRECT_DESC");
 	if (at->flags & VRING_DESC_F_NEXT)
-		return bad(q, "2.7.5.3.1: INDIRECT and NEXT in one descriptor");
+		return vdev_bad(q, "2.7.5.3.1", "INDIRECT and NEXT in one descriptor");
 	if (!n || at->len % 16)
-		return bad(q, "2.7.5.3: length of an indirect table not a multiple of 16");
+		return vdev_bad(q, "2.7.5.3", "length of an indirect table not a multiple of 16");
 	if (!table)
-		return bad(q, "2.7.5.3: indirect table outside the memory the device can reach");
+		return vdev_bad(q, "2.7.5.3",
+		                "indirect table outside the memory the device can reach");
 
 	for (;;) {
 		const struct vring_desc d = table[pos];
 
 		if (d.flags & VRING_DESC_F_INDIRECT)
-			return bad(q, "2.7.5.3.1: INDIRECT inside an indirect table");
+			return vdev_bad(q, "2.7.5.3.1", "INDIRECT inside an indirect table");
 		if (d.flags & ~FLAGS_KNOWN)
-			return bad(q, "2.7.5: unknown descriptor flags");
-		if (!walk_seg(w, &d))
+			return vdev_bad(q, "2.7.5", "unknown descriptor flags");
+		if (!vdev_walk_seg(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
 			return false;
 		if (!(d.flags & VRING_DESC_F_NEXT))
 			return true;
 		if (d.next >= n)
-			return bad(q, "2.7.5.3: next outside the indirect table");
+			return vdev_bad(q, "2.7.5.3", "next outside the indirect table");
+		pos++;
+		if (vdev_has(q->d, VIRTIO_F_IN_ORDER) && d.next != pos)
+			return vdev_bad(q, "2.7.5.3.1",
+			                "indirect table not in order, with IN_ORDER");
 		pos = d.next;
 	}
 }
 
-static bool walk_chain(struct walk *w, uint16_t head)
+static bool walk_chain(struct vdev_walk *w, uint16_t head)
 {
 	struct vdev_queue *q = w->q;
+	const bool in_order = vdev_has(q->d, VIRTIO_F_IN_ORDER);
 	uint16_t id = head;
 
 	for (;;) {
 		const struct vring_desc d = q->desc[id];
 
-		if (w->nb_descs == q->size || w->nb_descs == VDEV_SEGS_MAX)
-			return bad(q, "2.7.5.3.1: chain longer than the queue size, or a loop");
 		if (q->busy[id])
-			return bad(q,
-			           "3.3.1: descriptor used again while with the device, or a loop");
+			return vdev_bad(q, "3.3.1",
+			                "descriptor used again while with the device, or a loop");
+		if (!vdev_walk_desc(w, id))
+			return false;
 		q->busy[id] = true;
-		w->desc[w->nb_descs++] = id;
+		if (in_order && id != q->order_next)
+			return vdev_bad(q, "2.7.5", "descriptors not in ring order, with IN_ORDER");
+		q->order_next = (uint16_t)((id + 1u) % q->size);
 		if (d.flags & ~FLAGS_KNOWN)
-			return bad(q, "2.7.5: unknown descriptor flags");
+			return vdev_bad(q, "2.7.5", "unknown descriptor flags");
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(w, &d);
-		if (!walk_seg(w, &d))
+		if (!vdev_walk_seg(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
 			return false;
 		if (!(d.flags & VRING_DESC_F_NEXT))
 			return true;
 		if (d.next >= q->size)
-			return bad(q, "2.7.5: next outside the descriptor table");
+			return vdev_bad(q, "2.7.5", "next outside the descriptor table");
+		if (in_order && d.next != q->order_next)
+			return vdev_bad(q, "2.7.5.2",
+			                "next is not the following one, with IN_ORDER");
 		id = d.next;
 	}
-}
-
-static struct vdev_chain *chain_from(const struct walk *w, uint16_t head)
-{
-	const size_t segs = w->nb_segs * sizeof(w->seg[0]);
-	const size_t descs = w->nb_descs * sizeof(w->desc[0]);
-	struct vdev_chain *c = calloc(1, sizeof(*c) + segs + descs);
-
-	if (!c)
-		abort();
-	c->id = head;
-	c->indirect = w->indirect;
-	c->nb_segs = w->nb_segs;
-	c->nb_descs = (uint16_t)w->nb_descs;
-	memcpy(c->seg, w->seg, segs);
-	c->desc = (void *)&c->seg[c->nb_segs];
-	memcpy(c->desc, w->desc, descs);
-	for (unsigned i = 0; i < c->nb_segs; i++) {
-		if (c->seg[i].write)
-			c->writable += c->seg[i].len;
-		else
-			c->readable += c->seg[i].len;
-	}
-	return c;
 }
 
 static uint64_t split_sum(struct vdev_queue *q, const struct vdev_chain *c)
@@ -246,7 +180,7 @@ static struct vdev_chain *split_fetch(struct vdev_queue *q)
 	/* acquire: the driver's index before its descriptors (pair A) */
 	const uint16_t idx = ring_load_acquire(&q->avail->idx);
 	const uint16_t n = (uint16_t)(idx - q->avail_idx);
-	static struct walk walk;
+	static _Thread_local struct vdev_walk walk;
 
 	if (!n || q->dead)
 		return NULL;
@@ -261,12 +195,9 @@ static struct vdev_chain *split_fetch(struct vdev_queue *q)
 
 	const uint16_t head = q->avail->ring[q->avail_idx % q->size];
 
-	walk.q = q;
-	walk.nb_segs = walk.nb_descs = 0;
-	walk.bytes = 0;
-	walk.indirect = false;
+	vdev_walk_begin(&walk, q);
 	if (head >= q->size) {
-		bad(q, "2.7.6: available entry names no descriptor");
+		vdev_bad(q, "2.7.6", "available entry names no descriptor");
 		q->dead = true;
 		return NULL;
 	}
@@ -275,7 +206,7 @@ static struct vdev_chain *split_fetch(struct vdev_queue *q)
 		return NULL;
 	}
 	q->avail_idx++;
-	return chain_from(&walk, head);
+	return vdev_walk_end(&walk, head);
 }
 
 static void split_release(struct vdev_queue *q, const struct vdev_chain *c)
@@ -311,13 +242,14 @@ static uint32_t split_idle_id(const struct vdev_queue *q, uint16_t id)
 
 /* ---- using -------------------------------------------------------------------------------- */
 
-static void split_used(struct vdev_queue *q, uint32_t id, uint32_t len)
+/* A batch has one entry, at the place of its first buffer (2.7.9). */
+static void split_used(struct vdev_queue *q, const struct vdev_used *u)
 {
 	const unsigned pos = q->used_idx % q->size;
 
-	q->used_copy[pos] = (struct vring_used_elem){.id = id, .len = len};
+	q->used_copy[pos] = (struct vring_used_elem){.id = u->id, .len = u->len};
 	q->used->ring[pos] = q->used_copy[pos];
-	q->used_idx++;
+	q->used_idx = (uint16_t)(q->used_idx + u->nb_bufs);
 }
 
 static bool split_publish(struct vdev_queue *q, int lie)
@@ -395,6 +327,7 @@ static void split_check(struct vdev_queue *q, bool thorough)
 }
 
 const struct vdev_ring_ops vdev_ring_split = {
+    .kick_rule = "2.7.10.1",
     .open = split_open,
     .close = split_close,
     .fetch = split_fetch,
