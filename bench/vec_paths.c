@@ -10,6 +10,7 @@
 #include "drivers/virtio/vnet_paths.h"
 #include "kernel/memory.h"
 #include "kernel/plat.h"
+#include "tests/vec/host_isa.h"
 #include "tests/vec/ring_dev.h"
 #include <arch/cpu.h>
 
@@ -180,9 +181,7 @@ int main(int argc, char **argv)
 {
 	static const uint64_t rings[] = {0, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER};
 	const bool count_them = argc > 1 && !strcmp(argv[1], "instructions");
-	const unsigned isa = (__builtin_cpu_supports("sse4.2") ? ISA_SSE : 0) |
-	                     (__builtin_cpu_supports("avx2") ? ISA_AVX2 : 0) |
-	                     (__builtin_cpu_supports("avx512vl") ? ISA_AVX512 : 0);
+	const unsigned isa = vec_host_isa();
 
 	if (argc > 2)
 		burst = (unsigned)atoi(argv[2]);

@@ -3,6 +3,7 @@
  * reference, and the bodies made with them against a small device.
  */
 #include "kernel/plat.h"
+#include "tests/vec/host_isa.h"
 #include "tests/vec/ring_dev.h"
 #include "tests/vec/vec_set.h"
 
@@ -11,18 +12,9 @@
 static const struct vec_set *const sets[] = {&vec_set_scalar, &vec_set_sse, &vec_set_avx2,
                                              &vec_set_avx512};
 
-static unsigned host_isa(void)
-{
-	return (__builtin_cpu_supports("sse4.2") ? ISA_SSE : 0) |
-	       (__builtin_cpu_supports("avx2") ? ISA_AVX2 : 0) |
-	       (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-	            ? ISA_AVX512
-	            : 0);
-}
-
 static void compare(const struct vec_set *set)
 {
-	if (set->isa & ~host_isa())
+	if (set->isa & ~vec_host_isa())
 		cr_skip_test("this processor has no %s", set->name);
 	for (uint64_t seed = 0; seed < 20000; seed++) {
 		const char *bad = vec_compare(set, seed);
@@ -56,7 +48,7 @@ typedef const char *(*run_fn)(const struct vec_set *set, const struct vec_run *r
 static void run_sets(run_fn run, const struct vec_run *r)
 {
 	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
-		if ((sets[s]->isa & ~host_isa()) ||
+		if ((sets[s]->isa & ~vec_host_isa()) ||
 		    !(r->packed ? sets[s]->rx_packed : sets[s]->rx_split))
 			continue;
 
