@@ -123,6 +123,7 @@ static const char *refusal(const struct vnet_path *p, const struct vnet_wish *w)
 	    {PACKED, "ring_packed not negotiated", "ring_packed negotiated"},
 	    {MRG, "mrg_rxbuf not negotiated", "mrg_rxbuf negotiated"},
 	    {IN_ORDER, "in_order not negotiated", "in_order negotiated"},
+	    {VIRTIO_F_INDIRECT_DESC, "indirect_desc not negotiated", "indirect_desc negotiated"},
 	};
 	static const struct {
 		unsigned wish;

@@ -1,5 +1,6 @@
 /*
- * The four kinds of vector rows, to be made for each ISA.
+ * The four kinds of vector rows, to be made for each ISA. DPDK's simple Tx has the promise that all
+ * packets are of one segment; here it is the indirect descriptor that makes one of every packet.
  */
 #ifndef DRIVERS_VIRTIO_VEC_VNET_VEC_ROWS_H
 #define DRIVERS_VIRTIO_VEC_VNET_VEC_ROWS_H
@@ -19,7 +20,7 @@
 
 #define VNET_SPLIT_SIMPLE_TX(suffix, isa_bit)                                                      \
 	{                                                                                          \
-		.name = "Split virtqueue simple Tx path",                                          \
+		.name = "Split virtqueue simple Tx path", .need = VIRTIO_F_INDIRECT_DESC,          \
 		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
 		.forbid_wish = VNET_WISH_TX_OFFLOADS | VNET_WISH_HDR_ALONE, .isa = (isa_bit),      \
