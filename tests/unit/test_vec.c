@@ -133,3 +133,37 @@ Test(vec, packed_sends_every_packet_once_however_the_device_completes_them)
 		}
 	}
 }
+
+/* ---- hostile devices ---------------------------------------------------------------------- */
+
+Test(vec, a_lie_in_the_middle_of_a_batch_is_found)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned lie = 0; lie < VEC_LIES * 2 * 32; lie++) {
+			const bool packed = lie & 1;
+			const unsigned what = lie / 2 % VEC_LIES, at = lie / 2 / VEC_LIES;
+			const char *bad;
+
+			if ((sets[s]->isa & ~vec_host_isa()) ||
+			    !(packed ? sets[s]->rx_packed : sets[s]->rx_split))
+				continue;
+			bad = vec_run_lie(sets[s], packed, (enum vec_lie)what, at);
+			cr_assert_null(bad, "%s, %s: %s (lie %u at %u)", sets[s]->name,
+			               packed ? "packed" : "split", bad, what, at);
+		}
+	}
+}
+
+Test(vec, a_device_cannot_use_what_it_was_not_given)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned tx = 0; tx < 2; tx++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_too_many(sets[s], tx);
+
+			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
+		}
+	}
+}

@@ -60,6 +60,25 @@ static const char *runs(const char *(*run)(const struct vec_set *, const struct 
 	return NULL;
 }
 
+static const char *lies(void)
+{
+	for (unsigned i = 0; i < VEC_LIES * 2 * 32; i++) {
+		const char *bad = vec_run_lie(&vec_set_neon, i & 1,
+		                              (enum vec_lie)(i / 2 % VEC_LIES), i / 2 / VEC_LIES);
+
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+static const char *too_many(void)
+{
+	const char *bad = vec_run_too_many(&vec_set_neon, false);
+
+	return bad ? bad : vec_run_too_many(&vec_set_neon, true);
+}
+
 static const char *checksums(void)
 {
 	static uint8_t block[520];
@@ -82,12 +101,14 @@ int main(int argc, char **argv)
 {
 	report = argc > 1 ? fopen(argv[1], "w") : NULL;
 	if (report)
-		fprintf(report, "<testsuites><testsuite name=\"vec_neon\" tests=\"6\">\n");
+		fprintf(report, "<testsuites><testsuite name=\"vec_neon\" tests=\"8\">\n");
 	result("neon_does_what_the_reference_does", primitives());
 	result("split_receives_every_packet_once", runs(vec_run_rx, false, false));
 	result("split_sends_every_packet_once", runs(vec_run_tx, false, true));
 	result("packed_receives_every_packet_once", runs(vec_run_rx, true, false));
 	result("packed_sends_every_packet_once", runs(vec_run_tx, true, true));
+	result("a_lie_in_the_middle_of_a_batch_is_found", lies());
+	result("a_device_cannot_use_what_it_was_not_given", too_many());
 	result("checksums_are_those_of_plain_c", checksums());
 	if (report) {
 		fprintf(report, "</testsuite></testsuites>\n");

@@ -140,7 +140,7 @@ static struct mbuf *make_packet(struct mempool *pool, const struct vec_run *r, u
 	struct mbuf *m = mbuf_alloc(pool), *tail = m;
 
 	memset(mbuf_data(m) - NETDEV_HEADROOM, 0xa5, NETDEV_HEADROOM);
-	m->data_off = (uint16_t)(32 + mix(seq) % 90);
+	m->data_off = (uint16_t)(32 + mix(seq) % 45 * 2);
 	m->data_len = (uint16_t)(segs == 1 ? len_of(seq) : SEG_BYTES);
 	m->pkt_len = m->data_len;
 	memcpy(mbuf_data(m), &seq, sizeof(seq));

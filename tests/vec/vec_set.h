@@ -67,4 +67,22 @@ struct vec_run {
 const char *vec_run_rx(const struct vec_set *set, const struct vec_run *r);
 const char *vec_run_tx(const struct vec_set *set, const struct vec_run *r);
 
+/* What a device says wrongly of one buffer in the middle of many. */
+enum vec_lie {
+	VEC_LIE_ID_RANGE,
+	VEC_LIE_ID_REPEATED,
+	VEC_LIE_ID_IDLE, /* packed: another's, out of turn */
+	VEC_LIE_LEN_LONG,
+	VEC_LIE_LEN_SHORT,
+	VEC_LIES,
+};
+
+/** vec_run_lie() - receive 32 buffers of which the one at @at is lied about. Everything before it
+ * comes, nothing is lost. Return: NULL, or what is wrong */
+const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at);
+
+/** vec_run_too_many() - a packed ring in which the device marks more descriptors used than it was
+ * given. Return: NULL, or what is wrong */
+const char *vec_run_too_many(const struct vec_set *set, bool tx);
+
 #endif
