@@ -22,11 +22,12 @@ include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include tests/build.mk
+include tests/fuzz/build.mk
 include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready iso run test check unit asan neon guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso run test check unit asan neon guest lint fmt clean
 
 all: iso ## build every image
 
@@ -42,10 +43,10 @@ test: ready ## every test; the last line is the total
 check unit asan neon guest: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
-lint: ready ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
+lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh
 
-fmt: ## format every C file
+fmt: ready-lint ## format every C file
 	@tools/lint.sh --sources | xargs clang-format -i
 
 deps: ## install what building and testing needs (Debian, Ubuntu)
@@ -53,6 +54,9 @@ deps: ## install what building and testing needs (Debian, Ubuntu)
 
 ready:
 	@tools/deps.sh --check 2>/dev/null || tools/deps.sh
+
+ready-lint:
+	@tools/deps.sh --check lint 2>/dev/null || tools/deps.sh lint
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

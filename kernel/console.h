@@ -13,7 +13,8 @@
 
 /** console_write() - queue text. At first it waits until all is out, between console_hold() and
  * console_live() for room only; afterwards text that does not fit is dropped whole and counted,
- * and the count is printed as soon as there is room */
+ * and the count is printed as soon as there is room. Commands wait for room also then, until the
+ * transmitter took nothing for a second: nothing else is done meanwhile */
 void console_write(const char *text, size_t len);
 
 /** console_printf() - formatted console_write(), at most 1023 bytes a call */
@@ -26,7 +27,7 @@ void console_hold(void);
  * the console is live */
 void console_urgent(void);
 
-/** console_live() - from now on nobody waits for the console */
+/** console_live() - from now on nobody but commands waits for the console */
 void console_live(void);
 
 /** console_flush() - wait until all queued output is out; bounded by one second without progress */

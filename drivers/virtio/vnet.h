@@ -45,6 +45,7 @@ struct vnet_txq {
 	struct virtqueue vq;
 	struct vnet_queue_stats stats;
 	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
+	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
 	bool hdr_alone, in_order;
 };
@@ -53,8 +54,9 @@ struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
 	struct vnet_choice choice;
-	uint64_t features;    /* that rings, buffers and path were made for */
-	struct vnet_rxq *rxq; /* nb_queues of each */
+	uint64_t features;     /* that rings, buffers and path were made for */
+	uint32_t tx_frame_max; /* by the MTU of the device; UINT32_MAX when it has none */
+	struct vnet_rxq *rxq;  /* nb_queues of each */
 	struct vnet_txq *txq;
 	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */
 	uint16_t rxd, txd;

@@ -10,11 +10,12 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 
-#define POOL_MIN 16                    /* fewer buffers do not make a port */
-#define POOL_EXTRA (4u * NETDEV_BURST) /* in the hands of the stack */
-#define ETHERNET_OVERHEAD (14u + 4u)   /* header and one VLAN tag */
-#define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.9.3.1: what a device may always send */
-#define DATA_ROOM_MAX 32768u           /* an mbuf's lengths have 16 bits */
+#define POOL_MIN 16                                 /* fewer buffers do not make a port */
+#define POOL_EXTRA (4u * NETDEV_BURST)              /* in the hands of the stack */
+#define ETHERNET_OVERHEAD (14u + 4u)                /* header and one VLAN tag */
+#define FRAME_ANY_MAX (65535u + VIRTIO_NET_HDR_LEN) /* what another port may throw at us */
+#define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
+#define DATA_ROOM_MAX 32768u          /* an mbuf's lengths have 16 bits */
 
 static size_t ring_align(const struct vnet *vn)
 {
@@ -62,11 +63,15 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
  * ring has (virtio 5.1.4.2). */
 static uint16_t data_room(const struct vnet *vn)
 {
-	const uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
-	const unsigned bufs = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF) && vn->rxd >= per_buf
-	                          ? vn->rxd / per_buf
-	                          : 1;
+	const unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
+	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+
+	/* a device may wait for ever for room for a frame that does not fit into the whole ring */
+	if (mrg)
+		frame = max_u64(frame, FRAME_ANY_MAX);
+
 	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
 
 	return (uint16_t)min_u64(max_u64(MEMPOOL_DATA_ROOM, share), DATA_ROOM_MAX);
@@ -109,11 +114,11 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 		        vn->vd->name, vn->rxd, per_buf);
 		return -EINVAL;
 	}
-	if (fill * vn->dev.pool->data_room < vn->dev.mtu + ETHERNET_OVERHEAD)
+	if (fill * vn->dev.pool->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
 		log_warn("virtio_net",
 		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
 		         "5.1.4.2); raise net.rxd",
-		         vn->vd->name, fill, vn->dev.pool->data_room, vn->dev.mtu);
+		         vn->vd->name, fill, vn->dev.pool->data_room, vn->mtu_max);
 	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
 	if (!batch)
 		batch = 1;
@@ -156,6 +161,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		}
 		indirect_alloc(vn, &tx->vq);
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		tx->frame_max = vn->tx_frame_max;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
 		rx->hdr_alone = tx->hdr_alone = alone;

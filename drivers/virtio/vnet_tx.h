@@ -82,6 +82,11 @@ ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct 
 {
 	const uint32_t len = m->pkt_len;
 
+	if (unlikely(len > q->frame_max)) {
+		q->stats.errors++;
+		mbuf_free(m);
+		return true;
+	}
 	if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
 		const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
 

@@ -10,11 +10,6 @@
 
 static struct port port;
 
-static void options(const char *line)
-{
-	cr_assert_eq(options_parse(line, "test"), 0);
-}
-
 /* ---- initialization (2.1.1, 3.1.1, 3.1.2) ------------------------------------------------- */
 
 static const struct virtio_transport_ops *real;
@@ -145,27 +140,42 @@ static void largest_frame_arrives(enum layout layout, uint16_t mtu, uint16_t rin
 	cr_assert_eq(port.dev->mtu, 1400);
 	frame_push(&port, 1, len);
 	vdev_step(&port.d, 1);
-	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 1, "%s, ring of %u", layout_names[layout],
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 1, "%s, ring of %u", layout_name(layout),
 	             ring);
 	frame_check(m, 1, len);
 	mbuf_free(m);
 	port_close(&port);
 }
 
-Test(spec, buffers_hold_the_devices_mtu_whatever_the_option_says)
+static struct criterion_test_params every_layout(void)
 {
-	for (unsigned l = 0; l < LAYOUTS; l++) {
-		largest_frame_arrives((enum layout)l, 2500, 256);
-		largest_frame_arrives((enum layout)l, 9000, 256);
-	}
+	static enum layout layouts[LAYOUTS];
+
+	for (unsigned l = 0; l < LAYOUTS; l++)
+		layouts[l] = (enum layout)l;
+	return cr_make_param_array(enum layout, layouts, LAYOUTS);
 }
 
-Test(spec, small_rings_hold_the_devices_mtu)
+ParameterizedTestParameters(spec, buffers_hold_the_devices_mtu_whatever_the_option_says)
 {
-	for (unsigned l = 0; l < LAYOUTS; l++) {
-		for (uint16_t ring = 2; ring <= 4; ring *= 2)
-			largest_frame_arrives((enum layout)l, 9000, ring);
-	}
+	return every_layout();
+}
+
+ParameterizedTest(enum layout *l, spec, buffers_hold_the_devices_mtu_whatever_the_option_says)
+{
+	largest_frame_arrives(*l, 2500, 256);
+	largest_frame_arrives(*l, 9000, 256);
+}
+
+ParameterizedTestParameters(spec, small_rings_hold_the_devices_mtu)
+{
+	return every_layout();
+}
+
+ParameterizedTest(enum layout *l, spec, small_rings_hold_the_devices_mtu)
+{
+	for (uint16_t ring = 2; ring <= 4; ring *= 2)
+		largest_frame_arrives(*l, 9000, ring);
 }
 
 Test(spec, speed_is_read_again_when_the_configuration_changes)

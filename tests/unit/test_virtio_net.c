@@ -11,38 +11,6 @@
 
 static struct port port;
 
-static void options(const char *line)
-{
-	cr_assert_eq(options_parse(line, "test"), 0);
-}
-
-static void exchange_frames(struct port *p, unsigned n)
-{
-	struct mbuf *pkts[32];
-	unsigned got = 0;
-
-	for (unsigned i = 0; i < 4 * n && got < n; i++) {
-		if (i < n)
-			frame_push(p, i, 64 + i);
-		vdev_step(&p->d, 8);
-
-		const uint16_t rx = netdev_rx_burst(p->dev, 0, pkts, 32);
-
-		for (uint16_t k = 0; k < rx; k++)
-			frame_check(pkts[k], got + k, 64 + got + k);
-		got += rx;
-		cr_assert_eq(netdev_tx_burst(p->dev, 0, pkts, rx), rx);
-	}
-	vdev_drain(&p->d);
-	cr_assert_eq(got, n, "%u of %u frames came", got, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct vdev_frame *f = vdev_net_tx_pop(&p->d, 0);
-
-		cr_assert(f && f->len == 64 + i);
-		free(f);
-	}
-}
-
 /* ---- negotiation -------------------------------------------------------------------------- */
 
 Test(virtio_net, accepts_nothing_that_is_not_implemented)
@@ -82,22 +50,44 @@ Test(virtio_net, needs_hardly_any_feature)
 	port_close(&port);
 }
 
-Test(virtio_net, chooses_the_path_by_features_and_options)
+static const char *path_of(struct port *p)
 {
-	port_open(&port, MRG);
-	port_start(&port);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->choice.rx->name,
-	                 "Split virtqueue mergeable path");
-	port_close(&port);
+	return ((struct vnet *)p->vd.driver)->choice.rx->name;
+}
 
-	port_open(&port, MRG);
-	options("net.mrg_rxbuf=0");
-	port_start(&port);
-	cr_assert_not(port.vd.features & VIRTIO_NET_F_MRG_RXBUF);
-	cr_assert_str_eq(((struct vnet *)port.vd.driver)->choice.rx->name,
-	                 "Split virtqueue non-mergeable path");
-	exchange_frames(&port, 20);
-	port_close(&port);
+Test(virtio_net, chooses_the_path_by_features)
+{
+	for (unsigned l = 0; l < LAYOUTS; l++) {
+		port_open(&port, (enum layout)l);
+		port_start(&port);
+		cr_assert_str_eq(path_of(&port), layout_forms[l].path);
+		exchange_frames(&port, 20);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, options_refuse_features)
+{
+	static const struct {
+		const char *option;
+		uint64_t refused;
+		const char *path;
+	} cases[] = {
+	    {"net.mrg_rxbuf=0", VIRTIO_NET_F_MRG_RXBUF,
+	     "Packed virtqueue in-order non-mergeable path"},
+	    {"net.in_order=0", VIRTIO_F_IN_ORDER, "Packed virtqueue mergeable path"},
+	    {"net.packed_vq=0", VIRTIO_F_RING_PACKED, "Split virtqueue in-order mergeable path"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		port_open(&port, PACKED_IN_ORDER_MRG);
+		options(cases[i].option);
+		port_start(&port);
+		cr_assert_not(port.vd.features & cases[i].refused);
+		cr_assert_str_eq(path_of(&port), cases[i].path);
+		exchange_frames(&port, 20);
+		port_close(&port);
+	}
 }
 
 Test(virtio_net, header_length_follows_the_specification)
@@ -106,17 +96,6 @@ Test(virtio_net, header_length_follows_the_specification)
 	cr_assert_eq(vnet_hdr_len(true, true), 12);
 	cr_assert_eq(vnet_hdr_len(false, false), 12);
 	cr_assert_eq(vnet_hdr_len(false, true), 12);
-}
-
-static void refused(struct port *p, const char *why)
-{
-	port_probe(p);
-	cr_assert_null(p->dev);
-	cr_assert_not_null(strstr(plat_test_output(), why), "no \"%s\" in: %s", why,
-	                   plat_test_output());
-	cr_assert_not(p->d.status & VIRTIO_STATUS_DRIVER_OK);
-	port_close(p);
-	plat_test_clear();
 }
 
 Test(virtio_net, refuses_a_modern_device_without_version_1)
@@ -130,7 +109,7 @@ Test(virtio_net, refuses_a_modern_device_without_version_1)
 Test(virtio_net, gives_up_when_the_device_refuses_the_features)
 {
 	port_open(&port, MRG);
-	port.d.features_needed = VIRTIO_F_RING_PACKED;
+	port.d.features_needed = VIRTIO_F_RING_RESET;
 	refused(&port, "features");
 	cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
 }
@@ -185,6 +164,32 @@ Test(virtio_net, starts_and_stops_as_often_as_asked)
 		cr_assert_eq(port_stats(&port).rx_packets, 20 * 10 + 190);
 		port_stop(&port);
 		port.dev->ops->stop(port.dev);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, is_not_started_again_when_the_device_offers_other_features)
+{
+	static const uint64_t changes[] = {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_F_RING_PACKED,
+	                                   VIRTIO_F_IN_ORDER, VIRTIO_F_EVENT_IDX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		port_open(&port, i % 2 ? MRG : PACKED_IN_ORDER_MRG);
+		port_start(&port);
+		exchange_frames(&port, 10);
+		port_stop(&port);
+		port.d.offered ^= changes[i];
+		cr_assert_eq(port.dev->ops->start(port.dev), -EOPNOTSUPP);
+		cr_assert_not_null(strstr(plat_test_output(), "error: model: the device now offers "
+		                                              "other features"));
+		cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
+		cr_assert_eq(netdev_rx_burst(port.dev, 0, NULL, 0), 0);
+
+		/* and again when it is as it was */
+		port.d.offered ^= changes[i];
+		plat_test_clear();
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		exchange_frames(&port, 10);
 		port_close(&port);
 	}
 }
@@ -342,152 +347,6 @@ Test(virtio_net, follows_the_link)
 		}
 		port_close(&port);
 	}
-}
-
-/* ---- queues ------------------------------------------------------------------------------- */
-
-static uint16_t rxd_of(struct port *p)
-{
-	return ((struct vnet *)p->vd.driver)->rxd;
-}
-
-Test(virtio_net, takes_the_devices_queue_size_or_the_options)
-{
-	port_open(&port, MRG);
-	port.d.queue_max[0] = 1024;
-	port_start(&port);
-	cr_assert_eq(rxd_of(&port), 1024);
-	port_close(&port);
-
-	port_open(&port, MRG);
-	options("net.rxd=64");
-	port_start(&port);
-	cr_assert_eq(rxd_of(&port), 64);
-	exchange_frames(&port, 100);
-	port_close(&port);
-}
-
-Test(virtio_net, warns_and_goes_on_when_more_descriptors_are_wanted_than_there_are)
-{
-	port_open(&port, MRG);
-	options("net.rxd=4096 net.txd=100");
-	port_start(&port);
-	cr_assert_eq(rxd_of(&port), 256);
-	cr_assert_eq(((struct vnet *)port.vd.driver)->txd, 64);
-	cr_assert_not_null(strstr(plat_test_output(), "net.rxd=4096"));
-	cr_assert_not_null(strstr(plat_test_output(), "net.txd=100"));
-	exchange_frames(&port, 30);
-	port_close(&port);
-}
-
-Test(virtio_net, a_legacy_queue_has_the_devices_size)
-{
-	port_open(&port, LEGACY);
-	options("net.rxd=64");
-	port_start(&port);
-	cr_assert_eq(rxd_of(&port), 256);
-	cr_assert_not_null(strstr(plat_test_output(), "net.rxd=64"));
-	port_close(&port);
-}
-
-Test(virtio_net, refuses_queues_that_cannot_be)
-{
-	port_open(&port, MRG);
-	port.d.queue_max[1] = 0;
-	refused(&port, "queue 1");
-	port_open(&port, MRG);
-	port.d.nb_queues = 1;
-	refused(&port, "queue 1");
-	port_open(&port, LEGACY);
-	port.d.queue_max[0] = 300;
-	refused(&port, "queue 0");
-	port_open(&port, MRG);
-	port.d.queue_max[0] = 65535;
-	refused(&port, "queue 0");
-}
-
-Test(virtio_net, rounds_a_modern_queue_down_to_a_power_of_two)
-{
-	port_open(&port, MRG);
-	port.d.queue_max[0] = 300;
-	port_start(&port);
-	cr_assert_eq(rxd_of(&port), 256);
-	exchange_frames(&port, 30);
-	port_close(&port);
-}
-
-ParameterizedTestParameters(virtio_net, every_small_ring_carries_frames)
-{
-	static enum layout layouts[LAYOUTS];
-
-	for (unsigned i = 0; i < LAYOUTS; i++)
-		layouts[i] = (enum layout)i;
-	return cr_make_param_array(enum layout, layouts, LAYOUTS);
-}
-
-ParameterizedTest(enum layout *layout, virtio_net, every_small_ring_carries_frames)
-{
-	const bool packed = layout_is_packed(*layout);
-
-	/* a header on its own and its data need two descriptors */
-	for (uint16_t n = layout_hdr_alone(*layout) ? 2 : 1; n <= 16;
-	     n = (uint16_t)(packed ? n + 1 : 2 * n)) {
-		port_open(&port, *layout);
-		port.d.queue_max[0] = port.d.queue_max[1] = n;
-		port.d.batch = VDEV_BATCH_ALL;
-		port_start(&port);
-		cr_log_info("%s, rings of %u", layout_name(*layout), n);
-		exchange_frames(&port, 50);
-		port_close(&port);
-	}
-}
-
-Test(virtio_net, a_queue_that_the_device_does_not_take_stops_the_start_only)
-{
-	for (unsigned q = 0; q < 2; q++) {
-		port_open(&port, MRG);
-		port.d.queue_error = -EIO;
-		port.d.queue_error_at = q;
-		port_probe(&port);
-		cr_assert_not_null(port.dev);
-		cr_assert_eq(port.dev->ops->start(port.dev), -EIO);
-		cr_assert_eq(port.d.status, 0, "the device was reset");
-		cr_assert_eq(port.dev->pool->n, port.dev->pool->size);
-		port.d.queue_error = 0;
-		cr_assert_eq(port.dev->ops->start(port.dev), 0);
-		exchange_frames(&port, 5);
-		port_close(&port);
-	}
-}
-
-Test(virtio_net, a_ring_beyond_the_devices_reach_is_an_error)
-{
-	port_open(&port, LEGACY);
-	port.d.ring_reach = 1;
-	port_probe(&port);
-	cr_assert_eq(port.dev->ops->start(port.dev), -ERANGE);
-	port_close(&port);
-}
-
-Test(virtio_net, too_little_memory_is_one_clear_error)
-{
-	unsigned probed = 0;
-
-	for (size_t kib = 4; kib <= 512; kib *= 2) {
-		port_open(&port, MRG);
-		port_memory(&port, kib << 10);
-		port_probe(&port);
-		if (!port.dev) {
-			cr_assert_not_null(strstr(plat_test_output(), "memory"));
-			port_close(&port);
-			continue;
-		}
-		probed++;
-		cr_assert_eq(port.dev->ops->start(port.dev), 0);
-		exchange_frames(&port, 30);
-		port_close(&port);
-	}
-	cr_assert(probed >= 2 && probed < 8);
 }
 
 /* ---- interrupts --------------------------------------------------------------------------- */

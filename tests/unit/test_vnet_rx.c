@@ -289,6 +289,7 @@ static void lie_aftermath(struct port *p, enum outcome outcome, unsigned got, un
 	p->dev->ops->link_poll(p->dev);
 	if (outcome == BROKEN) {
 		cr_assert_eq(p->vd.stats.broken, 1);
+		cr_assert_eq(p->d.status, 0, "it may still write to our buffers");
 		cr_assert_not(p->dev->link_up);
 		cr_assert_eq(rx_turns(p, 4), 0);
 	} else if (outcome != ANY) {

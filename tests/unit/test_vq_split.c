@@ -2,134 +2,11 @@
  * The verbs of the split ring against the device model, without packets above them: layout, chains
  * and the free list, kicks and interrupts at every position of the indices, ids that lie.
  */
-#include "drivers/virtio/virtio_dev.h"
-#include "drivers/virtio/vq_split.h"
-#include "tests/model/vdev.h"
-#include "tests/unit/plat_test.h"
+#include "tests/unit/vq_rig.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define QUEUE 1    /* the transmit queue: buffers that the device only reads */
-#define BUF_LEN 64 /* enough for header and Ethernet header in one descriptor */
-#define NO_VECTOR VIRTIO_NO_VECTOR
-
-struct rig {
-	struct vdev d;
-	struct virtio_dev vd;
-	struct virtqueue vq;
-	struct vq_slot *slots;
-	uint8_t *ring;
-	uint8_t *buffers; /* BUF_LEN for each descriptor */
-	unsigned outstanding;
-};
-
-static struct rig rig;
-static unsigned irqs;
-
-static void irq(struct virtio_dev *vd, unsigned vector)
-{
-	(void)vd;
-	irqs += vector == 1;
-}
-
-static void *shared(size_t bytes)
-{
-	void *p = aligned_alloc(PAGE_SIZE, align_up(bytes, PAGE_SIZE));
-
-	cr_assert_not_null(p);
-	memset(p, 0xcc, align_up(bytes, PAGE_SIZE));
-	vdev_memory_add(&rig.d.memory, p, plat_test_iova(p), bytes);
-	return p;
-}
-
-/* A live queue of @n entries on a fresh device; its vector is 1. */
 static void rig_up(uint16_t n, bool event_idx, enum vdev_kind kind)
 {
-	const size_t align = kind == VDEV_LEGACY ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
-	const struct vq_split_layout l = vq_split_layout(n, align);
-
-	vdev_open(&rig.d, kind);
-	rig.d.queue_max[QUEUE] = n;
-	vdev_attach(&rig.d, &rig.vd);
-	cr_assert_eq(virtio_dev_begin(&rig.vd), 0);
-	cr_assert_eq(virtio_dev_negotiate(&rig.vd, VIRTIO_F_VERSION_1 |
-	                                               VIRTIO_F_ANY_LAYOUT * (kind != 0) |
-	                                               (event_idx ? VIRTIO_F_EVENT_IDX : 0)),
-	             0);
-
-	rig.ring = shared(l.bytes);
-	rig.buffers = shared((size_t)n * BUF_LEN);
-	memset(rig.buffers, 0, (size_t)n * BUF_LEN);
-	rig.slots = calloc(n + 1u, sizeof(*rig.slots));
-	cr_assert_not_null(rig.slots);
-	/* one behind the last, which an id out of range must not reach */
-	rig.slots[n].cookie = &rig;
-	rig.vq = (struct virtqueue){.nentries = n,
-	                            .index = QUEUE,
-	                            .slot = rig.slots,
-	                            .vd = &rig.vd,
-	                            .event_idx = event_idx};
-	vq_split_init(&rig.vq, rig.ring, &l);
-	rig.outstanding = 0;
-
-	irqs = 0;
-	rig.vd.ops->irq_setup(&rig.vd, 2, irq);
-	cr_assert_eq(rig.vd.ops->queue_enable(&rig.vd, &rig.vq, 1), 0);
-	cr_assert_eq(virtio_dev_ready(&rig.vd), 0);
-}
-
-static void rig_down(void)
-{
-	struct vdev_frame *f;
-
-	while ((f = vdev_net_tx_pop(&rig.d, 0)))
-		free(f);
-	vdev_close(&rig.d);
-	cr_assert_eq(rig.d.violations, 0, "virtio %s", rig.d.violation[0].text);
-	free(rig.slots);
-	free(rig.ring);
-	free(rig.buffers);
-}
-
-/* A buffer of @n pieces; its cookie is its first descriptor's memory. */
-static void *add(unsigned n)
-{
-	struct vq_buf bufs[VQ_SEGS_MAX];
-	uint8_t *first = rig.buffers + (size_t)rig.vq.desc_head * BUF_LEN;
-
-	for (unsigned i = 0; i < n; i++)
-		bufs[i] = (struct vq_buf){plat_test_iova(first), BUF_LEN};
-	vq_split_add(&rig.vq, bufs, n, first, 0);
-	rig.outstanding++;
-	return first;
-}
-
-static void publish(void)
-{
-	vq_split_publish(&rig.vq);
-	if (vq_split_need_kick(&rig.vq))
-		virtqueue_notify(&rig.vq);
-}
-
-static void *pop(void)
-{
-	struct vq_used used;
-
-	if (!vq_split_used_pop(&rig.vq, &used, 0))
-		return NULL;
-	rig.outstanding--;
-	return used.cookie;
-}
-
-static void discard_frames(void)
-{
-	struct vdev_frame *f;
-
-	while ((f = vdev_net_tx_pop(&rig.d, 0)))
-		free(f);
+	rig_shape_up((struct shape){.n = n, .event_idx = event_idx, .legacy = kind == VDEV_LEGACY});
 }
 
 /* ---- layout ------------------------------------------------------------------------------- */
@@ -183,10 +60,8 @@ Test(vq_split, init_forgets_a_former_life)
 	vdev_step(&rig.d, 3);
 	pop();
 
-	const struct vq_split_layout l = vq_split_layout(8, CACHE_LINE);
-
 	virtio_dev_reset(&rig.vd);
-	vq_split_init(&rig.vq, rig.ring, &l);
+	rig_init();
 	cr_assert_eq(rig.vq.free_cnt, 8);
 	cr_assert_eq(rig.vq.split.avail->idx, 0);
 	cr_assert_eq(rig.vq.split.used->idx, 0);
@@ -230,87 +105,51 @@ Test(vq_split, a_chain_takes_and_returns_its_descriptors)
 	rig_down();
 }
 
-struct mill_case {
-	uint16_t n;
-	bool event_idx;
-	enum vdev_order order;
-	uint64_t seed;
-};
-
 ParameterizedTestParameters(vq_split, keeps_its_books_under_random_work)
 {
 	static const uint16_t sizes[] = {1, 2, 4, 8, 256, 1024, 32768};
-	static struct mill_case cases[ARRAY_SIZE(sizes) * 6];
+	static struct mill_case cases[ARRAY_SIZE(sizes) * 12];
 	size_t n = 0;
 
 	for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
-		for (unsigned i = 0; i < 6; i++)
-			cases[n++] = (struct mill_case){sizes[s], i & 1, (enum vdev_order)(i % 3),
-			                                100 * s + i};
+		for (unsigned i = 0; i < 12; i++) {
+			const struct shape shape = {sizes[s], i < 6 ? 0 : VQ_IN_ORDER, i & 1,
+			                            false};
+
+			cases[n++] =
+			    (struct mill_case){shape, (enum vdev_order)(i % 3), 100 * s + i};
+		}
 	}
 	return cr_make_param_array(struct mill_case, cases, n);
 }
 
-static uint64_t dice(uint64_t *seed)
-{
-	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
-	return *seed >> 33;
-}
-
-/* Every cookie comes back exactly once; the free list never loses a descriptor. */
 ParameterizedTest(struct mill_case *c, vq_split, keeps_its_books_under_random_work)
 {
-	uint64_t seed = c->seed, added = 0, popped = 0, bursts = 0, turns = 0;
-	uint8_t *with_device = calloc(c->n, 1);
-	uint8_t *cookie;
+	mill(c);
+}
 
-	cr_log_info("ring %u, event_idx %d, order %u, seed %llu", c->n, c->event_idx, c->order,
-	            (unsigned long long)c->seed);
-	rig_up(c->n, c->event_idx, VDEV_MODERN);
-	rig.d.order = c->order;
-	rig.d.seed = c->seed;
-	rig.d.kick = (enum vdev_kick)(c->seed % 3);
-	rig.d.scribble = c->seed & 2;
-	while (added < 70000) {
-		const uint64_t before = added;
+Test(vq_split, in_order_buffers_of_a_batch_come_one_by_one)
+{
+	for (unsigned batch = VDEV_BATCH_NONE; batch <= VDEV_BATCH_ALL; batch++) {
+		rig_shape_up((struct shape){.n = 16, .ring = VQ_IN_ORDER});
+		rig.d.batch = (enum vdev_batch)batch;
+		for (unsigned round = 0; round < 30; round++) {
+			void *cookie[4];
+			uint32_t len;
 
-		for (uint64_t i = dice(&seed) % 64; i && rig.vq.free_cnt; i--, added++) {
-			const unsigned most = rig.vq.free_cnt < 4 ? rig.vq.free_cnt : 4;
-			const uint64_t more = dice(&seed) % 4 ? 0 : dice(&seed) % most;
-
-			cookie = add((unsigned)(1 + more));
-			const size_t at = (size_t)(cookie - rig.buffers) / BUF_LEN;
-
-			cr_assert_not(with_device[at]);
-			with_device[at] = 1;
-		}
-		if (added != before) {
+			for (unsigned i = 0; i < 4; i++)
+				cookie[i] = add(1 + (round + i) % 4);
 			publish();
-			bursts++;
+			vdev_step(&rig.d, 4);
+			for (unsigned i = 0; i < 4; i++) {
+				cr_assert_eq(pop_len(&len), cookie[i]);
+				cr_assert_eq(len, batch && i < 3 ? FULL_LEN : 0);
+			}
+			cr_assert_null(pop());
+			cr_assert_eq(rig.vq.free_cnt, 16);
 		}
-		cr_assert(turns++ < 500000);
-		rig.d.hold = (unsigned)(dice(&seed) % (c->n < 8 ? c->n : 8));
-		vdev_step(&rig.d, (unsigned)(dice(&seed) % 100));
-		discard_frames();
-		for (uint64_t i = dice(&seed) % 80; i && (cookie = pop()); i--, popped++) {
-			const size_t at = (size_t)(cookie - rig.buffers) / BUF_LEN;
-
-			cr_assert(with_device[at]);
-			with_device[at] = 0;
-		}
-		cr_assert_not(rig.vq.broken, "%s", rig.vq.broken_why);
-		cr_assert_eq(rig.outstanding, added - popped);
+		rig_down();
 	}
-	vdev_drain(&rig.d);
-	while (pop())
-		;
-	cr_assert_eq(rig.outstanding, 0);
-	cr_assert_eq(rig.vq.free_cnt, c->n);
-	cr_assert_eq(rig.d.queue[QUEUE].kicks, rig.vq.kicks);
-	cr_assert_leq(rig.vq.kicks, bursts);
-	cr_assert_eq(rig.d.queue[QUEUE].kicks_unwanted, 0);
-	free(with_device);
-	rig_down();
 }
 
 /* ---- kicks and interrupts ----------------------------------------------------------------- */
@@ -377,7 +216,7 @@ Test(vq_split, interrupts_come_when_asked_for_and_never_else)
 			const bool on = i % 3 == 0;
 			const unsigned before = irqs;
 
-			vq_split_intr_set(&rig.vq, on);
+			intr_set(on);
 			add(1);
 			publish();
 			vdev_step(&rig.d, 1);
@@ -392,7 +231,7 @@ Test(vq_split, interrupts_come_when_asked_for_and_never_else)
 Test(vq_split, an_interrupt_asked_for_comes_once)
 {
 	rig_up(64, true, VDEV_MODERN);
-	vq_split_intr_set(&rig.vq, true);
+	intr_set(true);
 	for (unsigned i = 0; i < 20; i++) {
 		add(1);
 		publish();
@@ -404,20 +243,28 @@ Test(vq_split, an_interrupt_asked_for_comes_once)
 
 /* ---- lies --------------------------------------------------------------------------------- */
 
-struct lie_case {
-	enum vdev_lie lie;
-	uint32_t value;
-};
-
 ParameterizedTestParameters(vq_split, a_lie_breaks_the_queue_once)
 {
 	static struct lie_case cases[] = {
-	    {VDEV_LIE_ID_RANGE, 0},          {VDEV_LIE_ID_RANGE, 17},
-	    {VDEV_LIE_ID_RANGE, 0xffff},     {VDEV_LIE_ID_RANGE, 0x10000},
-	    {VDEV_LIE_ID_RANGE, 0xffffffff}, {VDEV_LIE_ID_IDLE, 0},
-	    {VDEV_LIE_ID_REPEATED, 0},       {VDEV_LIE_USED_JUMP, 0},
-	    {VDEV_LIE_USED_JUMP, 9},         {VDEV_LIE_USED_JUMP, 0x7fff},
-	    {VDEV_LIE_USED_BACK, 0},         {VDEV_LIE_USED_BACK, 0x8000},
+	    {VDEV_LIE_ID_RANGE, 0, 0},
+	    {VDEV_LIE_ID_RANGE, 17, 0},
+	    {VDEV_LIE_ID_RANGE, 0xffff, 0},
+	    {VDEV_LIE_ID_RANGE, 0x10000, 0},
+	    {VDEV_LIE_ID_RANGE, 0xffffffff, 0},
+	    {VDEV_LIE_ID_IDLE, 0, 0},
+	    {VDEV_LIE_ID_REPEATED, 0, 0},
+	    {VDEV_LIE_USED_JUMP, 0, 0},
+	    {VDEV_LIE_USED_JUMP, 9, 0},
+	    {VDEV_LIE_USED_JUMP, 0x7fff, 0},
+	    {VDEV_LIE_USED_BACK, 0, 0},
+	    {VDEV_LIE_USED_BACK, 0x8000, 0},
+	    {VDEV_LIE_ID_RANGE, 0, VQ_IN_ORDER},
+	    {VDEV_LIE_ID_RANGE, 0xffffffff, VQ_IN_ORDER},
+	    {VDEV_LIE_ID_IDLE, 0, VQ_IN_ORDER},
+	    {VDEV_LIE_ID_REPEATED, 0, VQ_IN_ORDER},
+	    {VDEV_LIE_ID_AHEAD, 0, VQ_IN_ORDER},
+	    {VDEV_LIE_USED_JUMP, 0, VQ_IN_ORDER},
+	    {VDEV_LIE_USED_BACK, 0, VQ_IN_ORDER},
 	};
 
 	return cr_make_param_array(struct lie_case, cases, ARRAY_SIZE(cases));
@@ -425,30 +272,14 @@ ParameterizedTestParameters(vq_split, a_lie_breaks_the_queue_once)
 
 ParameterizedTest(struct lie_case *c, vq_split, a_lie_breaks_the_queue_once)
 {
-	unsigned popped = 0;
-
-	rig_up(16, true, VDEV_MODERN);
-	vdev_lie(&rig.d, QUEUE, c->lie, 20, c->value);
-	for (unsigned i = 0; i < 40 && !rig.vq.broken; i++) {
-		/* always some ids with the device and some not */
-		while (rig.vq.free_cnt > 8)
-			add(1);
-		publish();
-		vdev_step(&rig.d, 2);
-		while (pop())
-			popped++;
-	}
-	cr_assert(rig.vq.broken, "lie %u (0x%x) was believed", c->lie, c->value);
-	cr_assert_not_null(rig.vq.broken_why);
-	cr_assert_eq(rig.vd.stats.broken, 1);
-	cr_assert(popped >= 17 && popped <= 22, "%u", popped);
+	lie_breaks_the_queue(c);
 
 	/* and it stays so */
 	rig.vq.split.used->idx = (uint16_t)(rig.vq.used_cons_idx + 1);
 	cr_assert_null(pop());
 	cr_assert_eq(rig.vd.stats.broken, 1);
 	vdev_expect(&rig.d, "2.7: queue 1: the driver wrote to the used ring");
-	vdev_close(&rig.d);
+	rig_free();
 }
 
 Test(vq_split, the_id_inside_a_chain_is_not_one_of_ours)
@@ -464,5 +295,5 @@ Test(vq_split, the_id_inside_a_chain_is_not_one_of_ours)
 	rig.vq.split.used->idx = 1;
 	cr_assert_null(pop());
 	cr_assert(rig.vq.broken);
-	vdev_close(&rig.d);
+	rig_free();
 }

@@ -288,4 +288,49 @@ static inline void frame_check(const struct mbuf *m, uint64_t seq, uint32_t len)
 	cr_assert_eq(segs, m->nb_segs);
 }
 
+/* ---- life of a port ------------------------------------------------------------------------ */
+
+static inline void options(const char *line)
+{
+	cr_assert_eq(options_parse(line, "test"), 0);
+}
+
+static inline void exchange_frames(struct port *p, unsigned n)
+{
+	struct mbuf *pkts[32];
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < 4 * n && got < n; i++) {
+		if (i < n)
+			frame_push(p, i, 64 + i);
+		vdev_step(&p->d, 8);
+
+		const uint16_t rx = netdev_rx_burst(p->dev, 0, pkts, 32);
+
+		for (uint16_t k = 0; k < rx; k++)
+			frame_check(pkts[k], got + k, 64 + got + k);
+		got += rx;
+		cr_assert_eq(netdev_tx_burst(p->dev, 0, pkts, rx), rx);
+	}
+	vdev_drain(&p->d);
+	cr_assert_eq(got, n, "%u of %u frames came", got, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct vdev_frame *f = vdev_net_tx_pop(&p->d, 0);
+
+		cr_assert(f && f->len == 64 + i);
+		free(f);
+	}
+}
+
+static inline void refused(struct port *p, const char *why)
+{
+	port_probe(p);
+	cr_assert_null(p->dev);
+	cr_assert_not_null(strstr(plat_test_output(), why), "no \"%s\" in: %s", why,
+	                   plat_test_output());
+	cr_assert_not(p->d.status & VIRTIO_STATUS_DRIVER_OK);
+	port_close(p);
+	plat_test_clear();
+}
+
 #endif

@@ -194,6 +194,7 @@ void ring_port_open(struct ring_port *p, uint64_t features, uint16_t nentries)
 	p->txq = (struct vnet_txq){
 	    .reclaim_at = (uint16_t)(nentries < 2 * VNET_BATCH ? nentries : nentries - VNET_BATCH),
 	    .hdr_len = VIRTIO_NET_HDR_LEN,
+	    .frame_max = UINT32_MAX,
 	    .in_order = in_order};
 	queue_open(p, &p->rxq.vq, nentries);
 	queue_open(p, &p->txq.vq, nentries);

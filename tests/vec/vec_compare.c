@@ -191,7 +191,7 @@ static void slots_clear(const struct vec_set *s)
 
 static void tx_plain(const struct vec_set *s)
 {
-	world.result = s->tx_plain(M, MBUF_TX_CSUM);
+	world.result = s->tx_plain(M, MBUF_TX_CSUM, world.rx.id & 1 ? M[0]->pkt_len : UINT32_MAX);
 }
 
 static void hdr_clear(const struct vec_set *s)

@@ -37,7 +37,7 @@ struct vec_set {
 	void (*slots_set)(struct vq_slot *slot, struct mbuf *const *m);
 	bool (*slots_get)(struct mbuf **m, const struct vq_slot *slot);
 	void (*slots_clear)(struct vq_slot *slot);
-	bool (*tx_plain)(struct mbuf *const *m, uint32_t flags);
+	bool (*tx_plain)(struct mbuf *const *m, uint32_t flags, uint32_t len_max);
 	void (*hdr_clear)(struct mbuf *const *m);
 	bool (*free_plain)(struct mbuf *const *m, const struct mempool *pool);
 

@@ -9,9 +9,9 @@ static bool any_null(struct mbuf *const *m)
 	return vec_any_null(m);
 }
 
-static bool tx_plain(struct mbuf *const *m, uint32_t flags)
+static bool tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
 {
-	return vec_tx_plain(m, flags);
+	return vec_tx_plain(m, flags, len_max);
 }
 
 static void hdr_clear(struct mbuf *const *m)

@@ -262,17 +262,22 @@ ALWAYS_INLINE void vec_slots_clear(struct vq_slot *slot)
 /* ---- packets ------------------------------------------------------------------------------ */
 
 /* nb_segs is never 0, so that their union is 1 only when all are. */
-static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags)
+static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
 {
 	uint64x2_t all = vdupq_n_u64(0);
+	uint32x4_t most = vdupq_n_u32(0);
 	uint32_t all_flags = 0;
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		all = vorrq_u64(all, vec_load128(&m[i]->data_off));
-		all_flags |= m[i]->flags;
+		const struct mbuf *own = m[i];
+
+		all = vorrq_u64(all, vec_load128(&own->data_off));
+		most = vmaxq_u32(most, vld1q_u32(&own->packet_type));
+		all_flags |= own->flags;
 	}
-	return vgetq_lane_u16(vreinterpretq_u16_u64(all), 1) == 1 && !(all_flags & flags);
+	return vgetq_lane_u16(vreinterpretq_u16_u64(all), 1) == 1 &&
+	       vgetq_lane_u32(most, 1) <= len_max && !(all_flags & flags);
 }
 
 static inline void vec_hdr_clear(struct mbuf *const *m)

@@ -198,13 +198,14 @@ static inline void vec_slots_clear(struct vq_slot *slot)
 		slot[i] = (struct vq_slot){.cookie = NULL, .nb_desc = 1};
 }
 
-/** vec_tx_plain() - are eight packets of one segment each, without any flag of @flags? */
-static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags)
+/** vec_tx_plain() - are eight packets of one segment each, none longer than @len_max, without any
+ * flag of @flags? */
+static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
 {
 	bool plain = true;
 
 	for (unsigned i = 0; i < VEC_BATCH; i++)
-		plain &= m[i]->nb_segs == 1 && !(m[i]->flags & flags);
+		plain &= m[i]->nb_segs == 1 && m[i]->pkt_len <= len_max && !(m[i]->flags & flags);
 	return plain;
 }
 

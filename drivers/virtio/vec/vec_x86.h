@@ -81,17 +81,21 @@ static inline uint64_t vec_split_send(const struct virtqueue *vq, const uint16_t
 }
 
 /* nb_segs is never 0, so that their union is 1 only when all are. */
-static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags)
+static inline bool vec_tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
 {
-	__m128i all = _mm_loadu_si128((const void *)&m[0]->data_off);
-	uint32_t all_flags = m[0]->flags;
+	__m128i all = _mm_setzero_si128(), most = _mm_setzero_si128();
+	uint32_t all_flags = 0;
 
 	VEC_UNROLL
-	for (unsigned i = 1; i < VEC_BATCH; i++) {
-		all = _mm_or_si128(all, _mm_loadu_si128((const void *)&m[i]->data_off));
-		all_flags |= m[i]->flags;
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		const struct mbuf *own = m[i];
+
+		all = _mm_or_si128(all, _mm_loadu_si128((const void *)&own->data_off));
+		most = _mm_max_epu32(most, _mm_loadu_si128((const void *)&own->packet_type));
+		all_flags |= own->flags;
 	}
-	return _mm_extract_epi16(all, 1) == 1 && !(all_flags & flags);
+	return _mm_extract_epi16(all, 1) == 1 && (uint32_t)_mm_extract_epi32(most, 1) <= len_max &&
+	       !(all_flags & flags);
 }
 
 static inline void vec_hdr_clear(struct mbuf *const *m)

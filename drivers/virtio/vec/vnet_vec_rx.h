@@ -41,15 +41,17 @@ ALWAYS_INLINE uint16_t vec_rx_end(struct vnet_rxq *q, const struct vec_rx *rx)
 	return rx->done;
 }
 
-/* Buffers to refill with, counted when the pool has too few. */
+/* Buffers to refill with; a shortage of them is counted once. */
 ALWAYS_INLINE unsigned vec_rx_refill_count(struct vnet_rxq *q)
 {
 	unsigned n = (unsigned)(q->vq.free_cnt - q->keep_free);
 
-	if (unlikely(n > q->pool->n)) {
-		q->stats.nombuf += n - q->pool->n;
+	const bool starved = n > q->pool->n;
+
+	q->stats.nombuf += starved && !q->starved;
+	q->starved = starved;
+	if (unlikely(starved))
 		n = q->pool->n;
-	}
 	return n;
 }
 

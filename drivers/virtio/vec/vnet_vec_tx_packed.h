@@ -88,7 +88,7 @@ ALWAYS_INLINE uint16_t vnet_vec_tx_packed(struct vnet_txq *q, struct mbuf **pkts
 
 	while (i < n) {
 		if (n - i >= VEC_BATCH && vec_packed_room(&vq) &&
-		    vec_tx_plain(&pkts[i], VEC_TX_FLAGS)) {
+		    vec_tx_plain(&pkts[i], VEC_TX_FLAGS, q->frame_max)) {
 			vec_tx_packed_batch(q, &vq, &pkts[i], &sum);
 			i = (uint16_t)(i + VEC_BATCH);
 			continue;

@@ -69,7 +69,7 @@ ALWAYS_INLINE uint16_t vnet_vec_tx_split(struct vnet_txq *q, struct mbuf **pkts,
 
 	while (i < n) {
 		if (n - i >= VEC_BATCH && vec_split_room(&vq) &&
-		    vec_tx_plain(&pkts[i], VEC_TX_FLAGS)) {
+		    vec_tx_plain(&pkts[i], VEC_TX_FLAGS, q->frame_max)) {
 			vec_hdr_clear(&pkts[i]);
 			sum.packets += VEC_BATCH;
 			sum.bytes +=

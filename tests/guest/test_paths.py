@@ -1,0 +1,106 @@
+"""Every path of the driver by its name on QEMU's device, with frames of every size in both
+directions."""
+
+import struct
+
+import pytest
+
+from frames import Datagram, is_udp
+from ringzero import STATIC
+
+# path, rx, tx, properties of the device
+PATHS = [
+    ("Split virtqueue mergeable path",
+     "virtio_recv_mergeable_pkts", "virtio_xmit_pkts", ""),
+    ("Split virtqueue non-mergeable path",
+     "virtio_recv_pkts", "virtio_xmit_pkts", "mrg_rxbuf=off"),
+    ("Split virtqueue in-order mergeable path",
+     "virtio_recv_pkts_inorder", "virtio_xmit_pkts_inorder", "in_order=on"),
+    ("Split virtqueue in-order non-mergeable path",
+     "virtio_recv_pkts_inorder", "virtio_xmit_pkts_inorder", "in_order=on,mrg_rxbuf=off"),
+    ("Packed virtqueue mergeable path",
+     "virtio_recv_mergeable_pkts_packed", "virtio_xmit_pkts_packed", "packed=on"),
+    ("Packed virtqueue non-mergeable path",
+     "virtio_recv_pkts_packed", "virtio_xmit_pkts_packed", "packed=on,mrg_rxbuf=off"),
+    ("Packed virtqueue in-order mergeable path",
+     "virtio_recv_mergeable_pkts_packed", "virtio_xmit_pkts_packed", "packed=on,in_order=on"),
+    ("Packed virtqueue in-order non-mergeable path",
+     "virtio_recv_pkts_packed", "virtio_xmit_pkts_packed",
+     "packed=on,in_order=on,mrg_rxbuf=off"),
+]
+
+FRAMES = 3000
+FRAME_MIN, FRAME_MAX = 64, 1514
+HEADERS = 14 + 20 + 8
+WINDOW = 24  # frames on the way
+PATTERN = bytes(i * 7 & 0xff for i in range(256)) * 6
+
+
+def payload(n):
+    """What the n-th frame carries; over all of them every size comes twice."""
+    size = FRAME_MIN + n * 37 % (FRAME_MAX - FRAME_MIN + 1) - HEADERS
+    return (struct.pack("!I", n) + PATTERN[n % 256:])[:size]
+
+
+def exchange(peer, frames=FRAMES, window=WINDOW):
+    """Every frame is echoed once, in order and with every byte."""
+    sent = 0
+    for n in range(frames):
+        while sent < frames and sent < n + window:
+            peer.send(peer.udp_frame(payload(sent)))
+            sent += 1
+        frame = peer.next(is_udp, 5)
+        assert frame is not None, f"frame {n} did not come back"
+        assert Datagram(frame).payload == payload(n), f"frame {n} of {len(payload(n))} bytes"
+    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"
+
+
+def check_counters(guest, frames=FRAMES):
+    stats = guest.wait_stats(lambda s: s["tx_packets"] >= frames)
+    assert stats["rx_packets"] >= frames
+    assert stats["rx_errors"] == stats["tx_errors"] == stats["tx_dropped"] == 0
+
+
+@pytest.mark.parametrize("event_idx", ["on", "off"])
+@pytest.mark.parametrize("path,rx,tx,props", PATHS, ids=[p[0] for p in PATHS])
+def test_echoes_frames_of_every_size(serve, needs_property, path, rx, tx, props, event_idx):
+    needs_property(*(p.split("=")[0] for p in props.split(",") if p))
+    guest = serve(f"{props},event_idx={event_idx}")
+    port = guest.json_lines("port")[0]
+    assert (port["path"], port["rx"], port["tx"]) == (path, rx, tx)
+    exchange(guest.peer())
+    check_counters(guest)
+
+
+@pytest.mark.parametrize("props", ["packed=on,indirect_desc=off", "in_order=on,indirect_desc=off",
+                                   "packed=on,rx_queue_size=1024,tx_queue_size=256",
+                                   "packed=on,vectors=0", "packed=on,iommu_platform=on,"
+                                   "disable-legacy=on"])
+def test_other_options_of_the_device(serve, needs_property, props):
+    needs_property(*(p.split("=")[0] for p in props.split(",")))
+    guest = serve(props)
+    exchange(guest.peer(), 500)
+    check_counters(guest, 500)
+
+
+@pytest.mark.parametrize("rxd,txd", [(5, 7), (100, 255), (1, 1)])
+def test_packed_rings_of_any_size(serve, needs_property, rxd, txd):
+    needs_property("packed")
+    guest = serve("packed=on,rx_queue_size=512,tx_queue_size=256",
+                  options=f"{STATIC} net.rxd={rxd} net.txd={txd}")
+    port = guest.json_lines("port")[0]
+    assert (port["rxd"], port["txd"]) == (rxd, txd)
+    exchange(guest.peer(), 500, min(rxd, txd, WINDOW))
+
+
+@pytest.mark.parametrize("options,path", [
+    ("net.packed_vq=0", "Split virtqueue in-order mergeable path"),
+    ("net.in_order=0", "Packed virtqueue mergeable path"),
+    ("net.packed_vq=0 net.in_order=0", "Split virtqueue mergeable path"),
+    ("net0.packed_vq=0 net.mrg_rxbuf=0", "Split virtqueue in-order non-mergeable path"),
+])
+def test_the_driver_can_refuse_packed_rings_and_order(serve, needs_property, options, path):
+    needs_property("packed", "in_order")
+    guest = serve("packed=on,in_order=on", options=f"{STATIC} {options}")
+    assert guest.json_lines("port")[0]["path"] == path
+    exchange(guest.peer(), 100)
