@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 				const struct vnet_path *p = &vnet_vec_paths[i];
 
 				if ((rx ? !p->rx : !p->tx) || (p->isa & ~isa) ||
-				    (p->need != rings[r]))
+				    (p->need & ~VIRTIO_F_INDIRECT_DESC) != rings[r])
 					continue;
 				row(p, rings[r], rx, count_them);
 			}
