@@ -424,8 +424,11 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 	vn->ring_mem = mem_alloc("rings", sizeof(void *) * 2u * vn->nb_queues, sizeof(void *));
 	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
-	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue)
+	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue) {
+		log_err("virtio_net", "%s: no memory for queues; give the machine more memory",
+		        vn->vd->name);
 		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < vn->nb_queues; i++) {
 		vn->dev.rx_queue[i] = &vn->rxq[i];
 		vn->dev.tx_queue[i] = &vn->txq[i];
@@ -481,7 +484,9 @@ struct netdev *virtio_net_probe(struct virtio_dev *vd, size_t budget)
 		return NULL;
 	err = probe_port(vn, port, budget);
 	if (err) {
-		log_err("virtio_net", "%s: not usable (error %d)", vd->name, -err);
+		/* who lacked memory has said so, and how much */
+		if (err != -ENOMEM)
+			log_err("virtio_net", "%s: not usable (error %d)", vd->name, -err);
 		virtio_dev_fail(vd);
 		return NULL;
 	}
