@@ -21,11 +21,12 @@ APP_SRCS := $(wildcard apps/*.c)
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include tests/build.mk
+include tests/fuzz/build.mk
 include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready iso run test check unit asan tsan guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso run test check unit asan guest lint fmt clean
 
 all: iso ## build every image
 
@@ -38,13 +39,13 @@ run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= 
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan tsan guest: ready ## one group of tests
+check unit asan guest: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
-lint: ready ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
+lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh
 
-fmt: ## format every C file
+fmt: ready-lint ## format every C file
 	@tools/lint.sh --sources | xargs clang-format -i
 
 deps: ## install what building and testing needs (Debian, Ubuntu)
@@ -52,6 +53,9 @@ deps: ## install what building and testing needs (Debian, Ubuntu)
 
 ready:
 	@tools/deps.sh --check 2>/dev/null || tools/deps.sh
+
+ready-lint:
+	@tools/deps.sh --check lint 2>/dev/null || tools/deps.sh lint
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

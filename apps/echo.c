@@ -1,4 +1,4 @@
-/* UDP echo (RFC 862): port 7 sends every datagram back, payload untouched. */
+/* UDP echo (RFC 862): port 7 sends every datagram for us alone back, payload untouched. */
 #include "apps/app.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
@@ -10,8 +10,9 @@
 #define CHARGEN_PORT 19
 
 static struct {
-	uint64_t echoed; /* given to the stack */
-	uint64_t looped; /* dropped: the answer would be answered, for ever */
+	uint64_t echoed;    /* given to the stack */
+	uint64_t looped;    /* dropped: the answer would be answered, for ever */
+	uint64_t broadcast; /* dropped: all of a network's answers would hit one victim */
 } echo_stats;
 
 /* Nothing listens on port 0; echo and chargen answer answers. (Broadcast sources, and our own
@@ -29,6 +30,11 @@ static void echo_recv(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr
 		mbuf_free(m);
 		return;
 	}
+	if (unlikely(from->broadcast)) {
+		echo_stats.broadcast++;
+		mbuf_free(m);
+		return;
+	}
 	echo_stats.echoed++;
 	(void)udp_reply_unchanged(pcb, m, from);
 }
@@ -36,9 +42,10 @@ static void echo_recv(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr
 static void echo_show(const char *args)
 {
 	(void)args;
-	console_printf("echo: %llu echoed, %llu dropped because they would loop\n",
-	               (unsigned long long)echo_stats.echoed,
-	               (unsigned long long)echo_stats.looped);
+	console_printf("echo: %llu echoed, %llu dropped because they would loop, "
+	               "%llu dropped because they were broadcast\n",
+	               (unsigned long long)echo_stats.echoed, (unsigned long long)echo_stats.looped,
+	               (unsigned long long)echo_stats.broadcast);
 }
 
 static const struct console_command echo_commands[] = {

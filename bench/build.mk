@@ -20,5 +20,6 @@ $(TOOLS)/stub.elf: tools/stub/stub.asm
 .PHONY: bench-tools bench
 bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub.elf
 
-bench: $(X86)/ringzero.elf bench-tools ## measure: a table, and plots under build/bench/
+bench: ready ## measure: a table, and plots under build/bench/
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(X86)/ringzero.elf bench-tools
 	$(PYTHON) tools/bench.py --build $(BUILD) $(BENCH_ARGS)

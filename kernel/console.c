@@ -1,7 +1,9 @@
 /*
- * The output half of the console: a ring of bytes between writers and the transmitter. While the
- * machine boots, writers wait until all is out, so that nothing is lost when it dies early; once
- * console_live() was called nobody waits, and lines that find no room are counted instead.
+ * The output half of the console: a ring of bytes between writers and the transmitter. At first
+ * writers wait until all is out. While the machine boots (console_hold()) they wait only for room,
+ * as the boot must not be as slow as its own log; what is urgent goes out at once with all before
+ * it. Once console_live() was called nobody waits, and lines that find no room are counted instead;
+ * but for commands, which a person typed, and whose output may be longer than the ring.
  */
 #include "kernel/console.h"
 #include "kernel/console_internal.h"
@@ -24,7 +26,9 @@ static struct {
 	uint32_t head_idx, tail_idx; /* free-running: queued by writers, taken by the transmitter */
 	uint32_t polls;
 	uint64_t lost_lines;
+	bool held; /* text may stay in the ring while there is room */
 	bool live;
+	bool patient;  /* a command runs: wait for room even so */
 	bool stalled;  /* the transmitter took nothing for STALL_NS: wait no more for it */
 	bool mid_line; /* the last byte queued was no newline */
 	bool echo;     /* the last line ends with text that is being typed */
@@ -117,7 +121,8 @@ static void write_waiting(const char *text, size_t len)
 		text += n;
 		len -= n;
 	}
-	wait_for_room(CONSOLE_RING);
+	if (!con.held)
+		wait_for_room(CONSOLE_RING);
 }
 
 /* Says how many lines are missing, in front of the first that is there again. */
@@ -154,9 +159,13 @@ void console_write(const char *text, size_t len)
 	if (con.echo && put_whole("\n", 1))
 		con.echo = false;
 
-	if (!con.live)
+	if (!con.live) {
 		write_waiting(text, len);
-	else if (!put_whole(text, len))
+		return;
+	}
+	if (unlikely(con.patient))
+		wait_for_room(min_u64(ring_need(text, len) + NOTE_MAX, CONSOLE_RING));
+	if (!put_whole(text, len))
 		count_lost(text, len);
 }
 
@@ -192,6 +201,22 @@ bool console_echo_broken(void)
 }
 
 /* ---- draining ----------------------------------------------------------------------------- */
+
+void console_hold(void)
+{
+	con.held = true;
+}
+
+void console_urgent(void)
+{
+	if (!con.live)
+		console_flush();
+}
+
+void console_patient(bool on)
+{
+	con.patient = on;
+}
 
 void console_live(void)
 {

@@ -11,14 +11,23 @@
 #define CONSOLE_RING 16384
 #define CONSOLE_LINE_MAX 256
 
-/** console_write() - queue text. Until console_live() it waits for room; afterwards text that does
- * not fit is dropped whole and counted, and the count is printed as soon as there is room */
+/** console_write() - queue text. At first it waits until all is out, between console_hold() and
+ * console_live() for room only; afterwards text that does not fit is dropped whole and counted,
+ * and the count is printed as soon as there is room. Commands wait for room also then, until the
+ * transmitter took nothing for a second: nothing else is done meanwhile */
 void console_write(const char *text, size_t len);
 
 /** console_printf() - formatted console_write(), at most 1023 bytes a call */
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/** console_live() - from now on nobody waits for the console */
+/** console_hold() - until console_live() text may wait in the ring as long as there is room */
+void console_hold(void);
+
+/** console_urgent() - what was written must be out even if the machine dies next: flushes, unless
+ * the console is live */
+void console_urgent(void);
+
+/** console_live() - from now on nobody but commands waits for the console */
 void console_live(void);
 
 /** console_flush() - wait until all queued output is out; bounded by one second without progress */

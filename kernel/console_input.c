@@ -171,7 +171,9 @@ static void line_end(void)
 	squeeze_blanks(input.line);
 	if (input.line[0]) {
 		input.running = true;
+		console_patient(true);
 		run_line(input.line);
+		console_patient(false);
 		input.running = false;
 	}
 	input.len = 0;

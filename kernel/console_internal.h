@@ -15,6 +15,10 @@ void console_echo_end(void);
  * again? */
 bool console_echo_broken(void);
 
+/** console_patient() - whether console_write() waits for room although the console is live: while a
+ * command runs, whose output somebody asked for */
+void console_patient(bool on);
+
 /** console_input_poll() - take what was typed; run a completed line's command */
 void console_input_poll(void);
 

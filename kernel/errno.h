@@ -4,7 +4,6 @@
 
 #define EIO 5
 #define ENXIO 6
-#define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
 #define EFAULT 14
@@ -14,7 +13,6 @@
 #define EINVAL 22
 #define ENOSPC 28
 #define ERANGE 34
-#define EPROTO 71
 #define EMSGSIZE 90
 #define EOPNOTSUPP 95
 #define EADDRINUSE 98

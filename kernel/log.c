@@ -104,6 +104,9 @@ void log_line(enum log_level level, const char *subsystem, const char *fmt, ...)
 		log_json_error(subsystem, line + head);
 	line[len] = '\n';
 	console_write(line, len + 1);
+	/* the last lines before a silent death; information alone is not worth the wait */
+	if (level != LOG_INFO)
+		console_urgent();
 }
 
 static int level_parse(const char *text, size_t len, enum log_level *out)

@@ -16,6 +16,7 @@
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/pci.h"
+#include "kernel/pci_regs.h"
 #include "kernel/pci_text.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
@@ -23,7 +24,6 @@
 #include "net/netdev_stats.h"
 #include <arch/cpu.h>
 
-#define PCI_CLASS_NETWORK 2
 #define NS_PER_SECOND 1000000000ull
 #define HOUSEKEEPING_PER_SECOND 2000 /* timers, statistics, console */
 #define APP_NAMES_LEN 256
@@ -107,23 +107,50 @@ static void declare_options(void)
 	}
 }
 
-/* Wrong words were logged one by one; here they end the boot, or do not. */
-static void read_options(const struct boot_args *boot)
+static unsigned parse_lines(const struct boot_args *boot, enum options_report how)
 {
 	unsigned errors = 0;
 
-	/* so that what is wrong with the words themselves is told as JSON too */
-	for (unsigned i = 0; i < boot->nb_cmdlines; i++) {
-		if (strstr(boot->cmdline[i], "stats=json"))
-			log_set_json(true);
-	}
+	options_report_as(how);
 	for (unsigned i = 0; i < boot->nb_cmdlines; i++)
 		errors += options_parse(boot->cmdline[i], boot->cmdline_from[i]);
-	log_set_levels(options_get("log"));
+	return errors;
+}
+
+static unsigned report_cuts(const struct boot_args *boot, enum log_level level)
+{
+	unsigned errors = 0;
+
+	for (unsigned i = 0; i < boot->nb_cmdlines; i++) {
+		if (!boot->cmdline_cut[i])
+			continue;
+		errors++;
+		log_line(level, "options",
+		         "%s: longer than %d bytes: what does not fit is not used, the first such "
+		         "word stands behind byte %zu",
+		         boot->cmdline_from[i], BOOT_CMDLINE_LEN - 1, strlen(boot->cmdline[i]));
+	}
+	return errors;
+}
+
+/*
+ * Wrong words are logged one by one; then they end the boot, or do not. They are read twice, for
+ * how they are told of is an option itself.
+ */
+static void read_options(const struct boot_args *boot)
+{
+	parse_lines(boot, OPTIONS_REPORT_NOTHING);
 	log_set_json(!strcmp(options_get("stats"), "json"));
+
+	const bool stop = options_u64("stop_on_error");
+	const unsigned errors =
+	    parse_lines(boot, stop ? OPTIONS_REPORT_ERROR : OPTIONS_REPORT_WARNING) +
+	    report_cuts(boot, stop ? LOG_ERROR : LOG_WARN);
+
+	log_set_levels(options_get("log"));
 	if (!errors)
 		return;
-	if (options_u64("stop_on_error")) {
+	if (stop) {
 		log_err("options",
 		        "%u wrong word(s): the boot stops here; correct them, or give "
 		        "stop_on_error=0 to go on without them",
@@ -172,36 +199,51 @@ static void start_port(struct netdev *dev)
 		        -err);
 }
 
+static unsigned count_cards(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pci_count(); i++)
+		n += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
+	return n;
+}
+
+static void probe_card(struct pci_dev *d, size_t budget)
+{
+	struct virtio_dev *vd;
+
+	if (netdev_count() == NETDEV_PORTS_MAX) {
+		log_warn("net", "%s: not used: there are %u ports already, which is the most",
+		         d->name, NETDEV_PORTS_MAX);
+		return;
+	}
+	vd = virtio_pci_probe(d);
+	if (vd && !virtio_net_probe(vd, budget))
+		virtio_pci_release(vd);
+}
+
 /* Every virtio network function becomes a port; what else is a network card is told of. */
 static void probe_ports(void)
 {
-	unsigned left = 0;
+	const unsigned nb_cards = count_cards();
+	/* an equal share for each, and a quarter stays free */
+	const size_t budget =
+	    mem_free_bytes() / max_u64(min_u64(nb_cards, NETDEV_PORTS_MAX), 1) / 4 * 3;
 
-	for (unsigned i = 0; i < pci_count(); i++)
-		left += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
-	if (!left)
+	if (!nb_cards)
 		log_err("net", "no usable network port: give the machine a virtio network card, "
 		               "for QEMU -device virtio-net-pci,netdev=...");
 
 	for (unsigned i = 0; i < pci_count(); i++) {
 		struct pci_dev *d = pci_dev(i);
-		struct virtio_dev *vd;
 
-		if (virtio_pci_device_id(d) != VIRTIO_ID_NET) {
-			if (d->class_code >> 16 == PCI_CLASS_NETWORK)
-				log_warn("net",
-				         "%s: network card %04x:%04x is not virtio and not "
-				         "supported; use -device virtio-net-pci",
-				         d->name, d->vendor, d->device);
-			continue;
-		}
-		/* an equal share for each, and a quarter stays free */
-		assert(left);
-		const size_t budget = mem_free_bytes() / left-- / 4 * 3;
-
-		vd = virtio_pci_probe(d);
-		if (vd)
-			virtio_net_probe(vd, budget);
+		if (virtio_pci_device_id(d) == VIRTIO_ID_NET)
+			probe_card(d, budget);
+		else if (d->class_code >> 16 == PCI_CLASS_NETWORK)
+			log_warn("net",
+			         "%s: network card %04x:%04x is not virtio and not supported; use "
+			         "-device virtio-net-pci",
+			         d->name, d->vendor, d->device);
 	}
 	for (unsigned i = 0; i < netdev_count(); i++)
 		start_port(netdev_get(i));
@@ -240,6 +282,7 @@ static NOINLINE void housekeeping(void)
 		loop.next_link_ns = now_ns + LINK_POLL_NS;
 		for (unsigned i = 0; i < netdev_count(); i++)
 			netdev_get(i)->ops->link_poll(netdev_get(i));
+		plat_irq_report();
 	}
 	stats_poll(&loop.stats, now_ns);
 	console_poll();

@@ -13,6 +13,7 @@ struct boot_args {
 	const char *loader;                          /* "pvh", "multiboot2", "uefi", "hosted" */
 	const char *cmdline[BOOT_CMDLINES_MAX];      /* option lines, later ones win */
 	const char *cmdline_from[BOOT_CMDLINES_MAX]; /* "command line", "fw_cfg" */
+	bool cmdline_cut[BOOT_CMDLINES_MAX];         /* was longer; ends with a whole word */
 	unsigned nb_cmdlines;
 };
 

@@ -13,11 +13,11 @@
 enum { WORD_ADDR_LO, WORD_ADDR_HI, WORD_DATA, WORD_CONTROL };
 #define CONTROL_MASKED 1u
 
-static void control_write(const struct msix *mx, uint16_t clear, uint16_t set)
+static void control_write(const struct pci_dev *dev, unsigned cap, uint16_t clear, uint16_t set)
 {
-	uint16_t v = pci_read16(mx->dev, mx->cap + PCI_MSIX_CONTROL);
+	uint16_t v = pci_read16(dev, cap + PCI_MSIX_CONTROL);
 
-	pci_write16(mx->dev, mx->cap + PCI_MSIX_CONTROL, (uint16_t)((v & ~clear) | set));
+	pci_write16(dev, cap + PCI_MSIX_CONTROL, (uint16_t)((v & ~clear) | set));
 }
 
 void msix_mask(struct msix *mx, unsigned entry, bool masked)
@@ -56,7 +56,7 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev)
 		return 0;
 	}
 	mx->nb_vectors = nb_vectors;
-	control_write(mx, PCI_MSIX_ENABLE | PCI_MSIX_FUNCTION_MASK, 0);
+	control_write(dev, mx->cap, PCI_MSIX_ENABLE | PCI_MSIX_FUNCTION_MASK, 0);
 	for (unsigned i = 0; i < nb_vectors; i++)
 		msix_mask(mx, i, true);
 	return nb_vectors;
@@ -83,10 +83,19 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	return 0;
 }
 
+void msix_disable(const struct pci_dev *dev)
+{
+	unsigned cap = pci_cap_next(dev, PCI_CAP_ID_MSIX, 0);
+
+	if (cap)
+		control_write(dev, cap, PCI_MSIX_ENABLE, 0);
+}
+
 void msix_enable(struct msix *mx, bool on)
 {
 	if (!mx->cap)
 		return;
 	pci_intx_enable(mx->dev, !on);
-	control_write(mx, PCI_MSIX_ENABLE | PCI_MSIX_FUNCTION_MASK, on ? PCI_MSIX_ENABLE : 0);
+	control_write(mx->dev, mx->cap, PCI_MSIX_ENABLE | PCI_MSIX_FUNCTION_MASK,
+	              on ? PCI_MSIX_ENABLE : 0);
 }

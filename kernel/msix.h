@@ -28,6 +28,10 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg);
 
 void msix_mask(struct msix *mx, unsigned entry, bool masked);
 
+/** msix_disable() - switch off the MSI-X of a function that was not opened, as firmware may have
+ * left it on */
+void msix_disable(const struct pci_dev *dev);
+
 /** msix_enable() - switch the function between MSI-X and its interrupt pin */
 void msix_enable(struct msix *mx, bool on);
 

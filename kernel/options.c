@@ -173,4 +173,5 @@ void options_reset(void)
 {
 	nb_tables = 0;
 	nb_values = 0;
+	options_report_as(OPTIONS_REPORT_ERROR);
 }

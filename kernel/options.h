@@ -7,7 +7,7 @@
  *	errors = options_parse("app=echo net.rxd=512", "command line");
  *	mtu = options_port_u64("net.mtu", port);
  *
- * An error is logged with the word, what is allowed and, for a key, the nearest known one.
+ * A bad word is logged with what is allowed and, for a key, the nearest known one.
  */
 #ifndef KERNEL_OPTIONS_H
 #define KERNEL_OPTIONS_H
@@ -43,6 +43,20 @@ struct option {
 
 /** options_declare() - make a table of keys known; it must live for ever */
 void options_declare(const struct option *table, unsigned n);
+
+/* How bad words are told of. */
+enum options_report {
+	OPTIONS_REPORT_ERROR, /* until something else is said */
+	OPTIONS_REPORT_WARNING,
+	OPTIONS_REPORT_NOTHING,
+};
+
+/** options_report_as() - choose how options_parse() tells of bad words */
+void options_report_as(enum options_report how);
+
+/** options_skip_path() - what follows the kernel's path, which some boot loaders put in front of
+ * the words; @line without leading blanks when they did not. Only for lines of boot loaders */
+const char *options_skip_path(const char *line);
 
 /**
  * options_parse() - read a line of words

@@ -11,7 +11,8 @@
 #include "kernel/options_internal.h"
 #include "kernel/string.h"
 
-#define KEY_LEN 64    /* longest key, without its port, and the end of the string */
+#define KEY_LEN 64 /* longest key, without its port, and the end of the string */
+#define COMPLAINT_LEN 1024
 #define SHOWN_LEN 160 /* bytes of a word that an error text shows */
 
 /* A word of the line, taken apart. */
@@ -70,23 +71,27 @@ static void word_split(struct word *w)
 	split_port(w);
 }
 
-/* Boot loaders put the kernel's path in front. */
-static bool is_kernel_path(const struct word *w)
+/* ---- telling what is wrong ---------------------------------------------------------------- */
+
+static enum options_report report_as = OPTIONS_REPORT_ERROR;
+
+void options_report_as(enum options_report how)
 {
-	static const char *const endings[] = {".efi", ".EFI", ".elf"};
-
-	if (memchr(w->text, '/', w->key_len))
-		return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(endings); i++) {
-		const size_t n = strlen(endings[i]);
-
-		if (!w->has_value && w->len >= n && !memcmp(w->text + w->len - n, endings[i], n))
-			return true;
-	}
-	return false;
+	report_as = how;
 }
 
-/* ---- telling what is wrong ---------------------------------------------------------------- */
+PRINTF_LIKE(1, 2) static void complain(const char *fmt, ...)
+{
+	char text[COMPLAINT_LEN];
+	va_list ap;
+
+	if (report_as == OPTIONS_REPORT_NOTHING)
+		return;
+	va_start(ap, fmt);
+	fmt_vbuf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line(report_as == OPTIONS_REPORT_WARNING ? LOG_WARN : LOG_ERROR, "options", "%s", text);
+}
 
 /* The known key nearest to the word's, with the word's port number. */
 static const char *nearest_key(const struct word *w, char *buf, size_t size)
@@ -109,20 +114,20 @@ static void report_unknown(const struct word *w)
 	char near[KEY_LEN];
 
 	if (w->has_value)
-		log_err("options", "%s: unknown key \"%.*s\" in \"%s\"; did you mean \"%s\"?",
-		        w->source, (int)min_u64(w->key_len, KEY_LEN), w->text, w->shown,
-		        nearest_key(w, near, sizeof(near)));
+		complain("%s: unknown key \"%.*s\" in \"%s\"; did you mean \"%s\"?", w->source,
+		         (int)min_u64(w->key_len, KEY_LEN), w->text, w->shown,
+		         nearest_key(w, near, sizeof(near)));
 	else
-		log_err("options", "%s: \"%s\": not of the form key=value; did you mean \"%s=\"?",
-		        w->source, w->shown, nearest_key(w, near, sizeof(near)));
+		complain("%s: \"%s\": not of the form key=value; did you mean \"%s=\"?", w->source,
+		         w->shown, nearest_key(w, near, sizeof(near)));
 }
 
 static void report_bad_value(const struct word *w, const struct option *o, const char *why)
 {
 	char allowed[OPTIONS_ALLOWED_LEN];
 
-	log_err("options", "%s: \"%s\": %s; allowed: %s", w->source, w->shown, why,
-	        option_allowed(o, allowed));
+	complain("%s: \"%s\": %s; allowed: %s", w->source, w->shown, why,
+	         option_allowed(o, allowed));
 }
 
 /* ---- words and lines ---------------------------------------------------------------------- */
@@ -137,16 +142,16 @@ static bool word_use(struct word *w)
 		return false;
 	}
 	if (w->port >= OPTIONS_PORTS_MAX) {
-		log_err("options", "%s: \"%s\": no such port; allowed: net0 to net%d", w->source,
-		        w->shown, OPTIONS_PORTS_MAX - 1);
+		complain("%s: \"%s\": no such port; allowed: net0 to net%d", w->source, w->shown,
+		         OPTIONS_PORTS_MAX - 1);
 		return false;
 	}
 
 	const size_t value_len = w->has_value ? w->len - w->key_len - 1 : 0;
 
 	if (value_len >= sizeof(w->value)) {
-		log_err("options", "%s: \"%s\": the value is %zu bytes long; allowed: %d",
-		        w->source, w->shown, value_len, OPTIONS_VALUE_LEN - 1);
+		complain("%s: \"%s\": the value is %zu bytes long; allowed: %d", w->source,
+		         w->shown, value_len, OPTIONS_VALUE_LEN - 1);
 		return false;
 	}
 	memcpy(w->value, w->text + w->len - value_len, value_len);
@@ -159,23 +164,49 @@ static bool word_use(struct word *w)
 		return false;
 	}
 	if (options_set(o, w->port, w->value)) {
-		log_err("options", "%s: \"%s\": one option too many; allowed: %d", w->source,
-		        w->shown, OPTIONS_VALUES_MAX);
+		complain("%s: \"%s\": one option too many; allowed: %d", w->source, w->shown,
+		         OPTIONS_VALUES_MAX);
 		return false;
 	}
 	return true;
+}
+
+static bool is_path(const char *word, size_t len)
+{
+	static const char *const endings[] = {".efi", ".EFI", ".elf"};
+
+	if (memchr(word, '=', len))
+		return false;
+	if (len && (*word == '/' || *word == '\\' || *word == '('))
+		return true;
+	for (unsigned i = 0; i < ARRAY_SIZE(endings); i++) {
+		const size_t n = strlen(endings[i]);
+
+		if (len >= n && !memcmp(word + len - n, endings[i], n))
+			return true;
+	}
+	return false;
+}
+
+const char *options_skip_path(const char *line)
+{
+	size_t len = 0;
+
+	while (is_blank(*line))
+		line++;
+	while (line[len] && !is_blank(line[len]))
+		len++;
+	return is_path(line, len) ? line + len : line;
 }
 
 unsigned options_parse(const char *line, const char *source)
 {
 	const size_t len = strnlen(line, BOOT_CMDLINE_LEN + 1);
 	unsigned bad = 0;
-	bool first = true;
 
 	if (len > BOOT_CMDLINE_LEN) {
-		log_err("options",
-		        "%s: the line is too long, nothing of it is used; allowed: %d bytes",
-		        source, BOOT_CMDLINE_LEN);
+		complain("%s: the line is too long, nothing of it is used; allowed: %d bytes",
+		         source, BOOT_CMDLINE_LEN);
 		return 1;
 	}
 	for (size_t at = 0; at < len;) {
@@ -188,9 +219,8 @@ unsigned options_parse(const char *line, const char *source)
 			continue;
 
 		word_split(&w);
-		if (!(first && is_kernel_path(&w)) && !word_use(&w))
+		if (!word_use(&w))
 			bad++;
-		first = false;
 	}
 	return bad;
 }

@@ -16,6 +16,10 @@ __attribute__((weak)) void plat_irq_off(void)
 {
 }
 
+__attribute__((weak)) void plat_print_registers(void)
+{
+}
+
 void panic(const char *fmt, ...)
 {
 	char text[PANIC_TEXT_MAX];
@@ -31,6 +35,7 @@ void panic(const char *fmt, ...)
 	va_end(ap);
 	console_flush();
 	console_printf("panic: %s\n", text);
+	plat_print_registers();
 	plat_backtrace();
 	console_flush();
 	plat_fail();

@@ -20,7 +20,6 @@
 #include "kernel/plat.h"
 #include "kernel/string.h"
 
-#define PCI_BUSES 256
 #define PCI_SLOTS 32
 #define PCI_FUNCTIONS 8
 

@@ -12,6 +12,7 @@
 #include "kernel/compiler.h"
 
 #define PCI_DEVICES_MAX 320 /* 255 bridges, and what hangs on them */
+#define PCI_BUSES 256
 #define PCI_BARS 6
 #define PCI_CAPS_MAX 48 /* (256 - 64) / 4: more in one list means a loop */
 

@@ -9,7 +9,6 @@
 #include "kernel/pci_regs.h"
 #include "kernel/string.h"
 
-#define PCI_BUSES 256
 #define MIB 0x100000ull
 #define GIB4 0x100000000ull
 

@@ -64,6 +64,9 @@ void plat_io_write(uint32_t port, unsigned width, uint32_t value);
 
 typedef void (*plat_irq_fn)(void *arg);
 
+/* Return: was it this device that raised the line? */
+typedef bool (*plat_intx_fn)(void *arg);
+
 /* What a device writes to raise a message-signalled interrupt. */
 struct plat_msi {
 	uint64_t addr;
@@ -83,10 +86,17 @@ int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg);
  * plat_irq_intx() - listen on the line of a PCI function's interrupt pin
  * @line: the interrupt line register of the function (x86_64) or its pin and slot (aarch64)
  *
- * Handlers of one line share it: each is called and must look at its own device.
+ * Handlers of one line share it: each is called and must look at its own device. A line that fires
+ * again and again without any of them having raised it is switched off, for it would never end; its
+ * devices are then left to polling.
+ *
  * Return: 0, -ENXIO when the line is not connected, -ENOSPC.
  */
-int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg);
+int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg);
+
+/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves; to be called
+ * now and then, never from a handler */
+void plat_irq_report(void);
 
 /** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need
  * not supply it */
@@ -117,6 +127,10 @@ NORETURN void plat_poweroff(void);
  * Called by panic() after the console was flushed. Safe everywhere.
  */
 NORETURN void plat_fail(void);
+
+/** plat_print_registers() - print what the processor's registers hold, for panic(). Platforms whose
+ * debugger shows them need not supply it */
+void plat_print_registers(void);
 
 /** plat_backtrace() - print the callers of the current function, innermost first, with names */
 void plat_backtrace(void);

@@ -13,6 +13,7 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/string.h"
+#include "net/dhcp.h"
 #include "net/eth.h"
 #include "net/ipv4.h"
 #include "net/stack.h"
@@ -33,12 +34,16 @@ struct arp_entry {
 	bool used;     /* looked up since it was confirmed */
 	uint8_t nb_waiting;
 	uint64_t deadline_ns;                /* when arp_timers() has to act */
+	uint64_t seq;                        /* the lowest was taken or confirmed longest ago */
 	struct mbuf *waiting[ARP_QUEUE_MAX]; /* oldest first */
 };
 
 struct arp_cache {
 	struct arp_entry entries[ARP_SETS * ARP_WAYS];
 	unsigned nb_waiting, waiting_max;
+	uint64_t seq;                 /* last one given to an entry */
+	struct token_bucket requests; /* for strangers */
+	unsigned timers_start;        /* each in turn gets the first token */
 	unsigned announcements_left;
 	uint64_t announce_ns;
 	bool conflict_logged;
@@ -88,13 +93,14 @@ static unsigned arp_spare(const struct arp_entry *e)
 static void arp_drop_waiting(struct net_if *nif, struct arp_entry *e)
 {
 	for (unsigned i = 0; i < e->nb_waiting; i++)
-		net_drop(e->waiting[i], &nif->stats.tx_arp_queue_full);
+		net_drop(e->waiting[i], &nif->stats.tx_unresolved);
 	nif->arp->nb_waiting -= e->nb_waiting;
 	e->nb_waiting = 0;
 }
 
-/* A place for an address that is not in the cache: an unused one, else the one that was asked or
- * confirmed longest ago. */
+/* A place for an address that is not in the cache: an unused one, else the one that was taken or
+ * confirmed longest ago. Who takes the place of one just asked for must wait its second out, else
+ * silent addresses could drive each other out and be asked for over and over (RFC 1122 2.3.2.1). */
 static struct arp_entry *arp_take(struct net_if *nif, be32 ip)
 {
 	struct arp_entry *set = arp_set(nif->arp, ip), *best = &set[0];
@@ -102,12 +108,13 @@ static struct arp_entry *arp_take(struct net_if *nif, be32 ip)
 	for (unsigned i = 1; i < ARP_WAYS; i++) {
 		unsigned spare = arp_spare(&set[i]), best_spare = arp_spare(best);
 
-		if (spare > best_spare ||
-		    (spare == best_spare && set[i].deadline_ns < best->deadline_ns))
+		if (spare > best_spare || (spare == best_spare && set[i].seq < best->seq))
 			best = &set[i];
 	}
+	uint64_t ask_ns = best->state == ARP_ASKED ? best->deadline_ns : 0;
+
 	arp_drop_waiting(nif, best);
-	*best = (struct arp_entry){.ip = ip};
+	*best = (struct arp_entry){.ip = ip, .deadline_ns = ask_ns, .seq = ++nif->arp->seq};
 	ipv4_hop_forget(nif);
 	return best;
 }
@@ -150,6 +157,18 @@ static void arp_ask(struct net_if *nif, struct arp_entry *e, enum arp_state stat
 	arp_send_request(nif, e->ip);
 }
 
+/* Neighbours who have answered once are asked again at their time; those who may not exist, only
+ * within a rate. Without a token arp_timers() comes back. */
+static void arp_ask_stranger(struct net_if *nif, struct arp_entry *e)
+{
+	uint64_t now_ns = nif->st->now_ns;
+
+	e->state = ARP_ASKED;
+	if (now_ns >= e->deadline_ns &&
+	    net_take_token(&nif->arp->requests, now_ns, ARP_REQUESTS_PER_S, ARP_REQUESTS_BURST))
+		arp_ask(nif, e, ARP_ASKED);
+}
+
 static void arp_send_waiting(struct net_if *nif, struct arp_entry *e)
 {
 	for (unsigned i = 0; i < e->nb_waiting; i++)
@@ -164,6 +183,7 @@ static void arp_confirm(struct net_if *nif, struct arp_entry *e, const uint8_t *
 	e->state = ARP_REACHABLE;
 	e->tries = 0;
 	e->used = false;
+	e->seq = ++nif->arp->seq;
 	e->deadline_ns = nif->st->now_ns + ARP_REACHABLE_S * NS_PER_S;
 	arp_send_waiting(nif, e);
 	ipv4_hop_forget(nif);
@@ -202,6 +222,8 @@ static bool arp_conflict(struct net_if *nif, const struct arp_hdr *arp)
 		    nif->dev->port, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
 		    ip4_text(nif->ip).s);
 	}
+	if (nif->dhcp)
+		dhcp_conflict(nif);
 	return true;
 }
 
@@ -213,7 +235,7 @@ static bool arp_learn(struct net_if *nif, const struct arp_hdr *arp, bool asks_u
 
 	struct arp_entry *e = arp_find(nif, arp->spa);
 
-	if (!e && asks_us && !((arp->spa ^ nif->ip) & nif->mask))
+	if (!e && asks_us && (!((arp->spa ^ nif->ip) & nif->mask) || arp->spa == nif->gw))
 		e = arp_take(nif, arp->spa);
 	if (!e)
 		return false;
@@ -302,15 +324,20 @@ int arp_resolve_and_send(struct net_if *nif, be32 hop, struct mbuf *m)
 		return 0;
 	}
 	if (e && e->state == ARP_FAILED) {
-		net_drop(m, &nif->stats.tx_arp_queue_full);
+		net_drop(m, &nif->stats.tx_unresolved);
 		return -EHOSTUNREACH;
 	}
 	if (!e) {
 		e = arp_take(nif, hop);
-		arp_ask(nif, e, ARP_ASKED);
+		arp_ask_stranger(nif, e);
 	}
 	arp_wait(nif, e, m);
 	return 0;
+}
+
+unsigned arp_nb_waiting(const struct net_if *nif)
+{
+	return nif->arp->nb_waiting;
 }
 
 void arp_announce(struct net_if *nif)
@@ -340,7 +367,7 @@ static void arp_expire(struct net_if *nif, struct arp_entry *e)
 	switch (e->state) {
 	case ARP_ASKED:
 		if (e->tries < ARP_TRIES) {
-			arp_ask(nif, e, ARP_ASKED);
+			arp_ask_stranger(nif, e);
 			return;
 		}
 		arp_drop_waiting(nif, e);
@@ -364,9 +391,10 @@ static void arp_expire(struct net_if *nif, struct arp_entry *e)
 void arp_timers(struct net_if *nif, uint64_t now_ns)
 {
 	struct arp_cache *c = nif->arp;
+	unsigned start = c->timers_start++;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(c->entries); i++) {
-		struct arp_entry *e = &c->entries[i];
+		struct arp_entry *e = &c->entries[(start + i) % ARRAY_SIZE(c->entries)];
 
 		if (e->state != ARP_FREE && now_ns >= e->deadline_ns)
 			arp_expire(nif, e);
@@ -383,6 +411,7 @@ int arp_create(struct net_if *nif)
 	nif->arp = mem_alloc("ARP cache", sizeof(*nif->arp), CACHE_LINE);
 	if (!nif->arp)
 		return -ENOMEM;
+	nif->arp->requests = (struct token_bucket){ARP_REQUESTS_BURST, nif->st->now_ns};
 	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, nif->dev->pool->size / 4);
 	return 0;
 }

@@ -11,6 +11,8 @@
 #define ARP_WAYS 4          /* 64 entries; one of 4 places for an address */
 #define ARP_QUEUE_MAX 32    /* packets that wait for one address */
 #define ARP_WAITING_MAX 128 /* packets that wait in all; at most a quarter of the pool */
+#define ARP_REQUESTS_PER_S 50
+#define ARP_REQUESTS_BURST 32
 #define ARP_TRIES 3         /* requests, one a second */
 #define ARP_REACHABLE_S 60  /* asked again after this time when in use, else forgotten */
 #define ARP_FAILED_S 3      /* nobody is asked again for so long */
@@ -30,9 +32,14 @@ const uint8_t *arp_lookup(struct net_if *nif, be32 ip);
  * @m: begins with free space for the Ethernet header
  *
  * Owns @m: sent when the answer comes, dropped and counted when none does or when the queue is
- * full (the oldest goes first). Return: 0, or -EHOSTUNREACH when @hop did not answer lately.
+ * full (the oldest goes first). Strangers are asked for within ARP_REQUESTS_PER_S, and one a second
+ * by each place of the cache; what is not asked at once, arp_timers() asks. Return: 0, or
+ * -EHOSTUNREACH when @hop did not answer lately.
  */
 int arp_resolve_and_send(struct net_if *nif, be32 hop, struct mbuf *m);
+
+/** arp_nb_waiting() - packets that wait for an address now */
+unsigned arp_nb_waiting(const struct net_if *nif);
 
 /** arp_announce() - tell everybody our new address */
 void arp_announce(struct net_if *nif);

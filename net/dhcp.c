@@ -12,6 +12,9 @@
 #include "net/stack.h"
 #include "net/udp_input.h"
 
+#define DHCP_HEADERS_LEN 28   /* IPv4 and UDP */
+#define DHCP_MAX_SIZE_MIN 576 /* least legal value of option 57 (RFC 2132 9.10) */
+
 /* ---- time --------------------------------------------------------------------------------- */
 
 static uint32_t dhcp_random(struct dhcp_client *c)
@@ -53,8 +56,10 @@ static void dhcp_send(struct net_if *nif, struct dhcp_question *q, be32 to)
 		return;
 	}
 	q->xid = c->xid;
-	q->secs = (uint16_t)min_u64((nif->st->now_ns - c->start_ns) / NS_PER_S, UINT16_MAX);
-	q->max_size = (uint16_t)max_u64(nif->dev->mtu - 28u, 548);
+	if (q->type != DHCP_DECLINE)
+		q->secs = (uint16_t)min_u64((nif->st->now_ns - c->start_ns) / NS_PER_S, UINT16_MAX);
+	q->max_size =
+	    (uint16_t)max_u64((unsigned)nif->dev->mtu - DHCP_HEADERS_LEN, DHCP_MAX_SIZE_MIN);
 	q->mac = nif->dev->mac;
 	dhcp_build(mbuf_data(m), q);
 	m->data_len = DHCP_MSG_MIN;
@@ -73,6 +78,9 @@ static void dhcp_send_request(struct net_if *nif)
 	struct dhcp_client *c = nif->dhcp;
 	struct dhcp_question q = {.type = DHCP_REQUEST};
 
+	c->last_ns = nif->st->now_ns;
+	if (c->tries == 0)
+		c->asked_ns = c->last_ns;
 	if (c->state == DHCP_REQUESTING) {
 		q.requested_ip = c->lease.ip;
 		q.server = c->lease.server;
@@ -146,6 +154,10 @@ static void dhcp_renew(struct net_if *nif, uint64_t now_ns)
 		dhcp_lease_over(nif);
 		return;
 	}
+	if (now_ns < c->last_ns + DHCP_ASK_MIN_S * NS_PER_S) {
+		c->due_ns = min_u64(c->last_ns + DHCP_ASK_MIN_S * NS_PER_S, c->expiry_ns);
+		return;
+	}
 	if (now_ns >= c->t2_ns && c->state != DHCP_REBINDING)
 		dhcp_enter(c, DHCP_REBINDING);
 	else if (c->state == DHCP_BOUND)
@@ -197,14 +209,22 @@ static bool dhcp_lease_check(struct dhcp_lease *l)
 		l->mask = dhcp_class_mask(l->ip);
 	if (ipv4_prefix(l->mask) < 1 || !ipv4_fits_net(l->ip, l->mask))
 		return false;
-	if ((l->router ^ l->ip) & l->mask || !ipv4_fits_net(l->router, l->mask) ||
-	    l->router == l->ip)
-		l->router = 0; /* an unreachable gateway is worse than none */
 	if (l->t1_s == 0 || l->t1_s >= l->lease_s)
 		l->t1_s = l->lease_s / 2;
 	if (l->t2_s <= l->t1_s || l->t2_s >= l->lease_s)
 		l->t2_s = (uint32_t)max_u64((uint64_t)l->lease_s * 7 / 8, l->t1_s);
 	return true;
+}
+
+/* An unreachable gateway is worse than none. Return: the one that was thrown away, or 0 */
+static be32 dhcp_check_router(struct dhcp_lease *l)
+{
+	be32 router = l->router;
+
+	if (!router || ipv4_is_gateway(router, l->ip, l->mask))
+		return 0;
+	l->router = 0;
+	return router;
 }
 
 static void dhcp_set_times(struct dhcp_client *c, uint64_t asked_ns)
@@ -219,21 +239,30 @@ static void dhcp_set_times(struct dhcp_client *c, uint64_t asked_ns)
 		c->due_ns = c->t1_ns = c->t2_ns = c->expiry_ns = UINT64_MAX;
 }
 
-static void dhcp_bound(struct net_if *nif, const struct dhcp_lease *l)
+static void dhcp_bound(struct net_if *nif, struct dhcp_lease *l)
 {
 	struct dhcp_client *c = nif->dhcp;
+	be32 thrown = dhcp_check_router(l);
 	bool renewed = nif->ip == l->ip && nif->mask == l->mask && nif->gw == l->router;
 
 	c->lease = *l;
 	c->naks = 0;
 	dhcp_enter(c, DHCP_BOUND);
-	dhcp_set_times(c, nif->st->now_ns);
+	dhcp_set_times(c, c->asked_ns);
 	if (renewed) {
 		log_debug("dhcp", "port %u: lease renewed for %u s", nif->dev->port, l->lease_s);
 		return;
 	}
 	log_info("dhcp", "port %u: %s leased from %s for %u s", nif->dev->port, ip4_text(l->ip).s,
 	         ip4_text(l->server).s, l->lease_s);
+	if (thrown)
+		log_warn(
+		    "dhcp",
+		    "port %u: router %s is not in the subnet of %s/%d: going without a gateway "
+		    "(the DHCP server's router or mask is wrong)",
+		    nif->dev->port, ip4_text(thrown).s, ip4_text(l->ip).s, ipv4_prefix(l->mask));
+	if (nif->ip != l->ip)
+		c->bound_ns = nif->st->now_ns;
 	net_if_set_addr(nif, l->ip, l->mask, l->router, "dhcp");
 }
 
@@ -283,6 +312,23 @@ static void dhcp_nak(struct net_if *nif, const struct dhcp_lease *nak)
 	dhcp_enter_init(nif, wait_s * NS_PER_S);
 }
 
+/* The port has no address when the DECLINE leaves: the datagram must not bear the one that it gives
+ * back (RFC 2131 4.4.4). */
+void dhcp_conflict(struct net_if *nif)
+{
+	struct dhcp_client *c = nif->dhcp;
+	struct dhcp_question q = {
+	    .type = DHCP_DECLINE, .requested_ip = c->lease.ip, .server = c->lease.server};
+
+	if (c->state < DHCP_BOUND || nif->st->now_ns - c->bound_ns > DHCP_CONFLICT_S * NS_PER_S)
+		return;
+	log_warn("dhcp", "port %u: %s is another machine's: declined, asking again in %d s",
+	         nif->dev->port, ip4_text(nif->ip).s, DHCP_DECLINE_WAIT_S);
+	net_if_clear_addr(nif);
+	dhcp_send(nif, &q, IPV4_BROADCAST);
+	dhcp_enter_init(nif, DHCP_DECLINE_WAIT_S * NS_PER_S);
+}
+
 void dhcp_input(struct net_if *nif, struct mbuf *m)
 {
 	struct dhcp_answer a;
@@ -309,6 +355,15 @@ int dhcp_create(struct net_if *nif)
 	plat_random(&c->random, sizeof(c->random));
 	nif->dhcp = c;
 	dhcp_enter_init(nif, 0);
+	if (nif->dev->mtu < DHCP_HEADERS_LEN + DHCP_MSG_MIN) {
+		log_err(
+		    "dhcp",
+		    "port %u: MTU %u is too small for DHCP (%d needed): give net.ip=A.B.C.D/len, "
+		    "or a larger net.mtu",
+		    nif->dev->port, nif->dev->mtu, DHCP_HEADERS_LEN + DHCP_MSG_MIN);
+		c->due_ns = UINT64_MAX;
+		return 0;
+	}
 	dhcp_discover(nif);
 	return 0;
 }

@@ -125,6 +125,7 @@ void dhcp_build(uint8_t msg[DHCP_MSG_MIN], const struct dhcp_question *q)
 	                                 DHCP_OPT_SERVER, DHCP_OPT_T1,     DHCP_OPT_T2};
 	static const char hostname[] = "ringzero";
 	uint8_t type = (uint8_t)q->type;
+	bool answered = q->type != DHCP_DECLINE;
 	be16 max_size = cpu_to_be16(q->max_size);
 	uint8_t client_id[7] = {1}; /* hardware type Ethernet, then the address */
 	struct dhcp_hdr h = {
@@ -134,7 +135,7 @@ void dhcp_build(uint8_t msg[DHCP_MSG_MIN], const struct dhcp_question *q)
 	    .xid = q->xid,
 	    .secs = cpu_to_be16(q->secs),
 	    /* without an address of our own, answers must come by broadcast (RFC 2131 4.1) */
-	    .flags = q->ciaddr ? 0 : cpu_to_be16(DHCP_FLAG_BROADCAST),
+	    .flags = q->ciaddr || !answered ? 0 : cpu_to_be16(DHCP_FLAG_BROADCAST),
 	    .ciaddr = q->ciaddr,
 	    .cookie = cpu_to_be32(DHCP_COOKIE),
 	};
@@ -152,9 +153,11 @@ void dhcp_build(uint8_t msg[DHCP_MSG_MIN], const struct dhcp_question *q)
 		at = put_option(at, DHCP_OPT_REQUESTED_IP, &q->requested_ip, 4);
 	if (q->server)
 		at = put_option(at, DHCP_OPT_SERVER, &q->server, 4);
-	at = put_option(at, DHCP_OPT_MAX_SIZE, &max_size, 2);
-	at = put_option(at, DHCP_OPT_HOSTNAME, hostname, sizeof(hostname) - 1);
-	at = put_option(at, DHCP_OPT_PARAMETERS, wanted, sizeof(wanted));
+	if (answered) {
+		at = put_option(at, DHCP_OPT_MAX_SIZE, &max_size, 2);
+		at = put_option(at, DHCP_OPT_HOSTNAME, hostname, sizeof(hostname) - 1);
+		at = put_option(at, DHCP_OPT_PARAMETERS, wanted, sizeof(wanted));
+	}
 	*at++ = DHCP_OPT_END;
 	assert(at <= msg + DHCP_MSG_MIN);
 }

@@ -58,7 +58,8 @@ struct dhcp_question {
 	const uint8_t *mac;
 };
 
-/** dhcp_build() - write a message of DHCP_MSG_MIN bytes */
+/** dhcp_build() - write a message of DHCP_MSG_MIN bytes; a DECLINE has only what RFC 2131 table 5
+ * lets it have */
 void dhcp_build(uint8_t msg[DHCP_MSG_MIN], const struct dhcp_question *q);
 
 #endif

@@ -55,21 +55,6 @@ void icmp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 	icmp_answer_echo(nif, m, ip);
 }
 
-static bool icmp_take_token(struct net_if *nif)
-{
-	uint64_t now_ns = nif->st->now_ns;
-	uint64_t new = (now_ns - nif->icmp_refill_ns) / (NS_PER_S / ICMP_ERRORS_PER_S);
-
-	if (new) {
-		nif->icmp_tokens = (unsigned)min_u64(nif->icmp_tokens + new, ICMP_ERRORS_BURST);
-		nif->icmp_refill_ns += new *(NS_PER_S / ICMP_ERRORS_PER_S);
-	}
-	if (!nif->icmp_tokens)
-		return false;
-	nif->icmp_tokens--;
-	return true;
-}
-
 /* RFC 1122 3.2.2: not for what was sent to many, on either layer. (Errors about errors cannot
  * come here: ICMP is a protocol that we have, without ports.) */
 static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
@@ -81,7 +66,11 @@ static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const st
 		return false;
 	if ((unsigned)((const uint8_t *)ip - m->buf) < room)
 		return false;
-	return icmp_take_token(nif);
+	if (net_take_token(&nif->icmp_bucket, nif->st->now_ns, ICMP_ERRORS_PER_S,
+	                   ICMP_ERRORS_BURST))
+		return true;
+	nif->stats.icmp_limited++;
+	return false;
 }
 
 void icmp_unreach(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip, uint8_t code)

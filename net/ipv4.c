@@ -197,9 +197,13 @@ int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 	const uint8_t *mac;
 	struct net_hop hop;
 
-	if (total_len > nif->dev->mtu || !next) {
+	if (!next) {
 		net_drop(m, &nif->stats.tx_no_route);
-		return next ? -EMSGSIZE : -EHOSTUNREACH;
+		return -EHOSTUNREACH;
+	}
+	if (total_len > nif->dev->mtu) {
+		net_drop(m, &nif->stats.tx_too_long);
+		return -EMSGSIZE;
 	}
 	ipv4_hop_init(nif, &hop, dst);
 	ipv4_write_hdrs(&hop, m, (uint16_t)total_len, proto);

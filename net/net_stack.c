@@ -91,6 +91,7 @@ void net_if_flush(struct net_if *nif)
 
 	nif->nb_out = 0;
 	nif->stats.tx_packets += sent;
+	nif->dev->tx_dropped += (uint64_t)(n - sent);
 	for (uint16_t i = sent; unlikely(i < n); i++)
 		net_drop(nif->out[i], &nif->stats.tx_ring_full);
 }
@@ -203,8 +204,8 @@ static int net_if_static(struct net_if *nif, const char *text)
 		        nif->dev->port, text);
 		return -EINVAL;
 	}
-	if (gw_text && (options_ip4(gw_text, &gw, &gw_prefix) || gw == ip ||
-	                !ipv4_fits_net(gw, ipv4_mask(prefix)) || (gw ^ ip) & ipv4_mask(prefix))) {
+	if (gw_text && (options_ip4(gw_text, &gw, &gw_prefix) ||
+	                !ipv4_is_gateway(gw, ip, ipv4_mask(prefix)))) {
 		log_err("net", "port %u: net.gw=%s: give the address of another host inside %s",
 		        nif->dev->port, gw_text, text);
 		return -EINVAL;
@@ -248,9 +249,10 @@ int net_stack_add_port(struct net_stack *st, struct netdev *dev)
 
 	struct net_if *nif = &st->ifs[st->nb_ifs];
 
-	*nif = (struct net_if){
-	    .st = st, .dev = dev, .from = {.nif = nif}, .icmp_tokens = ICMP_ERRORS_BURST};
-	nif->icmp_refill_ns = st->now_ns;
+	*nif = (struct net_if){.st = st,
+	                       .dev = dev,
+	                       .from = {.nif = nif},
+	                       .icmp_bucket = {ICMP_ERRORS_BURST, st->now_ns}};
 	ipv4_hop_forget(nif);
 	err = arp_create(nif);
 	if (!err)
@@ -275,11 +277,12 @@ struct stat_name {
 	}
 
 static const struct stat_name stat_names[] = {
-    STAT(rx_packets),        STAT(rx_delivered),    STAT(drop_short),   STAT(drop_not_for_us),
-    STAT(drop_proto),        STAT(drop_ip_header),  STAT(drop_ip_csum), STAT(drop_fragment),
-    STAT(drop_udp_csum),     STAT(drop_udp_length), STAT(drop_no_port), STAT(drop_icmp),
-    STAT(drop_arp),          STAT(tx_packets),      STAT(tx_ring_full), STAT(tx_no_route),
-    STAT(tx_arp_queue_full), STAT(tx_no_mbuf),      STAT(icmp_errors),  STAT(arp_conflicts),
+    STAT(rx_packets),    STAT(rx_delivered),      STAT(drop_short),    STAT(drop_not_for_us),
+    STAT(drop_proto),    STAT(drop_ip_header),    STAT(drop_ip_csum),  STAT(drop_fragment),
+    STAT(drop_udp_csum), STAT(drop_udp_length),   STAT(drop_no_port),  STAT(drop_icmp),
+    STAT(drop_arp),      STAT(tx_packets),        STAT(tx_ring_full),  STAT(tx_no_route),
+    STAT(tx_too_long),   STAT(tx_arp_queue_full), STAT(tx_unresolved), STAT(tx_no_mbuf),
+    STAT(icmp_errors),   STAT(icmp_limited),      STAT(arp_conflicts),
 };
 static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_stats),
               "every counter has a name");
@@ -292,6 +295,7 @@ void net_stack_print_stats(const struct net_stack *st)
 
 		console_printf("port %u: %s/%d\n", nif->dev->port, ip4_text(nif->ip).s,
 		               ipv4_prefix(nif->mask));
+		console_printf("  %-18s %u\n", "arp_waiting", arp_nb_waiting(nif));
 		for (unsigned k = 0; k < ARRAY_SIZE(stat_names); k++) {
 			uint64_t v;
 

@@ -36,19 +36,28 @@ struct net_if_stats {
 	uint64_t drop_udp_csum;
 	uint64_t drop_udp_length;
 	uint64_t drop_no_port;
-	uint64_t drop_icmp;    /* malformed or rate-limited */
+	uint64_t drop_icmp;    /* malformed, or of a type that nobody handles */
 	uint64_t drop_arp;     /* malformed */
 	uint64_t tx_packets;   /* accepted by the driver */
 	uint64_t tx_ring_full; /* dropped: the driver took less */
 	uint64_t tx_no_route;
-	uint64_t tx_arp_queue_full; /* dropped while waiting for an address, or never answered */
+	uint64_t tx_too_long;       /* for the MTU */
+	uint64_t tx_arp_queue_full; /* more than may wait for a neighbour's address */
+	uint64_t tx_unresolved;     /* the neighbour did not tell its address */
 	uint64_t tx_no_mbuf;
 	/* counted besides the above */
 	uint64_t icmp_errors;   /* ICMP errors from others */
+	uint64_t icmp_limited;  /* ICMP errors that were not sent: too many */
 	uint64_t arp_conflicts; /* another machine has our address */
 };
 
 #define NET_OUT_MAX (2 * NETDEV_BURST)
+
+/* Holds a rate: net_take_token() in net/stack.h. */
+struct token_bucket {
+	unsigned tokens;
+	uint64_t refill_ns; /* when the last whole token came in */
+};
 
 /* The headers in front of the datagrams for @dst, the one that was sent to last. Holds a true
  * mapping always: the limited broadcast's when there is no better one. */
@@ -69,6 +78,8 @@ struct udp_addr {
 	/* Set by the stack: the checksum that the same payload has on its way back, 0: not known.
 	 * Only udp_reply_unchanged() looks at it. */
 	uint16_t reply_csum;
+	/* Set by the stack: the datagram came by broadcast, so an answer may be one of many. */
+	bool broadcast;
 };
 
 struct net_if {
@@ -82,9 +93,8 @@ struct net_if {
 	struct dhcp_client *dhcp; /* NULL: static or off */
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
-	bool ip_off;          /* told to have no address */
-	unsigned icmp_tokens; /* ICMP errors that may be sent now */
-	uint64_t icmp_refill_ns;
+	bool ip_off;                     /* told to have no address */
+	struct token_bucket icmp_bucket; /* ICMP errors that may be sent */
 	struct net_if_stats stats;
 };
 

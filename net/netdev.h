@@ -25,7 +25,7 @@ typedef uint16_t (*netdev_burst_fn)(void *queue, struct mbuf **pkts, uint16_t n)
 struct netdev_stats {
 	uint64_t rx_packets, rx_bytes;
 	uint64_t rx_errors; /* dropped by the driver: bad length, bad header */
-	uint64_t rx_nombuf; /* refills that found the pool empty */
+	uint64_t rx_nombuf; /* shortages: the pool could not fill the ring; counted once each */
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_errors;  /* dropped by the driver: packet it cannot send */
 	uint64_t tx_dropped; /* dropped above the driver because the ring was full */
@@ -59,9 +59,10 @@ struct netdev {
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
-	uint32_t speed; /* Mb/s or NETDEV_SPEED_UNKNOWN */
-	bool tx_csum;   /* MBUF_TX_CSUM is honoured */
-	char name[16];  /* bus address */
+	uint32_t speed;      /* Mb/s or NETDEV_SPEED_UNKNOWN */
+	uint64_t tx_dropped; /* the layer above counts here what a full ring made it drop */
+	bool tx_csum;        /* MBUF_TX_CSUM is honoured */
+	char name[16];       /* bus address */
 };
 
 /**

@@ -18,6 +18,26 @@ void net_trim(struct mbuf *m, uint32_t len);
 /** net_alloc() - an empty packet for the stack itself; NULL is counted */
 struct mbuf *net_alloc(struct net_if *nif);
 
+/**
+ * net_take_token() - may one more be sent now?
+ * @per_s: the rate, as long as there is more to send than that
+ * @burst: how many may go at once after a silence
+ */
+static inline bool net_take_token(struct token_bucket *b, uint64_t now_ns, unsigned per_s,
+                                  unsigned burst)
+{
+	uint64_t new = (now_ns - b->refill_ns) / (NS_PER_S / per_s);
+
+	if (new) {
+		b->tokens = (unsigned)min_u64(b->tokens + new, burst);
+		b->refill_ns += new *(NS_PER_S / per_s);
+	}
+	if (!b->tokens)
+		return false;
+	b->tokens--;
+	return true;
+}
+
 /** net_enqueue() - stack_enqueue(), inline */
 static inline void net_enqueue(struct net_if *nif, struct mbuf *m)
 {
@@ -65,6 +85,15 @@ static inline bool ipv4_fits_net(be32 ip, be32 mask)
 	uint32_t ones = be32_to_cpu(~mask);
 
 	return ipv4_is_host(ip) && (ones <= 1 || (host != 0 && host != ones));
+}
+
+/** ipv4_is_gateway() - can @gw be asked for by ARP as the way out for host @ip? Inside the subnet,
+ * or anywhere when there is none: with a /32 the gateway is on the link all the same */
+static inline bool ipv4_is_gateway(be32 gw, be32 ip, be32 mask)
+{
+	if (gw == ip || !ipv4_fits_net(gw, mask))
+		return false;
+	return mask == 0xffffffffu || !((gw ^ ip) & mask);
 }
 
 #endif

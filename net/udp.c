@@ -105,11 +105,15 @@ void udp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 
 	struct udp_pcb *pcb = udp_find(nif->st, udp->dst);
 
-	/* an answer to a broadcast comes from another address than the question went to */
-	if (udp->dst && pcb && pcb->port)
-		udp_deliver(pcb, nif, m, ip, 0);
-	else
+	if (!udp->dst || !pcb || !pcb->port) {
 		udp_input_unbound(nif, m, ip);
+		return;
+	}
+	/* false at all other times: udp_input_quick() gets no broadcasts */
+	nif->from.broadcast = ip->dst != nif->ip;
+	/* an answer to a broadcast comes from another address than the question went to */
+	udp_deliver(pcb, nif, m, ip, 0);
+	nif->from.broadcast = false;
 }
 
 /* Is the datagram whole, and its checksum, if it has one, good or known to be? */

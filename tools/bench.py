@@ -9,6 +9,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import shlex
 import shutil
 import statistics
@@ -24,6 +25,7 @@ sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 SIZES = (64, 512, 1400)
 PARTS = ("size", "memory", "boot", "insn", "rtt", "pps")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
+PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
 GUEST_MAC = "52:54:00:12:34:56"
 
@@ -49,9 +51,16 @@ def own_namespace():
     if os.geteuid() != 0 or not shutil.which("unshare"):
         return False
     if not os.environ.get("RINGZERO_BENCH_NAMESPACE"):
+        # a container's root may not be allowed to
+        if subprocess.run(["unshare", "-n", "true"], stderr=subprocess.DEVNULL,
+                          check=False).returncode:
+            return False
         os.environ["RINGZERO_BENCH_NAMESPACE"] = "1"
         os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
-    Path("/proc/sys/net/unix/max_dgram_qlen").write_text(f"{QUEUE_LENGTH}\n")
+    try:
+        Path("/proc/sys/net/unix/max_dgram_qlen").write_text(f"{QUEUE_LENGTH}\n")
+    except OSError:
+        return False
     return True
 
 
@@ -72,6 +81,10 @@ def median(values):
     return statistics.median(found) if found else None
 
 
+def own_ms(first, stub):
+    return None if first is None or stub is None else first - stub
+
+
 class Bench:
     def __init__(self, args):
         os.environ["BUILD"] = str(args.build.resolve())
@@ -82,10 +95,10 @@ class Bench:
         self.elf = ringzero.ELF
         self.busy = []
 
-    def guest(self, machine="pc", memory=64, extra=()):
+    def guest(self, machine="pc", memory=64, extra=(), accel=None):
         guest = self.ringzero.Guest(
             nics=[self.ringzero.Nic(mac=GUEST_MAC)], machine=machine, memory=memory, pcap=False,
-            options=f"{self.ringzero.STATIC} stats=off", extra=list(extra))
+            options=f"{self.ringzero.STATIC} stats=off", extra=list(extra), accel=accel)
         guest.peer().close()  # the load generator takes its place
         return guest
 
@@ -126,7 +139,7 @@ class Bench:
         return {"min_memory_mib": None}
 
     def stub_ms(self, machine):
-        command = [self.ringzero.QEMU, "-M", machine, "-accel", self.ringzero.accel(), "-cpu",
+        command = [self.ringzero.QEMU, "-M", machine, "-accel", self.ringzero.usual_accel(), "-cpu",
                    "max", "-m", "64", "-nodefaults", "-display", "none", "-no-reboot",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-kernel", str(self.tools / "stub.elf")]
@@ -145,7 +158,10 @@ class Bench:
                     first.append(self.first_ms(guest))
             result["first_ms"][machine] = median(first)
             result["stub_ms"][machine] = median(stub)
-            result["own_ms"][machine] = median(first) - median(stub)
+            result["own_ms"][machine] = own_ms(median(first), median(stub))
+            if None in first:
+                print(f"bench: {first.count(None)} of {len(first)} starts on {machine} were not "
+                      "answered")
         return result
 
     def count(self, guest, blocks, size, window):
@@ -166,13 +182,36 @@ class Bench:
         return self.insn.cost(self.insn.interval(a, b), t1 - t0, self.insn.interval(b, c),
                               t2 - t1, result["received"], self.insn.Symbols(self.elf))
 
+    def plugins_lacking(self):
+        """Why this QEMU cannot count instructions, None if it can."""
+        text = subprocess.run([self.ringzero.QEMU, "--version"], capture_output=True, text=True,
+                              timeout=20, check=False).stdout
+        version = re.search(r"version (\d+)\.(\d+)", text)
+        if not version or int(version[1]) < PLUGINS_SINCE:
+            return f"{text.splitlines()[0] if text else 'QEMU'}, {PLUGINS_SINCE}.0 is needed"
+        return None
+
     def insn_part(self):
+        lacking = self.plugins_lacking()
+        if lacking:
+            print(f"bench: instructions are not counted: {lacking}")
+            return {}
+        try:
+            return self.count_all()
+        except (AssertionError, ValueError, OSError) as e:  # QEMU ended, or without a count
+            print(f"bench: instructions are not counted: {str(e).splitlines()[0]}")
+            return {}
+
+    def count_all(self):
         result = {"insn": {}, "insn_w1": {}, "insn_packet_only": {}, "functions": {}}
         with tempfile.TemporaryDirectory() as folder:
             blocks = Path(folder) / "blocks"
             plugin = f"{self.tools}/tcgcount.so,out={blocks}"
-            with self.guest(extra=["-plugin", plugin]) as guest:
-                self.first_ms(guest)
+            # the plugin counts what TCG translates
+            with self.guest(extra=["-plugin", plugin], accel="tcg") as guest:
+                if self.first_ms(guest) is None:
+                    said = guest.stderr_path.read_text(errors="replace").strip()
+                    raise AssertionError(said or "the guest does not answer")
                 self.load(guest.folder, "--window", 32, "--count", 2000)
                 for window, key in ((32, "insn"), (1, "insn_w1")):
                     for size in SIZES:
@@ -226,11 +265,13 @@ class Bench:
         for _ in range(self.args.runs):
             self.wait_for_quiet()
             with self.guest() as guest:
-                self.first_ms(guest)
-                ours.append(self.speed(guest.folder))
+                if self.first_ms(guest) is None:
+                    print("bench: a guest does not answer: this run is left out")
+                else:
+                    ours.append(self.speed(guest.folder))
             if self.args.peer:
                 peers.append(self.peer_speed())
-        return self.medians(ours), self.medians(peers) if peers else None
+        return self.medians(ours) if ours else {}, self.medians(peers) if peers else None
 
 
 # ---- what is shown ---------------------------------------------------------------------------
@@ -241,7 +282,8 @@ COLUMNS = [  # title, path of keys, target
     ("insn 64", ("insn", "64")), ("insn 512", ("insn", "512")), ("insn 1400", ("insn", "1400")),
     ("insn 64 w1", ("insn_w1", "64")), ("idle turn", ("idle_turn",)),
     ("RTT 64 us", ("rtt_us", "64")), ("p99", ("rtt_p99_us", "64")),
-    ("RTT 1400", ("rtt_us", "1400")), ("pps 64", ("pps", "64")), ("pps 1400", ("pps", "1400")),
+    ("RTT 512", ("rtt_us", "512")), ("RTT 1400", ("rtt_us", "1400")),
+    ("pps 64", ("pps", "64")), ("pps 512", ("pps", "512")), ("pps 1400", ("pps", "1400")),
 ]
 
 
@@ -255,14 +297,22 @@ def peer_rows(peers):
     """The peers in the shape of our own results."""
     rows = {}
     for name, p in peers["peers"].items():
-        own = p["first_ms"] - peers["stub_ms"]["pc"]
-        rows[name] = {**p, "first_ms": {"pc": p["first_ms"]}, "own_ms": {"pc": own}}
+        own = own_ms(p.get("first_ms"), peers["stub_ms"]["pc"])
+        rows[name] = {**p, "first_ms": {"pc": p.get("first_ms")}, "own_ms": {"pc": own}}
     return rows
+
+
+def target_number(rows, targets, path):
+    """A target is a number, or the name of the row that ours must not be behind."""
+    target = value(targets, path)
+    return value(rows.get(target), path) if isinstance(target, str) else target
 
 
 def shown(v):
     if v is None:
         return "-"
+    if isinstance(v, str):
+        return f"<= {v}"
     return f"{v:,.1f}" if isinstance(v, float) and v < 1000 else f"{v:,.0f}"
 
 
@@ -298,7 +348,7 @@ def write_pictures(folder, rows, targets, source):
         found = [(name, value(r, path), name.startswith("ringzero")) for name, r in rows.items()]
         found = sorted((f for f in found if f[1] is not None), key=lambda f: f[1])
         if any(f[2] for f in found):
-            picture = svg.bars(title, note, found, value(targets, path))
+            picture = svg.bars(title, note, found, target_number(rows, targets, path))
             (folder / f"{file}.svg").write_text(picture)
 
 
@@ -309,7 +359,7 @@ def main():
         raise SystemExit(f"bench: --only takes a list of: {' '.join(PARTS)}")
     roomy = own_namespace()
     bench = Bench(args)
-    result = {"accel": bench.ringzero.accel(), "runs": args.runs, "long_unix_queues": roomy}
+    result = {"accel": bench.ringzero.usual_accel(), "runs": args.runs, "long_unix_queues": roomy}
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
              ("insn", bench.insn_part)]

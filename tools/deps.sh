@@ -1,31 +1,61 @@
 #!/bin/bash
 # deps.sh - install what building, running and testing ringzero needs.
 #
-#   tools/deps.sh           install what is missing (Debian and Ubuntu, with sudo when not root)
-#   tools/deps.sh --check   exit 0 if nothing is missing, else name what is and exit 1
+#   tools/deps.sh [lint]           install what is missing (with sudo when not root)
+#   tools/deps.sh --check [lint]   exit 0 if nothing is missing, else name what is and exit 1
 #
-# On other systems it names the packages and goes on: the build tells what it does not find.
+# Without "lint": what make run, make test and make bench need; with it: the programs of make lint.
 #
-# Says what it is about to do before it does it. On Debian 12 QEMU comes from the backports suite
-# (7.2 of the release lacks in_order= and rss=); its address is derived from the source lists that
-# are already on the machine.
+# Made for Debian 12 and 13 and Ubuntu 24.04 or newer on x86_64. Where there is no dpkg it names the
+# packages and goes on: the build tells what it does not find.
+#
+# Says what it is about to do before it does it. QEMU 7.2 serves; 10 has more to test against
+# (in_order=, rss=). So on Debian 12, when QEMU has to be installed or by `make deps`, the backports
+# suite is asked for it, at an address derived from the source lists that are already on the
+# machine; when that cannot be had, the release's QEMU is taken or stays.
 set -euo pipefail
 
-packages=(
-	gcc make nasm binutils                         # the kernel
+run_packages=(
+	gcc libc6-dev make nasm binutils               # the kernel
 	gnu-efi grub-common grub-pc-bin xorriso mtools # BOOTX64.EFI and the ISO
 	ovmf netcat-openbsd                            # to run it
 	libcriterion-dev pkg-config                    # unit tests
 	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
-	clang clang-format clang-tidy cppcheck shellcheck # make lint, make fmt
+	clang libclang-rt-dev                          # fuzz tests
 )
-qemu_packages=(qemu-system-x86)
+lint_packages=(clang-format clang-tidy cppcheck shellcheck)
+qemu_package="qemu-system-x86"
+qemu_least=7.2 qemu_wish=10
 
-# shellcheck source=/dev/null
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo)
+die() {
+	echo "deps: $*" >&2
+	exit 1
+}
+
+at_least() { # version, version
+	dpkg --compare-versions "$1" ge "$2"
+}
+
+# Whatever QEMU is found first, from a package or not; 0 when there is none.
+qemu_version() {
+	local text
+
+	text=$(qemu-system-x86_64 --version 2>/dev/null) || true
+	[[ $text =~ version\ ([0-9]+\.[0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+missing_packages() {
+	local p status
+	local -A there=()
+
+	while read -r p status; do
+		[[ $status != ii* ]] || there[$p]=1
+	done < <(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "${packages[@]}" 2>/dev/null)
+	for p in "${packages[@]}"; do
+		[ -n "${there[$p]:-}" ] || echo "$p"
+	done
+}
 
 # The mirror that serves the release itself, from deb822 (*.sources) or one-line (*.list) files.
 release_uri() {
@@ -37,71 +67,98 @@ release_uri() {
 		sed -n "s/^deb \(\[[^]]*\] \)\?\([^ ]*\) $codename .*/\2/p" | head -n 1
 }
 
-# On Debian 12 a QEMU older than 10 counts as missing, if the backports can be had.
-recent_enough() { # version
-	[ "$codename" = bookworm ] && [ -n "$(release_uri)" ] || return 0
-	dpkg --compare-versions "$1" ge 1:10
-}
-
-missing_packages() {
-	local p status number
-	local -A version=()
-
-	while read -r p status number; do
-		[[ $status != ii* ]] || version[$p]=$number
-	done < <(dpkg-query -W -f='${Package} ${db:Status-Abbrev} ${Version}\n' \
-		"${packages[@]}" "${qemu_packages[@]}" 2>/dev/null)
-	for p in "${packages[@]}"; do
-		[ -n "${version[$p]:-}" ] || echo "$p"
-	done
-	for p in "${qemu_packages[@]}"; do
-		{ [ -n "${version[$p]:-}" ] && recent_enough "${version[$p]}"; } || echo "$p"
-	done
-}
-
 add_backports() {
 	local uri list=/etc/apt/sources.list.d/ringzero-backports.list
 
 	[ "$codename" = bookworm ] || return 0
 	grep -rqs "$codename-backports" /etc/apt/sources.list /etc/apt/sources.list.d && return 0
 	uri=$(release_uri)
-	if [ -z "$uri" ]; then
-		echo "deps: no source list names $codename: QEMU stays at the release's version" >&2
-		return 0
-	fi
-	echo "deps: adding $codename-backports in $list (for QEMU 10)"
+	[ -n "$uri" ] || return 0
+	echo "deps: adding $codename-backports in $list (for QEMU $qemu_wish)"
 	echo "deb $uri $codename-backports main" | "${as_root[@]}" tee "$list" >/dev/null
 }
 
-if ! command -v dpkg-query >/dev/null; then
-	echo "deps: this is not Debian or Ubuntu. What is needed has these names there:" \
-		"${packages[*]} ${qemu_packages[*]}" >&2
-	exit 0
-fi
-mapfile -t missing < <(missing_packages)
-if [ ${#missing[@]} = 0 ]; then
-	[ "${1:-}" = --check ] || echo "deps: nothing is missing"
-	exit 0
-fi
+update_lists() {
+	"${as_root[@]}" apt-get update -q ||
+		echo "deps: not all package lists could be fetched; going on with those there are" >&2
+}
+
+install_qemu() {
+	if [[ $(apt-cache policy "$qemu_package") == *"$codename-backports"* ]] &&
+		apt_install -t "$codename-backports" "$qemu_package"; then
+		return 0
+	fi
+	apt_install "$qemu_package"
+}
+
+apt_install() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qy --no-install-recommends "$@"
+}
+
+check_only=
 if [ "${1:-}" = --check ]; then
-	echo "deps: missing: ${missing[*]}" >&2
-	exit 1
+	check_only=1
+	shift
+fi
+case ${1:-} in
+"") packages=("${run_packages[@]}") with_qemu=1 ;;
+lint) packages=("${lint_packages[@]}") with_qemu= ;;
+*) die "$1: allowed are --check and lint" ;;
+esac
+
+[ "$(uname -m)" = x86_64 ] ||
+	die "this machine is $(uname -m): ringzero is built on x86_64 (its GRUB and EFI tools are)"
+if ! command -v dpkg-query >/dev/null; then
+	[ -z "$check_only" ] || exit 1
+	[ -z "$with_qemu" ] || packages+=("$qemu_package")
+	echo "deps: this is not Debian or Ubuntu. What is needed has these names there:" \
+		"${packages[*]}" >&2
+	exit 0
 fi
 
-if [ ${#as_root[@]} != 0 ] && ! command -v sudo >/dev/null; then
-	echo "deps: missing: ${missing[*]}; installing them takes root, and there is no sudo" >&2
-	exit 1
+# shellcheck source=/dev/null
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+mapfile -t missing < <(missing_packages)
+qemu=ok
+if [ -n "$with_qemu" ]; then
+	version=$(qemu_version)
+	if ! at_least "$version" "$qemu_least"; then
+		qemu=needed
+	elif [ "$codename" = bookworm ] && ! at_least "$version" "$qemu_wish"; then
+		qemu=old
+	fi
 fi
-echo "deps: installing with apt-get: ${missing[*]}"
-add_backports
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -q
-target=()
-policy=$(apt-cache policy qemu-system-x86)
-[[ $policy != *"$codename-backports"* ]] || target=(-t "$codename-backports")
-plain=() qemu=()
-for p in "${missing[@]}"; do
-	case " ${qemu_packages[*]} " in *" $p "*) qemu+=("$p") ;; *) plain+=("$p") ;; esac
-done
-[ ${#plain[@]} = 0 ] || "${as_root[@]}" apt-get install -qy --no-install-recommends "${plain[@]}"
-[ ${#qemu[@]} = 0 ] || "${as_root[@]}" apt-get install -qy --no-install-recommends "${target[@]}" "${qemu[@]}"
+
+if [ -n "$check_only" ]; then
+	[ "$qemu" != needed ] || missing+=("$qemu_package")
+	[ ${#missing[@]} != 0 ] || exit 0
+	die "missing: ${missing[*]}"
+fi
+if [ ${#missing[@]} = 0 ] && [ "$qemu" = ok ]; then
+	echo "deps: nothing is missing"
+	exit 0
+fi
+
+wanted=("${missing[@]}")
+[ "$qemu" = ok ] || wanted+=("$qemu_package")
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null ||
+		die "missing: ${wanted[*]}; installing them takes root, and there is no sudo"
+	as_root=(sudo)
+fi
+echo "deps: installing with apt-get: ${wanted[*]}"
+[ "$qemu" = ok ] || add_backports
+update_lists
+[ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+case $qemu in
+needed)
+	install_qemu || die "$qemu_package cannot be installed"
+	hash -r
+	at_least "$(qemu_version)" "$qemu_least" ||
+		die "QEMU is version $(qemu_version), $qemu_least or newer is needed: this" \
+			"distribution is too old (Debian 12, Ubuntu 24.04 have one)"
+	;;
+old) install_qemu || echo "deps: QEMU stays at $version, which serves" >&2 ;;
+esac

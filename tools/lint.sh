@@ -2,7 +2,7 @@
 # lint.sh - everything that looks at sources without running them; `make lint` calls it
 #
 #   tools/lint.sh               all checks; exit 1 when one of them found something
-#   tools/lint.sh CHECK...      some of: edges lengths format shell cppcheck tidy
+#   tools/lint.sh CHECK...      some of: edges specmap lengths format shell cppcheck tidy
 #   tools/lint.sh --sources     list the C files
 #
 # JOBS= limits the clang-tidy processes (number of processors).
@@ -38,6 +38,8 @@ check_lengths() {
 	done < <(sources)
 	return $bad
 }
+
+check_specmap() { "$python" tools/check_spec_map.py; }
 
 check_format() {
 	local bad=0 file
@@ -81,11 +83,11 @@ if [ "${1:-}" = --sources ]; then
 	sources
 	exit
 fi
-[ $# -gt 0 ] || set -- edges lengths format shell cppcheck tidy
+[ $# -gt 0 ] || set -- edges specmap lengths format shell cppcheck tidy
 bad=()
 for check in "$@"; do
 	if ! declare -F "check_$check" >/dev/null; then
-		echo "lint: $check is no check: edges lengths format shell cppcheck tidy" >&2
+		echo "lint: $check is no check: edges specmap lengths format shell cppcheck tidy" >&2
 		exit 2
 	fi
 	echo "== $check"

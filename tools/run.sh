@@ -19,6 +19,8 @@
 set -euo pipefail
 
 BUILD=${BUILD:-build} BOOT=${BOOT:-iso} MACHINE=${MACHINE:-pc} MEM=${MEM:-256} ARGS=${ARGS:-}
+port_source=${PORT:+PORT=$PORT}
+port_source=${port_source:-the default of PORT}
 NET=${NET:-user} PORT=${PORT:-7007} PORTS=${PORTS:-1} IFNAME=${IFNAME:-} SOCK=${SOCK:-}
 ACCEL=${ACCEL:-} QEMU_OPTS=${QEMU_OPTS:-}
 
@@ -39,7 +41,7 @@ one_of() { # name, value, allowed...
 
 number() { # name, value, smallest, largest
 	if ! [[ $2 =~ ^[0-9]{1,5}$ ]] || ((10#$2 < $3 || 10#$2 > $4)); then
-		die "$1=$2: a number from $3 to $4 is allowed"
+		die "$1=$2 (from make's command line or the environment): a number from $3 to $4 is allowed"
 	fi
 }
 
@@ -110,8 +112,9 @@ user_port() { # index
 
 	taken=$(ss -Hulnp "sport = :$port" 2>/dev/null | head -n 1)
 	[ -z "$taken" ] ||
-		die "UDP port $port is in use ($(awk '{ print $4, $6 }' <<<"$taken")):" \
-			"choose another with PORT=$((PORT + 100))"
+		die "UDP port $port ($port_source, for port $1 of the guest) is in use by" \
+			"$(awk '{ print $4, $6 }' <<<"$taken"): choose another with" \
+			"make run PORT=$(((PORT + 100 - 1) % 65000 + 1))"
 	qemu+=(-netdev "user,id=net$1,net=10.0.$(($1 + 2)).0/24,hostfwd=udp:127.0.0.1:$port-:7")
 }
 
@@ -141,6 +144,7 @@ pick_net() {
 	one_of NET "$NET" user tap vhost-user
 	number PORTS "$PORTS" 0 16
 	number PORT "$PORT" 1 65000
+	PORTS=$((10#$PORTS)) PORT=$((10#$PORT)) # 010 is ten
 	IFS=, read -ra ifnames <<<"$IFNAME"
 	IFS=, read -ra socks <<<"$SOCK"
 	for ((i = 0; i < PORTS; i++)); do
@@ -160,12 +164,29 @@ pick_net() {
 	fi
 }
 
+# What to type elsewhere. On a tap the guest's address is the one of ARGS, or what a DHCP server
+# there gives it.
 say_how() {
+	local where
+
 	echo "Starting QEMU ($ACCEL, $MACHINE, $BOOT). Leave with 'poweroff', or Ctrl-A X."
-	[ "$NET" = user ] && [ "$PORTS" -gt 0 ] || return 0
+	[ "$PORTS" -gt 0 ] || return 0
+	case $NET in
+	user) where="127.0.0.1 $PORT" ;;
+	tap)
+		if [[ " $ARGS" =~ \ net0?\.ip=([0-9.]+)/ ]]; then
+			where="${BASH_REMATCH[1]} 7"
+		else
+			where="ADDRESS 7"
+			echo "Its address comes from a DHCP server on $IFNAME; without one, give it by" \
+				"ARGS=\"net.ip=10.0.2.15/24\"."
+		fi
+		;;
+	*) return 0 ;;
+	esac
 	echo "When the console says that echo serves, try in a second terminal:"
 	echo
-	echo "    nc -u 127.0.0.1 $PORT        (what you type comes back)"
+	echo "    nc -u $where        (what you type comes back)"
 	echo
 }
 

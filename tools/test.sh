@@ -1,12 +1,12 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [tsan] [guest]     the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [fuzz] [guest]     the groups to run (all)
 #
-#   check   who includes whom, and the tests of the tools
+#   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
-#   tsan    those of them with threads, built with TSan
+#   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   guest   pytest on the images in QEMU, tests/guest
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
@@ -20,6 +20,37 @@ python=/usr/bin/python3
 logs=$BUILD/test
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
+running= # the timeout(1) in the background, which leads a process group
+
+# Run a command with a limit of time; in the background, as bash looks at signals only between
+# foreground commands, and timeout puts its command out of the reach of the terminal's Ctrl-C.
+limited() { # seconds until SIGKILL, seconds, command...
+	local status
+
+	timeout -k "$@" </dev/null 8>&- 9>&- &
+	running=$!
+	wait "$running"
+	status=$?
+	running=
+	return $status
+}
+
+# Ctrl-C: the command, and whatever it started (QEMUs), end too.
+stop() {
+	local i
+
+	trap '' INT TERM
+	if [ -n "$running" ]; then
+		kill -TERM "$running" -- "-$running" 2>/dev/null
+		for ((i = 0; i < 50; i++)); do
+			kill -0 -- "-$running" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL -- "-$running" 2>/dev/null
+	fi
+	echo "test: stopped" >&8
+	exit 130
+}
 
 add() { # passed, failed, skipped
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
@@ -78,25 +109,24 @@ run_pytest() { # name, seconds, arguments...
 	local name=$1 seconds=$2
 	shift 2
 	rm -f "$logs/$name.xml"
-	BUILD=$BUILD timeout -k 10 "$seconds" "$python" -m pytest -p no:cacheprovider -ra \
+	BUILD=$BUILD limited 10 "$seconds" "$python" -m pytest -p no:cacheprovider -ra \
 		--junit-xml="$logs/$name.xml" "$@" >"$logs/$name.log" 2>&1
 	report "$name" $? "$logs/$name.xml"
 }
 
-run_criterion() { # variant, seconds for each program, sources
+run_criterion() { # variant, seconds for each program
 	local variant=$1 seconds=$2 source name program found=0
-	shift 2
 
 	build "build-$variant" -k "$variant-tests"
-	for source in "$@"; do
+	for source in tests/unit/test_*.c; do
 		name=$(basename "$source" .c)
 		program=$BUILD/$variant/$name
 		[ -e "$source" ] || continue
 		found=1
 		[ -x "$program" ] || { add 0 1 0; printf '%-36s not built\n' "$variant-$name"; continue; }
 		rm -f "$logs/$variant-$name.xml"
-		timeout -k 5 "$seconds" "$program" -j"$jobs" --color=never \
-			--xml="$logs/$variant-$name.xml" >"$logs/$variant-$name.log" 2>&1 </dev/null
+		limited 5 "$seconds" "$program" -j"$jobs" --color=never \
+			--xml="$logs/$variant-$name.xml" >"$logs/$variant-$name.log" 2>&1
 		report "$variant-$name" $? "$logs/$variant-$name.xml"
 	done
 	[ $found = 1 ] || report "$variant" 1 /dev/null
@@ -104,29 +134,40 @@ run_criterion() { # variant, seconds for each program, sources
 
 group_check() {
 	step include-edges "$python" tools/check_deps.py
-	run_pytest tools 60 tests/tools
+	step spec-map "$python" tools/check_spec_map.py
+	run_pytest tools 120 tests/tools
 }
 
-group_unit() { run_criterion unit 60 tests/unit/test_*.c; }
+group_unit() { run_criterion unit 60; }
 
-group_asan() { run_criterion asan 180 tests/unit/test_*.c; }
+group_asan() { run_criterion asan 180; }
 
-group_tsan() { run_criterion tsan 180 tests/unit/test_threads.c; }
+group_fuzz() {
+	build build-fuzz fuzz-programs || return
+	step fuzz env BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-5}" tests/fuzz/run.sh
+}
 
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
-	build build-images iso bench-tools && run_pytest guest 900 tests/guest "${more[@]}"
+	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan tsan guest
+[ $# -gt 0 ] || set -- check unit asan fuzz guest
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan guest" >&2
+		echo "test: $group is no group: check unit asan fuzz guest" >&2
 		exit 2
 	fi
 done
 mkdir -p "$logs"
+exec 9>"$BUILD/.lock"
+if ! flock -n 9; then
+	echo "test: tests are running in $BUILD already: wait for their end, or give another BUILD=" >&2
+	exit 2
+fi
+exec 8>&2 # the trap may find a log in the place of standard error
+trap stop INT TERM
 for group in "$@"; do
 	start=$SECONDS
 	"group_$group"

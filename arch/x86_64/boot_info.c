@@ -1,9 +1,8 @@
 /* The part of struct boot_info that all loaders share; the formats are in boot_loaders.c. */
 #include "arch/x86_64/boot_info.h"
+#include "arch/x86_64/paging.h"
 #include "kernel/errno.h"
 #include "kernel/string.h"
-
-#define ADDR_END (1ull << 47) /* of what the identity map reaches */
 
 #define EBDA_SEGMENT 0x40e
 #define EBDA_SEARCH 1024
@@ -54,9 +53,9 @@ static void range_insert(struct boot_info *bi, struct boot_range r)
 /* An end that wraps around or lies beyond what can be mapped is cut. */
 static struct boot_range range_clip(uint64_t base, uint64_t len)
 {
-	struct boot_range r = {.base = min_u64(base, ADDR_END)};
+	struct boot_range r = {.base = min_u64(base, IDENTITY_END)};
 
-	r.end = r.base + min_u64(len, ADDR_END - r.base);
+	r.end = r.base + min_u64(len, IDENTITY_END - r.base);
 	return r;
 }
 
@@ -109,6 +108,14 @@ void boot_info_align(struct boot_info *bi)
 	}
 }
 
+size_t boot_cut_word(char *text, size_t len)
+{
+	while (len && text[len - 1] != ' ' && text[len - 1] != '\t')
+		len--;
+	text[len] = '\0';
+	return len;
+}
+
 /* Only the first line counts; GRUB can be made to pass more. */
 void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max)
 {
@@ -122,6 +129,8 @@ void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max)
 
 	memcpy(bi->cmdline, text, n);
 	bi->cmdline[n] = '\0';
+	if (bi->cmdline_cut)
+		boot_cut_word(bi->cmdline, n);
 }
 
 void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn phys)

@@ -26,7 +26,7 @@ struct boot_range {
 struct boot_info {
 	const char *loader;
 	char cmdline[BOOT_CMDLINE_LEN];
-	bool cmdline_cut;            /* it was longer */
+	bool cmdline_cut;            /* it was longer, and ends with a whole word */
 	uint64_t rsdp_phys;          /* 0: unknown, or in @rsdp */
 	uint8_t rsdp[BOOT_RSDP_MAX]; /* multiboot2 passes a copy */
 	unsigned rsdp_len;           /* 0: no copy */
@@ -69,6 +69,10 @@ int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
 
 /** boot_info_cmdline() - take over a command line's first line; at most @max bytes are read */
 void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max);
+
+/** boot_cut_word() - end @text of @len bytes, whose rest was lost, in front of its last word.
+ * Return: the new length */
+size_t boot_cut_word(char *text, size_t len);
 
 /** boot_info_cmdline_phys() - the same for a text of unknown length at a physical address */
 void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn phys);

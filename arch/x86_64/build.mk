@@ -11,11 +11,11 @@ X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fn
 X86_LDFLAGS := -m elf_x86_64 -nostdlib -static -T linker.ld --gc-sections --build-id=none \
 	--fatal-warnings -z noexecstack -z max-page-size=4096
 
-$(X86)/obj/%.o: %.c
+$(X86)/obj/%.o: %.c Makefile arch/x86_64/build.mk
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c -o $@ $<
 
-$(X86)/obj/%.asm.o: %.asm
+$(X86)/obj/%.asm.o: %.asm Makefile arch/x86_64/build.mk
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -o $@ $<
 

@@ -1,9 +1,10 @@
 /*
  * What BOOTX64.EFI hands to the kernel's efi_entry. The loader jumps there in long mode after
- * ExitBootServices() with interrupts off, the firmware's identity page tables, and the address of
- * this structure in rdi. All of it, and what it points to, must lie in EfiLoaderData, which the
- * kernel does not use as free memory. Shared with a program that is built apart from the kernel,
- * hence fixed widths and no pointers.
+ * ExitBootServices() with interrupts off, page tables of its own that map the first 4 GiB one to
+ * one (jump.asm), and the address of this structure in rdi. All of it, and what it points to but
+ * for the ACPI root pointer, must lie below 4 GiB in EfiLoaderData, which the kernel does not use
+ * as free memory. Shared with a program that is built apart from the kernel, hence fixed widths and
+ * no pointers.
  */
 #ifndef ARCH_X86_64_EFI_HANDOFF_H
 #define ARCH_X86_64_EFI_HANDOFF_H

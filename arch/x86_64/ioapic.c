@@ -7,7 +7,8 @@
  * polarity and trigger. A line without an override is level-triggered and active low, as PCI is.
  *
  * Handlers of one line share it. The local APIC's EOI, sent after all of them ran, reaches the
- * I/O APIC by itself and lets a line that is still active fire again.
+ * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device
+ * that holds it active is one that nobody drives: such a line is masked.
  */
 #include "arch/x86_64/ioapic.h"
 
@@ -40,6 +41,7 @@
 
 #define LINES_MAX 16
 #define LINE_HANDLERS_MAX 8
+#define LINE_UNCLAIMED_MAX 1000 /* in a row; then it is no accident */
 
 struct ioapic_regs {
 	uint32_t select, reserved0[3];
@@ -55,10 +57,14 @@ struct ioapic {
 
 /* An input that somebody listens on. */
 struct line {
-	uint32_t gsi;
+	const struct ioapic *io;
+	uint32_t gsi, input; /* input: the register's low word */
+	unsigned irq;        /* as the first handler named it */
+	unsigned nb_unclaimed;
+	bool masked, reported;
 	unsigned nb_handlers;
 	struct {
-		plat_irq_fn fn;
+		plat_intx_fn fn;
 		void *arg;
 	} handler[LINE_HANDLERS_MAX];
 };
@@ -157,16 +163,36 @@ static uint32_t gsi_of(unsigned irq, uint32_t *bits)
 	return gsi;
 }
 
-static void line_fire(void *arg)
+/* May have come between a selection and its access: leaves the selection as it was. */
+static void line_mask(struct line *l)
 {
-	const struct line *l = arg;
+	const uint32_t selected = mmio_read(&l->io->regs->select);
 
-	for (unsigned i = 0; i < l->nb_handlers; i++)
-		l->handler[i].fn(l->handler[i].arg);
+	reg_write(l->io, REG_INPUT(l->gsi - l->io->gsi_base), l->input | INPUT_MASKED);
+	mmio_write(&l->io->regs->select, selected);
+	l->masked = true;
 }
 
-static int line_add_handler(struct line *l, plat_irq_fn fn, void *arg)
+static void line_fire(void *arg)
 {
+	struct line *l = arg;
+	bool claimed = false;
+
+	for (unsigned i = 0; i < l->nb_handlers; i++)
+		claimed |= l->handler[i].fn(l->handler[i].arg);
+	if (claimed) {
+		l->nb_unclaimed = 0;
+		return;
+	}
+	/* an edge ends by itself */
+	if (++l->nb_unclaimed >= LINE_UNCLAIMED_MAX && (l->input & INPUT_LEVEL))
+		line_mask(l);
+}
+
+static int line_add_handler(struct line *l, plat_intx_fn fn, void *arg)
+{
+	if (l->masked)
+		return -ENXIO;
 	if (l->nb_handlers == LINE_HANDLERS_MAX)
 		return -ENOSPC;
 
@@ -180,11 +206,10 @@ static int line_add_handler(struct line *l, plat_irq_fn fn, void *arg)
 }
 
 /* Opens an input nobody listened on so far. */
-static int line_open(const struct ioapic *io, uint32_t gsi, uint32_t bits, plat_irq_fn fn,
-                     void *arg)
+static int line_open(struct line want, plat_intx_fn fn, void *arg)
 {
 	struct line *l = &lines[nb_lines];
-	const uint32_t reg = REG_INPUT(gsi - io->gsi_base);
+	const uint32_t reg = REG_INPUT(want.gsi - want.io->gsi_base);
 
 	if (nb_lines == LINES_MAX)
 		return -ENOSPC;
@@ -193,17 +218,18 @@ static int line_open(const struct ioapic *io, uint32_t gsi, uint32_t bits, plat_
 
 	if (!vector)
 		return -ENOSPC;
-	l->gsi = gsi;
+	*l = want;
+	l->input |= vector;
 	l->handler[0].fn = fn;
 	l->handler[0].arg = arg;
 	l->nb_handlers = 1;
 	nb_lines++;
-	reg_write(io, reg + 1, apic_boot_id() << INPUT_DEST_SHIFT);
-	reg_write(io, reg, bits | vector); /* last: unmasks it */
+	reg_write(l->io, reg + 1, apic_boot_id() << INPUT_DEST_SHIFT);
+	reg_write(l->io, reg, l->input); /* last: unmasks it */
 	return 0;
 }
 
-int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg)
+int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 {
 	uint32_t bits;
 
@@ -219,5 +245,27 @@ int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg)
 	for (unsigned i = 0; i < nb_lines; i++)
 		if (lines[i].gsi == gsi)
 			return line_add_handler(&lines[i], fn, arg);
-	return line_open(io, gsi, bits, fn, arg);
+	return line_open((struct line){.io = io, .gsi = gsi, .input = bits, .irq = line}, fn, arg);
+}
+
+void plat_irq_report(void)
+{
+	static bool told_unhandled;
+
+	for (unsigned i = 0; i < nb_lines; i++) {
+		struct line *l = &lines[i];
+
+		if (!l->masked || l->reported)
+			continue;
+		l->reported = true;
+		log_warn("ioapic",
+		         "interrupt line %u fired %u times and none of its %u device(s) had raised "
+		         "it: switched off, they are polled; another card holds it, give yours "
+		         "MSI-X (QEMU: not vectors=0)",
+		         l->irq, LINE_UNCLAIMED_MAX, l->nb_handlers);
+	}
+	if (trap_unhandled() && !told_unhandled) {
+		told_unhandled = true;
+		log_info("ioapic", "an interrupt came that nobody had asked for");
+	}
 }

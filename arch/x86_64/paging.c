@@ -36,7 +36,6 @@
 #define LEVEL_1G 2
 #define LEVEL_ROOT 3
 #define TABLE_ENTRIES 512
-#define VA_END (1ull << 47) /* the lower half: higher addresses are no identity */
 
 /* Enough for the image and the first ranges of memory; then tables come from the allocator. */
 #define POOL_TABLES 8
@@ -138,7 +137,7 @@ static int64_t map_page(uint64_t va, uint64_t left, uint64_t rights, bool shared
 /* [@va, @va + @len) is rounded out to pages. */
 static int map_range(uint64_t va, uint64_t len, uint64_t rights, bool shared)
 {
-	if (va >= VA_END || len > VA_END - va)
+	if (va >= IDENTITY_END || len > IDENTITY_END - va)
 		return -EINVAL;
 
 	const uint64_t end = align_up(va + len, PAGE_SIZE);
@@ -249,7 +248,7 @@ int paging_map_ram(uint64_t phys, uint64_t len)
 
 const void *paging_map_ro(uint64_t phys, size_t len)
 {
-	if (phys >= VA_END || len > VA_END - phys || touches_guard(phys, len))
+	if (phys >= IDENTITY_END || len > IDENTITY_END - phys || touches_guard(phys, len))
 		return NULL;
 	if (map_range(phys, len, RIGHTS_RO, true))
 		return NULL;
@@ -260,7 +259,7 @@ volatile void *plat_mmio_map(uint64_t phys, size_t len)
 {
 	int err = -EINVAL;
 
-	if (phys < VA_END && len <= VA_END - phys && !touches_guard(phys, len))
+	if (phys < IDENTITY_END && len <= IDENTITY_END - phys && !touches_guard(phys, len))
 		err = map_range(phys, len, RIGHTS_MMIO, false);
 	if (!err)
 		return (volatile void *)(uintptr_t)phys;

@@ -9,6 +9,8 @@
 
 #include "kernel/compiler.h"
 
+#define IDENTITY_END (1ull << 47) /* the lower half: higher addresses are no identity */
+
 /** paging_init() - build tables that map the kernel image alone, and use them. Return: 0, or
  * -ENOMEM when the image is too big for the tables set aside */
 int paging_init(void);

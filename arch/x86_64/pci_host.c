@@ -23,9 +23,9 @@
 #include "kernel/memory.h"
 #include "kernel/mmio.h"
 #include "kernel/pci.h"
+#include "kernel/pci_regs.h"
 #include "kernel/plat.h"
 
-#define PCI_BUSES 256
 #define ECAM_BUS_SHIFT 20
 #define ECAM_FUNCTION_SHIFT 12
 #define ECAM_FUNCTION_BYTES 4096
@@ -196,9 +196,22 @@ static struct pci_window mem64_window(void)
 
 /* ---- public ------------------------------------------------------------------------------- */
 
+/* A table that leads nowhere must not hide what ports reach: the host bridge has to answer. */
+static bool ecam_present(void)
+{
+	if (acpi_mcfg(&mcfg) != 0)
+		return false;
+	if (ecam_read((uint16_t)(mcfg.bus_first << 8), PCI_VENDOR_ID, 2) != UINT16_MAX)
+		return true;
+	log_warn("pci", "ACPI names ECAM at 0x%llx, but nothing answers there: not used",
+	         (unsigned long long)mcfg.base);
+	mcfg = (struct acpi_mcfg){0};
+	return false;
+}
+
 void pci_host_init(void)
 {
-	const bool has_ecam = acpi_mcfg(&mcfg) == 0;
+	const bool has_ecam = ecam_present();
 
 	present = has_ecam || mech1_present();
 	if (!present) {

@@ -5,6 +5,7 @@
 #include "kernel/compiler.h"
 
 #define CR0_WP (1ull << 16)
+#define CR4_MCE (1ull << 6)
 #define CR4_UMIP (1ull << 11)
 #define CR4_LA57 (1ull << 12)
 #define CR4_SMEP (1ull << 20)
@@ -101,6 +102,27 @@ static inline uint64_t cr4_read(void)
 static inline void cr4_write(uint64_t v)
 {
 	__asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
+}
+
+struct saved_registers { /* those that calls preserve: System V ABI, 3.2.1 */
+	uint64_t rsp, rbp, rbx, r12, r13, r14, r15;
+};
+
+static inline struct saved_registers saved_registers_read(void)
+{
+	struct saved_registers s;
+
+	__asm__ volatile("mov %%rsp, 0(%0)\n\t"
+	                 "mov %%rbp, 8(%0)\n\t"
+	                 "mov %%rbx, 16(%0)\n\t"
+	                 "mov %%r12, 24(%0)\n\t"
+	                 "mov %%r13, 32(%0)\n\t"
+	                 "mov %%r14, 40(%0)\n\t"
+	                 "mov %%r15, 48(%0)"
+	                 :
+	                 : "a"(&s)
+	                 : "memory");
+	return s;
 }
 
 struct table_register { /* what lgdt and lidt load */

@@ -12,13 +12,14 @@
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/acpi.h"
+#include "kernel/console.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/memory.h"
+#include "kernel/options.h"
 #include "kernel/panic.h"
 
 #define FOUR_GIB (1ull << 32)
-#define VA_END (1ull << 47)
 
 /* The BIOS's own data, and room for the real-mode code that other cores start in. */
 #define LOW_RESERVED 0x8000
@@ -28,7 +29,7 @@
 static struct boot_info info;
 static char fw_cfg_cmdline[BOOT_CMDLINE_LEN];
 
-/* boot.asm's page tables reach 4 GiB, and so do the pointers that 32-bit loaders pass. */
+/* What boot.asm's and jump.asm's page tables reach, and the pointers that 32-bit loaders pass. */
 static const void *phys_32bit(uint64_t phys, uint64_t len)
 {
 	if (phys >= FOUR_GIB || len > FOUR_GIB - phys)
@@ -36,16 +37,9 @@ static const void *phys_32bit(uint64_t phys, uint64_t len)
 	return (const void *)(uintptr_t)phys;
 }
 
-static const void *phys_efi(uint64_t phys, uint64_t len)
-{
-	if (phys >= VA_END || len > VA_END - phys)
-		return NULL;
-	return (const void *)(uintptr_t)phys;
-}
-
 static void boot_info_read(enum boot_kind kind, uint64_t arg)
 {
-	if (boot_info_parse(&info, kind, arg, kind == BOOT_EFI ? phys_efi : phys_32bit))
+	if (boot_info_parse(&info, kind, arg, phys_32bit))
 		panic("boot: the loader's information at 0x%llx is not what %s passes",
 		      (unsigned long long)arg,
 		      kind == BOOT_PVH          ? "PVH"
@@ -53,8 +47,6 @@ static void boot_info_read(enum boot_kind kind, uint64_t arg)
 		                                : "BOOTX64.EFI");
 	if (kind != BOOT_EFI && !info.rsdp_len && !info.rsdp_phys)
 		info.rsdp_phys = boot_find_rsdp(phys_32bit);
-	if (info.cmdline_cut)
-		log_warn("boot", "command line cut after %zu bytes", sizeof(info.cmdline) - 1);
 }
 
 static uint64_t ranges_bytes(void)
@@ -109,7 +101,8 @@ static const void *rsdp_map(void)
 static void args_fill(struct boot_args *args)
 {
 	args->loader = info.loader;
-	args->cmdline[0] = info.cmdline;
+	args->cmdline[0] = options_skip_path(info.cmdline);
+	args->cmdline_cut[0] = info.cmdline_cut;
 	args->cmdline_from[0] = "command line";
 	args->nb_cmdlines = 1;
 
@@ -118,9 +111,9 @@ static void args_fill(struct boot_args *args)
 
 	if (len < 0)
 		return;
-	if ((uint64_t)len >= sizeof(fw_cfg_cmdline))
-		log_warn("boot", "fw_cfg command line cut after %zu bytes",
-		         sizeof(fw_cfg_cmdline) - 1);
+	args->cmdline_cut[1] = (uint64_t)len >= sizeof(fw_cfg_cmdline);
+	if (args->cmdline_cut[1])
+		boot_cut_word(fw_cfg_cmdline, sizeof(fw_cfg_cmdline) - 1);
 	args->cmdline[1] = fw_cfg_cmdline;
 	args->cmdline_from[1] = "fw_cfg";
 	args->nb_cmdlines = 2;
@@ -132,6 +125,7 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 
 	(void)plat_time_ns(); /* time begins */
 	serial_init();
+	console_hold();
 	trap_init();
 	boot_info_read(kind, arg);
 	memory_init();

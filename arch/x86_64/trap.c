@@ -24,6 +24,8 @@
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_MACHINE_CHECK 18
 
+#define CPUID1_EDX_MCE (1u << 7)
+
 struct tss {
 	uint32_t reserved0;
 	uint64_t rsp[3], reserved1, ist[7], reserved2;
@@ -83,6 +85,9 @@ void trap_init(void)
 	ist_set(VECTOR_MACHINE_CHECK, 3, STACK_MACHINE_CHECK);
 	gdt_load();
 	idt_set(idt, sizeof(idt) - 1);
+	/* without it a machine check resets the machine and says nothing */
+	if (cpuid(1, 0).edx & CPUID1_EDX_MCE)
+		cr4_write(cr4_read() | CR4_MCE);
 }
 
 void trap_set_handler(unsigned vector, plat_irq_fn fn, void *arg)

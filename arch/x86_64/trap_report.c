@@ -85,27 +85,61 @@ static void describe(char *what, size_t size, const struct trap_frame *f)
 		fmt_buf(what, size, "%s", name ? name : "reserved exception");
 }
 
+struct reg {
+	const char name[4];
+	uint64_t value;
+};
+
+static void print_table(const struct reg *regs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		console_printf("  %-3s %016llx%s", regs[i].name, (unsigned long long)regs[i].value,
+		               i % 4 == 3 || i == n - 1 ? "\n" : "");
+}
+
+static void print_control_registers(void)
+{
+	const struct reg regs[] = {
+	    {"cr0", cr0_read()}, {"cr2", cr2_read()}, {"cr3", cr3_read()}, {"cr4", cr4_read()}};
+
+	print_table(regs, ARRAY_SIZE(regs));
+}
+
 static void print_registers(const struct trap_frame *f)
 {
-	const struct {
-		const char name[4];
-		uint64_t value;
-	} regs[] = {
-	    {"rax", f->rax},     {"rbx", f->rbx},     {"rcx", f->rcx},     {"rdx", f->rdx},
-	    {"rsi", f->rsi},     {"rdi", f->rdi},     {"rbp", f->rbp},     {"rsp", f->rsp},
-	    {"r8", f->r8},       {"r9", f->r9},       {"r10", f->r10},     {"r11", f->r11},
-	    {"r12", f->r12},     {"r13", f->r13},     {"r14", f->r14},     {"r15", f->r15},
-	    {"cr0", cr0_read()}, {"cr2", cr2_read()}, {"cr3", cr3_read()}, {"cr4", cr4_read()},
+	const struct reg regs[] = {
+	    {"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx}, {"rdx", f->rdx},
+	    {"rsi", f->rsi}, {"rdi", f->rdi}, {"rbp", f->rbp}, {"rsp", f->rsp},
+	    {"r8", f->r8},   {"r9", f->r9},   {"r10", f->r10}, {"r11", f->r11},
+	    {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14}, {"r15", f->r15},
 	};
+	const struct reg last[] = {{"cs", f->cs}, {"ss", f->ss}, {"efl", f->rflags}};
 
 	console_printf("  rip %016llx  vector %llu  error code 0x%llx\n",
 	               (unsigned long long)f->rip, (unsigned long long)f->vector,
 	               (unsigned long long)f->error);
-	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
-		console_printf("  %-3s %016llx%s", regs[i].name, (unsigned long long)regs[i].value,
-		               i % 4 == 3 ? "\n" : "");
-	console_printf("  cs  %016llx  ss  %016llx  efl %016llx\n", (unsigned long long)f->cs,
-	               (unsigned long long)f->ss, (unsigned long long)f->rflags);
+	print_table(regs, ARRAY_SIZE(regs));
+	print_control_registers();
+	print_table(last, ARRAY_SIZE(last));
+}
+
+/* Only what calls preserve: the others hold nothing of the caller's any more. */
+void plat_print_registers(void)
+{
+	const struct saved_registers s = saved_registers_read();
+	const struct reg regs[] = {
+	    {"rip", (uint64_t)(uintptr_t)__builtin_return_address(0)},
+	    {"rsp", s.rsp},
+	    {"rbp", s.rbp},
+	    {"rbx", s.rbx},
+	    {"r12", s.r12},
+	    {"r13", s.r13},
+	    {"r14", s.r14},
+	    {"r15", s.r15},
+	};
+
+	print_table(regs, ARRAY_SIZE(regs));
+	print_control_registers();
 }
 
 void trap_report(const struct trap_frame *f)

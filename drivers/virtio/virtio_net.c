@@ -23,6 +23,7 @@
 	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
+#define FRAME_OVERHEAD (14u + 4u) /* of Ethernet, with one VLAN tag */
 
 const struct option virtio_net_options[] = {
     {.key = "net.mrg_rxbuf",
@@ -40,12 +41,10 @@ const struct option virtio_net_options[] = {
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
-     .max = VRING_SIZE_MAX,
      .help = "receive descriptors (the device's own number)"},
     {.key = "net.txd",
      .kind = OPTION_UINT,
      .min = 1,
-     .max = VRING_SIZE_MAX,
      .help = "transmit descriptors (the device's own number)"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
     {.key = "net.mtu",
@@ -70,30 +69,54 @@ static struct vnet *to_vnet(struct netdev *dev)
 
 /* Link state and speed as the device has them now (virtio 5.1.4). A device without STATUS is
  * always up. */
-static void link_read(struct vnet *vn)
+static int link_read(struct vnet *vn)
 {
+	int err = 0;
 	uint16_t status = VIRTIO_NET_S_LINK_UP;
 	uint32_t speed = NETDEV_SPEED_UNKNOWN;
 
-	if (virtio_has(vn->vd, VIRTIO_NET_F_STATUS) &&
-	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, status), &status,
-	                           sizeof(status)))
-		return; /* unreadable for now: what was known stays */
+	if (virtio_has(vn->vd, VIRTIO_NET_F_STATUS))
+		err = virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, status),
+		                             &status, sizeof(status));
+	if (err)
+		return err; /* what was known stays */
 	if (virtio_has(vn->vd, VIRTIO_NET_F_SPEED_DUPLEX))
 		virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, speed), &speed,
 		                       sizeof(speed));
 	/* anything beyond 0x7fffffff means unknown (virtio 5.1.4) */
 	vn->dev.speed = speed <= INT32_MAX ? speed : vn->speed_option;
-	vn->dev.link_up = (status & VIRTIO_NET_S_LINK_UP) && !vn->failed;
+	vn->dev.link_up = status & VIRTIO_NET_S_LINK_UP;
+	return 0;
+}
+
+/* Bursts do nothing from now on. */
+static void queues_give_up(struct vnet *vn, const char *why)
+{
+	for (unsigned i = 0; i < vn->nb_queues; i++) {
+		virtqueue_give_up(&vn->rxq[i].vq, why);
+		virtqueue_give_up(&vn->txq[i].vq, why);
+	}
+}
+
+/* No more of this device until the port is stopped and started: it is told to forget its rings, so
+ * that it writes nowhere any more. Not waited for, this is the loop. */
+static void port_fail(struct vnet *vn)
+{
+	vn->failed = true;
+	vn->vd->ops->set_status(vn->vd, 0);
+	queues_give_up(vn, "the port failed");
+	if (vn->dev.link_up)
+		log_info("virtio_net", "port %u: link down", vn->dev.port);
+	vn->dev.link_up = false;
 }
 
 static void queue_check(struct vnet *vn, const struct virtqueue *vq, const char *direction)
 {
 	if (!vq->broken || vn->failed)
 		return;
-	vn->failed = true;
 	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
 	        vn->dev.port, direction, vq->index / 2, vq->broken_why);
+	port_fail(vn);
 }
 
 static void vnet_link_poll(struct netdev *dev)
@@ -102,19 +125,22 @@ static void vnet_link_poll(struct netdev *dev)
 	const bool was_up = dev->link_up;
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 
+	if (!vn->started || vn->failed)
+		return;
 	for (unsigned i = 0; i < vn->nb_queues; i++) {
 		queue_check(vn, &vn->rxq[i].vq, "Rx");
 		queue_check(vn, &vn->txq[i].vq, "Tx");
 	}
-	if (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE &&
-	    !(vn->failed && was_up))
+	if (vn->failed || (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE))
 		return;
-	vn->config_seen = interrupts;
-	if (!vn->failed && (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET)) {
-		vn->failed = true;
+	if (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET) {
 		log_err("virtio_net", "port %u: the device needs a reset; port is down", dev->port);
+		port_fail(vn);
+		return;
 	}
-	link_read(vn);
+	/* a configuration that does not hold still is looked at again next time */
+	if (!link_read(vn))
+		vn->config_seen = interrupts;
 	if (dev->link_up != was_up)
 		log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
 }
@@ -184,13 +210,16 @@ static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
 	else
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
 
-	/* an MTU below IPv4's least is a lie: do not accept the feature (virtio 5.1.4.2) */
+	/* an MTU below IPv4's least is a lie, and without merging no buffer holds one beyond the
+	 * largest: do not accept the feature (virtio 5.1.4.2) */
 	if ((vd->device_features & VIRTIO_NET_F_MTU) &&
 	    (virtio_dev_config_read(vd, offsetof(struct virtio_net_config, mtu), &mtu,
 	                            sizeof(mtu)) ||
-	     mtu < VIRTIO_NET_MTU_MIN)) {
-		log_warn("virtio_net", "%s: the device's MTU of %u is below %u; not used", vd->name,
-		         mtu, VIRTIO_NET_MTU_MIN);
+	     mtu < VIRTIO_NET_MTU_MIN ||
+	     (mtu > NETDEV_MTU_MAX && !(vd->device_features & wanted & VIRTIO_NET_F_MRG_RXBUF)))) {
+		log_warn("virtio_net",
+		         "%s: the device's MTU of %u is not between %u and %u; not used", vd->name,
+		         mtu, VIRTIO_NET_MTU_MIN, NETDEV_MTU_MAX);
 		wanted &= ~VIRTIO_NET_F_MTU;
 	}
 	return wanted;
@@ -225,6 +254,7 @@ static int vnet_start(struct netdev *dev)
 	if (err)
 		return err;
 	vn->failed = false;
+	vnet_queues_drain(vn); /* what a stop left with a device that did not answer */
 	vnet_queues_init(vn);
 	config_vector(vn->vd);
 	err = queues_enable(vn);
@@ -235,7 +265,11 @@ static int vnet_start(struct netdev *dev)
 		goto err_reset;
 	vn->started = true;
 	vnet_queues_fill(vn);
-	link_read(vn);
+	if (link_read(vn) == -ERANGE) {
+		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
+		         vn->vd->name);
+		dev->link_up = true;
+	}
 	return 0;
 
 err_reset:
@@ -253,6 +287,7 @@ static void vnet_stop(struct netdev *dev)
 	vn->started = false;
 	vn->negotiated = false;
 	dev->link_up = false;
+	queues_give_up(vn, "the port is stopped");
 	/* a device that does not stop keeps its buffers: better lost than written to */
 	if (!virtio_dev_reset(vn->vd))
 		vnet_queues_drain(vn);
@@ -314,6 +349,8 @@ static int read_mtu(struct vnet *vn, unsigned port)
 		                             sizeof(max));
 	if (err)
 		return err;
+	vn->mtu_max = told ? max : MTU_DEFAULT;
+	vn->tx_frame_max = told ? max + FRAME_OVERHEAD : UINT32_MAX;
 	if (max > NETDEV_MTU_MAX) {
 		log_info("virtio_net", "port %u: the device's MTU of %u is more than %u; using %u",
 		         port, max, NETDEV_MTU_MAX, NETDEV_MTU_MAX);
@@ -330,10 +367,11 @@ static int read_mtu(struct vnet *vn, unsigned port)
 			         port, (unsigned)mtu, max, max);
 		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
 	}
+	vn->mtu_max = (uint16_t)max_u64(vn->mtu_max, vn->dev.mtu);
 	return 0;
 }
 
-/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10). */
+/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10.1). */
 static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
 {
 	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);
@@ -358,16 +396,16 @@ static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint
 		const uint64_t wish = options_port_u64(key, port);
 
 		if (wish > max || (ops->queue_size_is_fixed && wish != max))
-			log_warn("virtio_net", "port %u: %s=%u, but the device has %u; using %u",
-			         port, key, (unsigned)wish, max, max);
+			log_warn("virtio_net", "port %u: %s=%llu, but the device has %u; using %u",
+			         port, key, (unsigned long long)wish, max, max);
 		else
 			size = (uint16_t)wish;
 	}
 	if (!queue_size_fits(vn->vd, size)) {
 		const uint16_t down = (uint16_t)(1u << (31 - __builtin_clz(size)));
 
-		log_warn("virtio_net", "port %u: %s=%u is no power of two; using %u", port, key,
-		         size, down);
+		log_warn("virtio_net", "port %u: %s=%u%s is no power of two; using %u", port, key,
+		         size, options_given(key, port) ? "" : " (the device's own number)", down);
 		size = down;
 	}
 	return size;
@@ -386,8 +424,11 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 	vn->ring_mem = mem_alloc("rings", sizeof(void *) * 2u * vn->nb_queues, sizeof(void *));
 	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
-	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue)
+	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue) {
+		log_err("virtio_net", "%s: no memory for queues; give the machine more memory",
+		        vn->vd->name);
 		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < vn->nb_queues; i++) {
 		vn->dev.rx_queue[i] = &vn->rxq[i];
 		vn->dev.tx_queue[i] = &vn->txq[i];
@@ -443,7 +484,9 @@ struct netdev *virtio_net_probe(struct virtio_dev *vd, size_t budget)
 		return NULL;
 	err = probe_port(vn, port, budget);
 	if (err) {
-		log_err("virtio_net", "%s: not usable (error %d)", vd->name, -err);
+		/* who lacked memory has said so, and how much */
+		if (err != -ENOMEM)
+			log_err("virtio_net", "%s: not usable (error %d)", vd->name, -err);
 		virtio_dev_fail(vd);
 		return NULL;
 	}

@@ -65,6 +65,8 @@ struct virtio_dev *virtio_pci_probe(struct pci_dev *d)
 	memcpy(found.vd.name, d->name, sizeof(found.vd.name));
 
 	pci_size(d);
+	/* left on by firmware it would move the legacy device configuration (virtio 4.1.4.10) */
+	msix_disable(d);
 	pci_enable(d);
 	if (transport_init(&found)) {
 		pci_disable_master(d);
@@ -81,6 +83,19 @@ struct virtio_dev *virtio_pci_probe(struct pci_dev *d)
 	log_debug("virtio_pci", "%s: device %u, %s registers", d->name, vp->vd.device_id,
 	          vp->vd.ops->name);
 	return &vp->vd;
+}
+
+void virtio_pci_release(struct virtio_dev *vd)
+{
+	struct virtio_pci *vp = virtio_pci_of(vd);
+
+	for (unsigned i = 0; i < vp->msix.nb_vectors; i++)
+		msix_mask(&vp->msix, i, true);
+	msix_disable(vp->pci);
+	vp->msix_on = false;
+	pci_intx_enable(vp->pci, false);
+	pci_disable_master(vp->pci);
+	vd->irq_mode = VIRTIO_IRQ_NONE;
 }
 
 /* ---- device configuration ----------------------------------------------------------------- */
@@ -155,7 +170,8 @@ static void msix_interrupt(void *arg)
 		queues_interrupt(vp);
 }
 
-static void intx_interrupt(void *arg)
+/* The line may be another card's: only the ISR status knows (virtio 4.1.4.5). */
+static bool intx_interrupt(void *arg)
 {
 	struct virtio_pci *vp = arg;
 	uint8_t isr = vp->regs->isr(vp);
@@ -164,6 +180,7 @@ static void intx_interrupt(void *arg)
 		queues_interrupt(vp);
 	if (isr & VIRTIO_ISR_CONFIG)
 		vp->irq_fn(&vp->vd, 0);
+	return isr & (VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
 }
 
 /* ---- interrupt set-up --------------------------------------------------------------------- */
@@ -273,6 +290,13 @@ void virtio_pci_queue_vector(struct virtio_pci *vp, unsigned queue, uint16_t vec
 	assert(vector == VIRTIO_MSI_NO_VECTOR || vector < vp->vd.nb_vectors);
 	if (vp->regs->queue_vector(vp, vector) == vector)
 		return;
+	if (vector == VIRTIO_MSI_NO_VECTOR) {
+		log_warn("virtio_pci",
+		         "%s: the device gives queue %u a vector that was not asked for: its "
+		         "interrupts may come",
+		         vp->vd.name, queue);
+		return;
+	}
 
 	log_warn("virtio_pci", "%s: the device refuses vector %u for queue %u: trying vector 0",
 	         vp->vd.name, vector, queue);

@@ -40,6 +40,14 @@ uint16_t virtio_pci_device_id(const struct pci_dev *d);
  */
 struct virtio_dev *virtio_pci_probe(struct pci_dev *d);
 
+/**
+ * virtio_pci_release() - leave a device alone that its driver cannot use
+ *
+ * The driver has reset it. No interrupt and no DMA come from it any more; the memory of @vd is not
+ * given back.
+ */
+void virtio_pci_release(struct virtio_dev *vd);
+
 /* ---- between virtio_pci.c and the two transports ------------------------------------------ */
 
 struct virtio_pci;
@@ -111,7 +119,7 @@ int virtio_pci_set_config_vector(struct virtio_dev *vd, uint16_t vector);
  * virtio_pci_queue_vector() - map the selected queue to a vector (virtio 4.1.5.1.2)
  *
  * A device that refuses gets vector 0 for this queue, then none; vd->irq_mode follows, and each
- * step is logged.
+ * step is logged. One that insists on a vector where none is wanted is only told of.
  */
 void virtio_pci_queue_vector(struct virtio_pci *vp, unsigned queue, uint16_t vector);
 

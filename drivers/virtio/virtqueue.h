@@ -112,19 +112,25 @@ struct virtqueue {
  * vq_packed_init() */
 void virtqueue_reset(struct virtqueue *vq);
 
-/** virtqueue_break() - the device broke the protocol: never look at the ring again. No function
- * call, so that a local copy stays in registers */
-static inline void virtqueue_break(struct virtqueue *vq, const char *why)
+/** virtqueue_give_up() - never look at the ring again */
+static inline void virtqueue_give_up(struct virtqueue *vq, const char *why)
 {
 	vq->broken = true;
 	vq->broken_why = why;
-	vq->vd->stats.broken++;
 	/* nothing that was read but not yet checked is looked at any more */
 	vq->in_batch = false;
 	if (vq->is_packed)
 		vq->packed.used_flags = VQ_USED_FLAGS_NEVER;
 	else
 		vq->used_idx_shadow = vq->used_cons_idx;
+}
+
+/** virtqueue_break() - the device broke the protocol: count it and give the queue up. No function
+ * call, so that a local copy stays in registers */
+static inline void virtqueue_break(struct virtqueue *vq, const char *why)
+{
+	vq->vd->stats.broken++;
+	virtqueue_give_up(vq, why);
 }
 
 /** virtqueue_save() - write back what verbs changed in a body's local copy */

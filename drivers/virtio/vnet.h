@@ -22,7 +22,7 @@
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
 	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf;
+	uint64_t nombuf; /* shortages of buffers, each counted once */
 };
 
 struct vnet_rxq {
@@ -37,6 +37,7 @@ struct vnet_rxq {
 	uint16_t port;
 	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
+	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
 };
 
@@ -44,6 +45,7 @@ struct vnet_txq {
 	struct virtqueue vq;
 	struct vnet_queue_stats stats;
 	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
+	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
 	bool hdr_alone, in_order;
 };
@@ -52,14 +54,16 @@ struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
 	const struct vnet_path *path;
-	uint64_t features;    /* that rings, buffers and path were made for */
-	struct vnet_rxq *rxq; /* nb_queues of each */
+	uint64_t features;     /* that rings, buffers and path were made for */
+	uint32_t tx_frame_max; /* by the MTU of the device; UINT32_MAX when it has none */
+	struct vnet_rxq *rxq;  /* nb_queues of each */
 	struct vnet_txq *txq;
 	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */
 	uint16_t rxd, txd;
 	uint16_t nb_queues;
 	uint16_t hdr_len;
-	bool negotiated; /* FEATURES_OK since the last reset */
+	uint16_t mtu_max; /* what may be received: the device's MTU, dev.mtu when it has none */
+	bool negotiated;  /* FEATURES_OK since the last reset */
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	uint64_t config_interrupts;

@@ -10,14 +10,22 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 
-#define POOL_MIN 16                    /* fewer buffers do not make a port */
-#define POOL_EXTRA (4u * NETDEV_BURST) /* in the hands of the stack */
-#define ETHERNET_OVERHEAD (14u + 4u)   /* header and one VLAN tag */
-#define ETHERNET_FRAME_MIN_ROOM 1514u  /* virtio 5.1.9.3.1: what a device may always send */
+#define POOL_MIN 16                                 /* fewer buffers do not make a port */
+#define POOL_EXTRA (4u * NETDEV_BURST)              /* in the hands of the stack */
+#define ETHERNET_OVERHEAD (14u + 4u)                /* header and one VLAN tag */
+#define FRAME_ANY_MAX (65535u + VIRTIO_NET_HDR_LEN) /* what another port may throw at us */
+#define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
+#define DATA_ROOM_MAX 32768u          /* an mbuf's lengths have 16 bits */
 
 static size_t ring_align(const struct vnet *vn)
 {
 	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
+}
+
+/* Legacy framing: the header has a descriptor to itself (virtio 5.1.9.8). */
+static bool header_is_alone(const struct vnet *vn)
+{
+	return vn->vd->legacy && !virtio_has(vn->vd, VIRTIO_F_ANY_LAYOUT);
 }
 
 /* One virtqueue's rings and slots. */
@@ -48,14 +56,22 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 		vq->indirect_iova = plat_iova(vq->indirect);
 }
 
-/* The room a buffer needs so that every frame fits, or with MRG_RXBUF a usual one. */
+/* The room a buffer needs so that every frame fits into it, or with MRG_RXBUF into those that the
+ * ring has (virtio 5.1.4.2). */
 static uint16_t data_room(const struct vnet *vn)
 {
-	const uint64_t frame = max_u64(vn->dev.mtu + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
+	const unsigned per_buf = header_is_alone(vn) ? 2 : 1;
+	const unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
+	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
 
-	if (virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF))
-		return MEMPOOL_DATA_ROOM;
-	return (uint16_t)max_u64(MEMPOOL_DATA_ROOM, align_up(frame, CACHE_LINE));
+	/* a device may wait for ever for room for a frame that does not fit into the whole ring */
+	if (mrg)
+		frame = max_u64(frame, FRAME_ANY_MAX);
+
+	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
+
+	return (uint16_t)min_u64(max_u64(MEMPOOL_DATA_ROOM, share), DATA_ROOM_MAX);
 }
 
 static int pool_alloc(struct vnet *vn, size_t budget)
@@ -95,11 +111,11 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 		        vn->vd->name, vn->rxd, per_buf);
 		return -EINVAL;
 	}
-	if (fill * vn->dev.pool->data_room < vn->dev.mtu + ETHERNET_OVERHEAD)
+	if (fill * vn->dev.pool->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
 		log_warn("virtio_net",
 		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
 		         "5.1.4.2); raise net.rxd",
-		         vn->vd->name, fill, vn->dev.pool->data_room, vn->dev.mtu);
+		         vn->vd->name, fill, vn->dev.pool->data_room, vn->mtu_max);
 	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
 	if (!batch)
 		batch = 1;
@@ -121,8 +137,7 @@ static uint16_t tx_reclaim_at(const struct vnet *vn)
 
 int vnet_queues_alloc(struct vnet *vn, size_t budget)
 {
-	/* legacy framing: the header is a descriptor of its own */
-	const bool alone = vn->vd->legacy && !virtio_has(vn->vd, VIRTIO_F_ANY_LAYOUT);
+	const bool alone = header_is_alone(vn);
 	const size_t before = mem_free_bytes();
 
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
@@ -139,9 +154,10 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		}
 		indirect_alloc(vn, &tx->vq);
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		tx->frame_max = vn->tx_frame_max;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
-		rx->hdr_alone = tx->hdr_alone = alone; /* virtio 5.1.9.8 */
+		rx->hdr_alone = tx->hdr_alone = alone;
 	}
 
 	const size_t taken = before - mem_free_bytes();

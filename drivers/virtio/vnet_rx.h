@@ -59,10 +59,13 @@ ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
 	if (unlikely(q->hdr_alone))
 		n /= 2;
 	if (unlikely(n > q->pool->n)) {
-		q->stats.nombuf += n - q->pool->n;
+		q->stats.nombuf += !q->starved;
+		q->starved = true;
 		n = q->pool->n;
 		if (!n)
 			return;
+	} else {
+		q->starved = false;
 	}
 	if (unlikely(q->hdr_alone))
 		vnet_rx_add_alone(q, n);
@@ -164,7 +167,9 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
 	q->stats.packets += done;
 	q->stats.bytes += bytes;
-	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
+	/* by batches, but nothing is held back while nothing comes: the device may wait for it */
+	if ((q->vq.free_cnt >= q->refill_at || (!done && q->vq.free_cnt > q->keep_free)) &&
+	    likely(!q->vq.broken))
 		vnet_rx_refill(q, path);
 	return done;
 }

@@ -82,6 +82,7 @@ ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uin
 	struct virtqueue vq = q->vq;
 	const uint16_t hdr_len = q->hdr_len;
 	const bool hdr_alone = q->hdr_alone;
+	const uint32_t frame_max = q->frame_max;
 	uint64_t bytes = 0, packets = 0;
 	uint16_t i;
 
@@ -89,6 +90,11 @@ ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uin
 		struct mbuf *m = pkts[i];
 		const uint32_t len = m->pkt_len;
 
+		if (unlikely(len > frame_max)) {
+			q->stats.errors++;
+			mbuf_free(m);
+			continue;
+		}
 		if (likely(m->nb_segs == 1 && !hdr_alone)) {
 			const struct vq_buf buf = {mbuf_data_iova(m) - hdr_len, len + hdr_len};
 

@@ -33,7 +33,7 @@ struct vq_packed_layout {
 };
 
 /**
- * vq_packed_layout() - sizes and offsets (virtio 2.8.10)
+ * vq_packed_layout() - sizes and offsets (virtio 2.8.10.1)
  * @nentries: 1..VRING_SIZE_MAX, any number
  */
 struct vq_packed_layout vq_packed_layout(uint16_t nentries);

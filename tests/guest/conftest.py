@@ -1,6 +1,7 @@
 """Fixtures of the guest tests: guests that end with the test and leave their logs when it fails."""
 
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -12,15 +13,37 @@ import netns as netns_module  # noqa: E402
 from ringzero import BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
 
 GUESTS = pytest.StashKey[list]()
+TEST_LIMIT = 120  # seconds; the longest test takes 20 on a quiet machine
+
+
+class TooLong(Exception):
+    pass
 
 
 def pytest_configure(config):
+    # so that guests, namespaces and folders are cleaned up when the run is stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
 
 
 def pytest_sessionstart():
     if not ELF.exists():
         pytest.exit(f"{ELF} is missing: run make first", 2)
+
+
+def limited(item):
+    """Around each of a test's phases: what hangs fails by its own name, and the others still run."""
+    def too_long(*_):
+        raise TooLong(f"{item.name} takes more than {TEST_LIMIT} s")
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TEST_LIMIT)
+    yield
+    signal.alarm(0)
+
+
+pytest_runtest_setup = pytest.hookimpl(hookwrapper=True)(limited)
+pytest_runtest_call = pytest.hookimpl(hookwrapper=True)(limited)
+pytest_runtest_teardown = pytest.hookimpl(hookwrapper=True)(limited)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -45,9 +45,14 @@ def udp(src, dst, sport, dport, payload):
     return head[:6] + struct.pack("!H", value) + payload
 
 
-def icmp_echo(kind, ident, seq, payload):
-    head = struct.pack("!BBHHH", kind, 0, 0, ident, seq)
+def icmp(kind, code, rest, payload):
+    """A message with the right checksum; rest is the second word of the header."""
+    head = struct.pack("!BBHI", kind, code, 0, rest)
     return head[:2] + struct.pack("!H", checksum(head + payload)) + head[4:] + payload
+
+
+def icmp_echo(kind, ident, seq, payload):
+    return icmp(kind, 0, ident << 16 | seq, payload)
 
 
 class Datagram:
@@ -137,14 +142,16 @@ class Peer:
             if want(frame):
                 return frame
 
-    def drain(self, pause=0.1):
-        """All frames until nothing comes for `pause` seconds."""
+    def drain(self, pause=0.1, most=10000, limit=10):
+        """All frames until nothing comes for `pause` seconds; a guest that never stops fails."""
         found = []
-        while True:
+        deadline = time.monotonic() + limit
+        while len(found) < most and time.monotonic() < deadline:
             frame = self.next(lambda f: True, pause)
             if frame is None:
                 return found
             found.append(frame)
+        raise AssertionError(f"{len(found)} frames, and still more come")
 
     # ---- ARP ------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ class Netns:
         self.run("ip", "link", "set", name, "up")
 
     def start(self, *command, log):
-        with open(log, "wb") as out:
+        with open(log, "ab") as out:
             process = subprocess.Popen(["ip", "netns", "exec", self.name, *command], stdout=out,
                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self.processes.append(process)

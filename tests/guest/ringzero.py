@@ -53,7 +53,7 @@ def wait_until(condition, limit, what, pause=0.005):
 
 
 @functools.cache
-def accel():
+def usual_accel():
     """kvm only where the processor really has it; ACCEL=... overrides."""
     if os.environ.get("ACCEL"):
         return os.environ["ACCEL"]
@@ -137,13 +137,17 @@ class Guest:
     """One QEMU process.
 
     boot     pvh (-kernel), iso-bios, iso-uefi, efi (BOOTX64.EFI on a FAT folder),
-             efi-shell (started with load options from startup.nsh)
+             efi-shell (started with load options from startup.nsh),
+             iso-grub (an ISO made for this guest, its options on the GRUB line),
+             iso-disk (the ISO as a hard disk)
     options  ringzero's words; carried by the command line where the way of booting has one
     fw_cfg   words for opt/ringzero/cmdline (the only way in for the ISO, which gets options too)
+    accel    kvm or tcg, if it matters
     """
 
     def __init__(self, nics=(), options=STATIC, boot="pvh", machine="pc", memory=64, fw_cfg=None,
-                 extra=(), pcap=True, netns=None, cpu="max", debug_exit=True, reboot=False):
+                 extra=(), pcap=True, netns=None, cpu="max", debug_exit=True, reboot=False,
+                 accel=None):
         self.nics = list(nics)
         self.netns = netns
         self.boot = boot
@@ -161,7 +165,7 @@ class Guest:
         for n, nic in enumerate(self.nics):
             if nic.backend == "dgram":
                 self._peers[n] = Peer(self.folder / f"q{n}", self.folder / f"p{n}")
-        arguments = self._machine_arguments(machine, memory, cpu)
+        arguments = self._machine_arguments(machine, memory, cpu, accel or usual_accel())
         arguments += [] if reboot else ["-no-reboot"]
         if debug_exit:
             arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -178,8 +182,8 @@ class Guest:
 
     # ---- starting and ending --------------------------------------------------------------
 
-    def _machine_arguments(self, machine, memory, cpu):
-        return [QEMU, "-M", machine, "-accel", accel(), "-cpu", cpu, "-m", str(memory),
+    def _machine_arguments(self, machine, memory, cpu, accel):
+        return [QEMU, "-M", machine, "-accel", accel, "-cpu", cpu, "-m", str(memory),
                 "-nodefaults", "-display", "none",
                 "-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
                 "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
@@ -190,7 +194,7 @@ class Guest:
             words = None
         else:
             result = self._firmware_arguments(boot, words)
-        if boot == "efi-shell":
+        if boot in ("efi-shell", "iso-grub"):
             words = None
         words = " ".join(w for w in (words, fw_cfg) if w)
         if words:
@@ -200,6 +204,10 @@ class Guest:
 
     def _firmware_arguments(self, boot, words):
         result = []
+        if boot == "iso-grub":
+            return ["-cdrom", str(self._make_iso(words)), "-boot", "d"]
+        if boot == "iso-disk":
+            return ["-drive", f"file={ISO},format=raw,if=ide,snapshot=on"]
         if boot != "iso-bios":
             shutil.copy(OVMF_VARS, self.folder / "vars.fd")
             result = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
@@ -216,6 +224,14 @@ class Guest:
             (disk / "startup.nsh").write_text(f"fs0:\\ringzero.efi {words}\r\n")
         return result + ["-drive", f"file=fat:{disk},format=raw,if=none,id=esp,readonly=on",
                          "-device", "virtio-blk-pci,drive=esp,bootindex=0"]
+
+    def _make_iso(self, words):
+        config = self.folder / "grub.cfg"
+        config.write_text('set timeout=0\nmenuentry "ringzero" {\n'
+                          f"\tmultiboot2 /boot/ringzero.elf {words}\n}}\n")
+        subprocess.run([ROOT / "tools" / "mkiso.sh", self.folder / "own.iso", ELF, config, EFI],
+                       check=True, timeout=60)
+        return self.folder / "own.iso"
 
     def _start(self, arguments):
         if self.netns:
@@ -328,6 +344,13 @@ class Guest:
             return next((s for s in reversed(self.json_lines("stats"))
                          if s["port"] == port and condition(s)), None)
         return self._wait(find, limit, f"statistics of port {port} as wanted")
+
+    def command(self, line, last, limit=10):
+        """Type a command; what it printed, up to the line that matches `last`."""
+        start = len(self.read())
+        self.type(line)
+        self.wait_text(last, limit, start)
+        return "\n".join(self.read()[start:])
 
     def net_stats(self, port=0):
         """The stack's counters of a port, by name."""

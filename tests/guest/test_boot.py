@@ -1,5 +1,7 @@
 """Every way of booting ends with a guest that serves; ends of the machine have the right status."""
 
+import time
+
 import pytest
 
 from ringzero import STATIC, Nic
@@ -16,6 +18,21 @@ def test_boots_by_pvh(serve, machine):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_boots_the_iso_by_bios(serve, machine):
     guest = serve(machine=machine, boot="iso-bios", memory=128)
+    assert guest.peer().echo(b"hello")
+
+
+def test_boots_the_iso_as_a_disk(serve):
+    guest = serve(boot="iso-disk", memory=128)
+    assert guest.peer().echo(b"hello")
+
+
+def test_boots_without_hpet(serve):
+    """The clock is measured against the next best reference."""
+    guest = serve(machine="pc,hpet=off")
+    assert guest.wait_text(r"clock: TSC \d+ MHz, reference (.*)")[1].startswith("PM timer")
+    before = guest.fresh_stats()["t_us"], time.monotonic()
+    after = guest.fresh_stats()["t_us"], time.monotonic()
+    assert (after[0] - before[0]) / 1e6 == pytest.approx(after[1] - before[1], abs=1)
     assert guest.peer().echo(b"hello")
 
 
@@ -36,6 +53,13 @@ def test_the_efi_application_takes_load_options(serve, uefi):
     assert guest.json_lines("port")[0]["mtu"] == 1400
 
 
+def test_the_grub_line_carries_options(serve):
+    guest = serve(boot="iso-grub", memory=128, options=f"{STATIC} net.mtu=1300",
+                  fw_cfg="net.mtu=1400")
+    assert guest.json_lines("port")[0]["mtu"] == 1400, "fw_cfg wins over the GRUB line"
+    assert guest.peer().echo(b"hello"), "the address of the GRUB line is in force"
+
+
 @pytest.mark.parametrize("machine,memory", [
     ("pc", 8), ("q35", 8), ("q35", 2048), ("pc", 6144), ("q35", 6144),
 ])
@@ -51,6 +75,18 @@ def test_too_little_memory_is_said_or_enough(start, memory):
     guest.wait_text(r'"type":"ready"|error: .*memory|panic: .*memory', limit=20)
     if guest.json_lines("ready"):
         assert guest.peer().echo(bytes(1400))
+
+
+def test_a_card_without_memory_is_one_line(start):
+    """Buffers of 9 KiB for eight cards do not fit; every card that is not served is named once."""
+    guest = start(nics=[Nic("mrg_rxbuf=off,rx_queue_size=1024") for _ in range(8)], memory=2,
+                  options="net.mtu=9714 net.ip=off net7.ip=10.0.2.15/24")
+    guest.wait_text(r'error: 0000:00:09.0: memory|panic', limit=20)
+    errors = [e["detail"] for e in guest.json_lines("error") if e["what"] == "virtio_net"]
+    assert all("memory" in e for e in errors), errors
+    assert len(errors) == 8 - len(guest.json_lines("port"))
+    shown = [line for line in guest.lines if "virtio_net: error: " in line]
+    assert len(shown) == len(errors)
 
 
 @pytest.mark.parametrize("cpu", ["qemu64", "Nehalem", "Haswell-v4", "max"])

@@ -61,8 +61,11 @@ def test_stats_lines_come_every_second_and_never_go_back(serve):
         check_members(line, STATS)
     for earlier, later in zip(lines, lines[1:]):
         assert all(later[c] >= earlier[c] for c in COUNTERS)
-        assert 0.5e6 < later["t_us"] - earlier["t_us"] < 3e6
+        assert earlier["t_us"] < later["t_us"]
         assert 0 <= later["busy_permille"] <= 1000
+    # on a busy machine one line may be late and the next in time
+    mean = (lines[-1]["t_us"] - lines[0]["t_us"]) / (len(lines) - 1)
+    assert 0.9e6 < mean < 2e6
 
 
 def test_the_period_of_statistics_can_be_set(serve):
@@ -76,7 +79,8 @@ def test_statistics_can_be_text_or_off(start):
     text = start(nics=[Nic()], options=f"{STATIC} stats=text")
     off = start(nics=[Nic()], options=f"{STATIC} stats=off")
     text.wait_text(r"echo.*(serv|ready)|ready", limit=20)
-    text.wait_text(r"(?i)rx.*tx|port +0", limit=10)
+    text.wait_text(r"^port +rx/s +tx/s ", limit=10)
+    text.wait_text(r"^0\.0( +[\d.]+[KMG]?){12} +\d+%$", limit=10)
     off.wait_text("ready", limit=20)
     assert off.peer().echo(b"anybody there")
     assert not text.json_lines()
@@ -159,10 +163,73 @@ def test_a_very_long_command_line_does_no_harm(start):
 def test_an_unknown_command_is_said_and_help_lists_them(serve):
     guest = serve()
     guest.type("frobnicate")
-    guest.wait_text("frobnicate.*|unknown", limit=10)
+    guest.wait_text(r'unknown command "frobnicate"', limit=10)
     guest.type("help")
     guest.wait_text("poweroff", limit=10)
     assert guest.peer().echo(b"still here")
+
+
+BARS = [r"Region 0: I/O ports at [0-9a-f]+ \[size=32\]",
+        r"Region 1: Memory at [0-9a-f]+ \(32-bit, non-prefetchable\) \[size=4K\]",
+        r"Region 4: Memory at [0-9a-f]+ \(64-bit, prefetchable\) \[size=16K\]"]
+
+
+def nic_part(text):
+    """Of a list of PCI functions, what is said of the network card (which is the last one)."""
+    return re.search(r"00:02\.0 Ethernet controller: .*\[1af4:1000\].*", text, re.DOTALL)[0]
+
+
+def test_lspci_lists_the_functions(serve):
+    guest = serve()
+    shown = guest.command("lspci", r"^00:02\.0 Ethernet")
+    functions = re.findall(r"^(00:\d\d\.\d) .* \[[0-9a-f]{4}:[0-9a-f]{4}\]", shown, re.MULTILINE)
+    assert functions == ["00:00.0", "00:01.0", "00:01.1", "00:01.3", "00:02.0"]
+
+
+def test_lspci_vv_shows_the_regions_with_their_sizes(serve):
+    guest = serve()
+    nic = nic_part(guest.command("lspci -vv", r"VirtIO: CommonCfg"))
+    for bar in BARS:
+        assert re.search(bar, nic), bar
+    assert re.search(r"Control: I/O\+ Mem\+ BusMaster\+", nic)
+    assert re.search(r"MSI-X: Enable\+ Count=4 Masked-", nic)
+
+
+def test_lspci_x_shows_the_registers(serve):
+    guest = serve()
+    nic = nic_part(guest.command("lspci -x", r"^30: .* 0a 01"))
+    rows = re.findall(r"^[0-3]0:((?: [0-9a-f]{2}){16})$", nic, re.MULTILINE)
+    registers = bytes.fromhex("".join(rows))
+    assert len(registers) == 64
+    assert registers[:4] == bytes.fromhex("f41a0010")
+    assert registers[0x2c:0x30] == bytes.fromhex("f41a0100")
+
+
+def test_the_log_of_pci_shows_the_regions_before_the_driver_has_the_card(serve):
+    guest = serve(options=f"{STATIC} log=pci:debug")
+    nic = nic_part("\n".join(guest.read()))
+    for bar in BARS:
+        assert re.search("pci: +" + bar, nic), bar
+    assert "BusMaster-" in nic
+
+
+def test_show_port_info_prints_the_port_lines_again(start):
+    guest = start(nics=[Nic(), Nic()], options="net0.ip=10.0.2.15/24 net1.ip=10.0.3.15/24")
+    guest.wait_ready()
+    first = guest.json_lines("port")
+    guest.type("show port info all")
+    guest.wait_json("port", limit=10, after=3)
+    assert guest.json_lines("port")[2:] == first
+
+
+def test_show_echo_counts_what_was_echoed(serve):
+    guest = serve()
+    for n in range(3):
+        assert guest.peer().echo(bytes(n))
+    assert "echo: 3 echoed, 0 dropped" in guest.command("show echo", "^echo: ")
+    guest.peer().send(guest.peer().udp_frame(b"from an echo", sport=7))
+    assert guest.peer().ping()
+    assert "echo: 3 echoed, 1 dropped" in guest.command("show echo", "^echo: ")
 
 
 def test_garbage_typed_does_no_harm(serve):
@@ -180,7 +247,7 @@ def test_garbage_typed_does_no_harm(serve):
 @pytest.mark.parametrize("how,said", [
     ("null", r"(?i)page fault"),
     ("ud", r"(?i)invalid opcode"),
-    ("stack", r"(?i)(stack|guard|double fault|page fault)"),
+    ("stack", r"stack overflow"),
     ("panic", r"asked for at the console"),
 ])
 def test_a_crash_shows_registers_and_a_backtrace_with_names(serve, how, said):

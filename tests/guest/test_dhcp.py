@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from scapy.all import BOOTP, DHCP, IP, UDP, Ether
+from scapy.all import BOOTP, DHCP, IP, UDP, Ether, rdpcap
 
 from frames import PEER_MAC
 from ringzero import Nic
@@ -222,7 +222,12 @@ class Dnsmasq:
             "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=tap0",
             "--bind-interfaces", "--dhcp-range=10.9.0.50,10.9.0.59,120", "--no-ping", "--log-dhcp",
             "--leasefile-ro", "--dhcp-authoritative", "--dhcp-option=option:T1,3",
-            "--user=root", "--pid-file=", log=self.log)
+            "--dhcp-option=option:T2,6", "--user=root", "--pid-file=", log=self.log)
+
+    def vanish(self):
+        process = self.netns.processes[-1]
+        process.kill()
+        process.wait(10)
 
     def count(self, what):
         return self.log.read_text().count(what) if self.log.exists() else 0
@@ -257,3 +262,26 @@ def test_dnsmasq_on_a_tap(start, netns, dnsmasq, late):
             time.sleep(0.1)
         s.sendto(b"after the renewal", address)
         assert s.recv(100) == b"after the renewal"
+
+
+def dhcp_requests(guest):
+    """How many the client sent so far, by QEMU's capture."""
+    packets = rdpcap(str(guest.folder / "net0.pcap"))
+    return sum(DHCP in p and UDP in p and p[UDP].dport == 67 for p in packets)
+
+
+def test_a_server_that_vanishes_does_not_take_the_lease_along(start, netns, dnsmasq):
+    """T1 and T2 pass without an answer: the lease runs for 120 s, and is kept."""
+    dnsmasq.start()
+    guest = start(nics=[Nic(backend="tap", ifname="tap0")], options="", netns=netns)
+    addr = guest.wait_json("addr")
+    address = (addr["ip"].split("/")[0], 7)
+    dnsmasq.vanish()
+    before = dhcp_requests(guest)
+    time.sleep(8)
+    assert dhcp_requests(guest) > before, "it asks for the lease to be renewed"
+    with netns.socket(2, 2) as s:
+        s.sendto(b"nobody renews", address)
+        assert s.recv(100) == b"nobody renews"
+    assert not any("lease" in line and "ended" in line for line in guest.read())
+    assert len(guest.json_lines("addr")) == 1

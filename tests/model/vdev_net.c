@@ -282,7 +282,7 @@ static void check_tx_header(struct vdev_queue *q, struct vdev_frame *f)
 	if (f->hdr.num_buffers)
 		vdev_violate(d, "5.1.9.2.1: queue %u: num_buffers %u", q->index,
 		             f->hdr.num_buffers);
-	if (vdev_has(d, VIRTIO_NET_F_MTU) && f->len > (uint32_t)d->config.mtu + ETH_HEADER_LEN)
+	if (vdev_has(d, VIRTIO_NET_F_MTU) && f->len > (uint32_t)d->config.mtu + ETH_HEADER_LEN + 4)
 		vdev_violate(d, "5.1.4.2: queue %u: frame of %u bytes for an MTU of %u", q->index,
 		             f->len, d->config.mtu);
 	if (!(f->hdr.flags & allowed))

@@ -422,6 +422,9 @@ static void packed_kick_ask(struct vdev_queue *q, enum vdev_kick kick)
 
 static void packed_check(struct vdev_queue *q, bool thorough)
 {
+	if ((uintptr_t)q->driver_event % sizeof(struct vring_packed_event))
+		return; /* a breach that was told when the queue was enabled */
+
 	const uint32_t word = ring_load_relaxed(&q->driver_event->word);
 	const unsigned flags = word >> 16;
 

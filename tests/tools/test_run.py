@@ -47,7 +47,7 @@ def free_port():
     ({"ACCEL": "xen"}, ["ACCEL=xen", "kvm tcg"]),
     ({"MEM": "1.5G"}, ["MEM=1.5G"]),
     ({"PORTS": "17"}, ["PORTS=17", "0 to 16"]),
-    ({"PORT": "http"}, ["PORT=http", "1 to 65000"]),
+    ({"PORT": "http"}, ["PORT=http", "1 to 65000", "environment"]),
     ({"NET": "tap"}, ["IFNAME="]),
     ({"NET": "tap", "IFNAME": "rz-none"}, ["rz-none", "ip tuntap add"]),
     ({"NET": "tap", "IFNAME": "lo"}, ["lo is not a tap"]),
@@ -70,7 +70,21 @@ def test_a_busy_port_is_named_and_another_one_offered(run):
             pytest.skip("the kernel chose a port that run.sh does not take")
         status, args, error = run(PORT=str(port))
     assert status == 2 and not args
-    assert str(port) in error and "PORT=" in error
+    assert f"UDP port {port} (PORT={port}, for port 0 of the guest)" in error
+    assert f"make run PORT={(port + 99) % 65000 + 1}" in error
+
+
+def test_numbers_with_leading_zeros_are_decimal(run):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        port = 7108
+        while port < 9999:
+            try:
+                s.bind(("127.0.0.1", port))
+                break
+            except OSError:
+                port += 1
+    args = run(PORT=f"0{port}", PORTS="01")[1]
+    assert f"user,id=net0,net=10.0.2.0/24,hostfwd=udp:127.0.0.1:{port}-:7" in args
 
 
 def test_the_exit_status_is_qemus(run):

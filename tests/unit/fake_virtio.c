@@ -56,6 +56,9 @@ static uint16_t vector_taken(uint32_t v)
 {
 	bool refused = (dev.refuse_queue_vectors && v != 0) || (dev.refuse_vector_0 && v == 0);
 
+	if (dev.keep_queue_vectors && v == VIRTIO_MSI_NO_VECTOR)
+		return 2;
+
 	if (v != VIRTIO_MSI_NO_VECTOR && v >= FAKE_VIRTIO_VECTORS)
 		dev.breaches++;
 	return refused ? VIRTIO_MSI_NO_VECTOR : (uint16_t)v;

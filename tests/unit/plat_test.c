@@ -193,7 +193,7 @@ int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg)
 	return 0;
 }
 
-int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg)
+int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 {
 	unsigned n = plat_test_nb_intx;
 
@@ -201,9 +201,13 @@ int plat_irq_intx(unsigned line, plat_irq_fn fn, void *arg)
 		return -ENXIO;
 	if (n >= PLAT_TEST_IRQS_MAX)
 		return -ENOSPC;
-	plat_test_intx[n] = (struct plat_test_irq){.fn = fn, .arg = arg, .line = line};
+	plat_test_intx[n] = (struct plat_test_irq){.intx_fn = fn, .arg = arg, .line = line};
 	plat_test_nb_intx++;
 	return 0;
+}
+
+void plat_irq_report(void)
+{
 }
 
 bool plat_test_msi(uint64_t addr, uint32_t data)
@@ -227,7 +231,7 @@ unsigned plat_test_raise_intx(unsigned line)
 		if (plat_test_intx[i].line != line)
 			continue;
 		plat_test_intx[i].count++;
-		plat_test_intx[i].fn(plat_test_intx[i].arg);
+		plat_test_intx[i].claimed += plat_test_intx[i].intx_fn(plat_test_intx[i].arg);
 		called++;
 	}
 	return called;

@@ -71,10 +71,12 @@ extern void (*plat_test_io_write)(uint32_t port, unsigned width, uint32_t value)
 #define PLAT_TEST_MSI_DATA 0x40u
 
 struct plat_test_irq {
-	plat_irq_fn fn;
+	plat_irq_fn fn;       /* of a message */
+	plat_intx_fn intx_fn; /* of a line */
 	void *arg;
-	unsigned line;  /* of an INTx handler */
-	unsigned count; /* times raised through the functions below */
+	unsigned line;
+	unsigned count;   /* times raised through the functions below */
+	unsigned claimed; /* times the line's handler said that it was its device */
 };
 
 extern struct plat_test_irq plat_test_irqs[PLAT_TEST_IRQS_MAX]; /* message n: data 0x40 + n */

@@ -212,6 +212,105 @@ Test(arp, strangers_that_never_answer_keep_nobody_out)
 	cr_assert_eq(datagrams_to(ip, other_mac), 1);
 }
 
+static unsigned requests(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w.port.nb_tx; i++)
+		n += is_arp(&w.port.tx[i], 1);
+	return n;
+}
+
+Test(arp, asks_little_for_more_silent_addresses_than_fit_in_a_set)
+{
+	const unsigned silent = ARP_WAYS + 1, seconds = 10;
+
+	fake_world_turn(&w, 2000); /* announcements are over */
+	fake_forget(&w.port);
+	for (unsigned turn = 0; turn < seconds * 10; turn++) {
+		for (unsigned i = 0; i < 10 * silent; i++)
+			send_udp(fake_ip(10, 0, 2, 80 + i % silent * ARP_SETS), i);
+		fake_world_turn(&w, 100);
+	}
+	cr_assert_geq(requests(), ARP_WAYS);
+	cr_assert_leq(requests(), ARP_WAYS * (seconds + 1));
+}
+
+Test(arp, asks_strangers_in_a_burst_of_32_then_50_a_second)
+{
+	be32 ip;
+
+	fake_world_turn(&w, 2000);
+	fake_forget(&w.port);
+	for (unsigned i = 0; i < ARP_SETS * ARP_WAYS; i++)
+		send_udp(fake_ip(10, 0, 2, 100 + i), i);
+	cr_assert_eq(requests(), ARP_REQUESTS_BURST);
+	cr_assert_eq(arp_nb_waiting(w.nif), ARP_SETS * ARP_WAYS);
+	fake_world_turn(&w, 500);
+	cr_assert_eq(requests(), ARP_REQUESTS_BURST + ARP_REQUESTS_PER_S / 2);
+	fake_world_turn(&w, 3000);
+	for (unsigned i = 0; i < ARP_SETS * ARP_WAYS; i++) {
+		ip = fake_ip(10, 0, 2, 100 + i);
+		cr_assert_geq(requests_for(ip), 1, "10.0.2.%u was never asked for", 100 + i);
+	}
+}
+
+Test(arp, a_newcomer_is_not_the_first_to_go)
+{
+	be32 ip = fake_ip(10, 0, 2, 80);
+
+	for (unsigned i = 1; i <= ARP_WAYS; i++)
+		send_udp(fake_ip(10, 0, 2, 80 + i * ARP_SETS), i);
+	send_udp(ip, 7);
+	send_udp(fake_ip(10, 0, 2, 80 - ARP_SETS), 8);
+	fake_forget(&w.port);
+	receive_arp(2, other_mac, ip, our_mac, OUR_IP);
+	cr_assert_eq(datagrams_to(ip, other_mac), 1);
+}
+
+Test(arp, gives_every_place_its_turn_in_a_flood)
+{
+	const unsigned flood = ARP_SETS * (ARP_WAYS + 1);
+	unsigned asked[ARP_SETS] = {0};
+
+	for (unsigned turn = 0; turn < 80; turn++) {
+		for (unsigned i = 0; i < flood; i++)
+			send_udp(fake_ip(10, 0, 2, 100 + i), i);
+		if (turn == 20)
+			fake_forget(&w.port);
+		fake_world_turn(&w, 100);
+	}
+	for (unsigned i = 0; i < flood; i++)
+		asked[i % ARP_SETS] += requests_for(fake_ip(10, 0, 2, 100 + i));
+	for (unsigned i = 0; i < ARP_SETS; i++)
+		cr_assert_geq(asked[i], ARP_WAYS, "set %u", i);
+}
+
+Test(arp, sends_what_waited_without_a_token)
+{
+	be32 ip = fake_ip(10, 0, 2, 77);
+
+	for (unsigned i = 0; i < ARP_REQUESTS_BURST; i++)
+		send_udp(fake_ip(10, 0, 2, 100 + i), i);
+	send_udp(ip, 7);
+	cr_assert_eq(requests_for(ip), 0);
+	fake_world_turn(&w, 100);
+	cr_assert_eq(requests_for(ip), 1);
+	fake_forget(&w.port);
+	receive_arp(2, other_mac, ip, our_mac, OUR_IP);
+	cr_assert_eq(datagrams_to(ip, other_mac), 1);
+}
+
+Test(arp, learns_from_a_gateway_outside_the_subnet)
+{
+	fake_world_start(&w, "net.ip=10.0.2.15/32 net.gw=192.0.2.1");
+	receive_arp(1, other_mac, FAR_IP, NULL, OUR_IP);
+	fake_forget(&w.port);
+	send_udp(fake_ip(198, 51, 100, 1), 0);
+	cr_assert_eq(datagrams_to(fake_ip(198, 51, 100, 1), other_mac), 1);
+	cr_assert_eq(requests(), 0);
+}
+
 Test(arp, asks_once_a_second_three_times_then_gives_up_for_a_while)
 {
 	be32 ip = fake_ip(10, 0, 2, 77);
@@ -227,10 +326,11 @@ Test(arp, asks_once_a_second_three_times_then_gives_up_for_a_while)
 	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 0);
 	fake_world_turn(&w, 1000);
 	cr_assert_eq(requests_for(ip), 3);
-	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 1);
+	cr_assert_eq(w.nif->stats.tx_unresolved, 1);
 	send_udp(ip, 0);
 	cr_assert_eq(requests_for(ip), 3, "asked again at once");
-	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 2);
+	cr_assert_eq(w.nif->stats.tx_unresolved, 2);
+	cr_assert_eq(w.nif->stats.tx_arp_queue_full, 0);
 	fake_world_turn(&w, (ARP_FAILED_S + 1) * 1000);
 	send_udp(ip, 0);
 	cr_assert_eq(requests_for(ip), 4);

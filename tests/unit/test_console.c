@@ -46,6 +46,30 @@ Test(console, before_live_a_write_is_out_when_it_returns)
 	cr_assert_str_eq(plat_test_output(), "text 5\r\n");
 }
 
+Test(console, held_text_waits_until_something_is_urgent)
+{
+	console_hold();
+	console_printf("one\n");
+	cr_assert_str_eq(plat_test_output(), "");
+	console_urgent();
+	cr_assert_str_eq(plat_test_output(), "one\r\n");
+	console_printf("two\n");
+	console_flush();
+	cr_assert_str_eq(plat_test_output(), "one\r\ntwo\r\n");
+}
+
+Test(console, held_text_longer_than_the_ring_is_whole)
+{
+	static char text[3 * CONSOLE_RING];
+
+	memset(text, 'a', sizeof(text));
+	console_hold();
+	plat_test_console_chunk = 100;
+	console_write(text, sizeof(text));
+	console_urgent();
+	cr_assert_eq(strlen(plat_test_output()), sizeof(text));
+}
+
 Test(console, before_live_texts_longer_than_the_ring_are_whole)
 {
 	static char text[3 * CONSOLE_RING];
@@ -239,7 +263,17 @@ static void fn_stop(const char *args)
 	call("stop", args);
 }
 
+#define FLOOD_LINES 5000
+
+static void fn_flood(const char *args)
+{
+	(void)args;
+	for (unsigned i = 0; i < FLOOD_LINES; i++)
+		console_printf("<line %u>\n", i);
+}
+
 static const struct console_command commands[] = {
+    {"flood", "say a lot", fn_flood},
     {"show port stats", "counters", fn_show_port},
     {"show", "show things", fn_show},
     {"start", "start forwarding", fn_start},
@@ -426,6 +460,27 @@ Test(console, an_erased_line_needs_no_line_of_its_own, .init = with_commands)
 	console_printf("text\n");
 	console_flush();
 	cr_assert_str_eq(plat_test_output(), "x\b \btext\r\n");
+}
+
+Test(console, a_command_s_output_longer_than_the_ring_is_whole, .init = with_commands)
+{
+	plat_test_time_step_ns = 1000;
+	plat_test_console_chunk = 16;
+	type("flood\r");
+	console_flush();
+	cr_assert_eq(count(plat_test_output(), "<line "), FLOOD_LINES);
+	cr_assert_null(strstr(plat_test_output(), "lost"));
+}
+
+Test(console, a_dead_transmitter_costs_a_command_one_second, .init = with_commands)
+{
+	plat_test_time_step_ns = SECOND / 1000;
+	plat_test_console_stalled = true;
+	type("flood\r");
+	cr_assert_leq(plat_test_time_ns, SECOND * 11 / 10 + FLOOD_LINES * plat_test_time_step_ns);
+	plat_test_time_ns = 0;
+	console_printf("x\n");
+	cr_assert_eq(plat_test_time_ns, 0, "behind the command nobody waits");
 }
 
 Test(console, a_command_that_polls_the_console_does_not_start_another, .init = with_commands)

@@ -197,4 +197,5 @@ Test(icmp, tells_at_most_100_times_a_second_in_bursts_of_20)
 	fake_world_turn(&w, 10000);
 	cr_assert_eq(errors_after(200), ICMP_ERRORS_BURST);
 	cr_assert_eq(w.nif->stats.drop_no_port, 610);
+	cr_assert_eq(w.nif->stats.icmp_limited, 610 - 2 * ICMP_ERRORS_BURST - 10);
 }

@@ -1,6 +1,7 @@
 /* kernel/log.c: what a line looks like, which lines are let through, and what cannot break one. */
 #include "kernel/errno.h"
 #include "kernel/log.h"
+#include "kernel/console.h"
 #include "tests/unit/plat_test.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -139,4 +140,14 @@ Test(log, errors_are_let_through_at_every_level)
 	cr_assert_eq(log_set_levels("error"), 0);
 	log_err("pci", "x");
 	cr_assert_str_not_empty(plat_test_output());
+}
+
+Test(log, what_is_no_mere_information_is_out_at_once)
+{
+	console_hold();
+	log_info("x", "first");
+	cr_assert_null(strstr(plat_test_output(), "first"));
+	log_warn("x", "second");
+	cr_assert_not_null(strstr(plat_test_output(), "first"));
+	cr_assert_not_null(strstr(plat_test_output(), "second"));
 }

@@ -66,6 +66,23 @@ Test(net_stack, echo_does_not_answer_what_would_be_answered)
 	cr_assert_eq(w.port.nb_tx, 2);
 }
 
+Test(net_stack, echo_answers_no_broadcasts)
+{
+	struct frame_spec s = FRAME_TO_US;
+
+	s.dst = IPV4_BROADCAST;
+	fake_inject(&w.port, frame, frame_udp(frame, &s, data, 10));
+	s.dst = fake_ip(10, 0, 2, 255);
+	s.dst_mac = broadcast_mac;
+	fake_inject(&w.port, frame, frame_udp(frame, &s, data, 10));
+	net_stack_poll(&w.st);
+	cr_assert_eq(w.port.nb_tx, 0);
+	plat_test_clear();
+	echo_show("");
+	console_flush();
+	cr_assert_not_null(strstr(plat_test_output(), "2 dropped because they were broadcast"));
+}
+
 Test(net_stack, echo_says_when_its_port_is_taken)
 {
 	cr_assert_eq(app_echo.start(&w.st), -EADDRINUSE);
@@ -163,7 +180,7 @@ Test(net_stack, takes_good_addresses_only)
 	static const char *const good[] = {
 	    "net.ip=10.0.2.15/24", "net.ip=10.0.2.14/31",
 	    "net.ip=10.0.2.0/32",  "net.ip=10.0.2.1/8 net.gw=10.9.9.9",
-	    "net.ip=off",
+	    "net.ip=off",          "net.ip=10.0.2.15/32 net.gw=192.0.2.1",
 	};
 	static const char *const bad[] = {
 	    "net.ip=10.0.2.0/24",
@@ -173,6 +190,9 @@ Test(net_stack, takes_good_addresses_only)
 	    "net.ip=0.0.0.0/0",
 	    "net.ip=255.255.255.255/32",
 	    "net.ip=10.0.2.15/24 net.gw=10.0.3.1",
+	    "net.ip=10.0.2.15/31 net.gw=10.0.3.1",
+	    "net.ip=10.0.2.15/32 net.gw=10.0.2.15",
+	    "net.ip=10.0.2.15/32 net.gw=224.0.0.1",
 	    "net.ip=10.0.2.15/24 net.gw=10.0.2.15",
 	    "net.ip=10.0.2.15/24 net.gw=10.0.2.255",
 	};
@@ -238,6 +258,7 @@ Test(net_stack, prints_every_counter)
 	console_flush();
 	cr_assert_not_null(strstr(plat_test_output(), "port 0: 10.0.2.15/24"));
 	cr_assert_not_null(strstr(plat_test_output(), "drop_udp_csum"));
+	cr_assert_not_null(strstr(plat_test_output(), "arp_waiting        0"));
 	cr_assert_not_null(strstr(plat_test_output(), "arp_conflicts      4711"));
 }
 

@@ -275,3 +275,14 @@ Test(netdev_stats, off_is_silent)
 	stats_print_now(&printer, 3 * SECOND);
 	cr_assert_eq(lines(), 0);
 }
+
+Test(netdev_stats, tells_what_the_stack_dropped_with_the_first_queue)
+{
+	struct netdev_stats first, second;
+
+	add_port(2);
+	devices[0].tx_dropped = 7;
+	netdev_stats_collect(&devices[0], 0, &first);
+	netdev_stats_collect(&devices[0], 1, &second);
+	cr_assert_eq(first.tx_dropped - second.tx_dropped, 7);
+}

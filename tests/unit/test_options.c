@@ -315,17 +315,47 @@ Test(options, a_word_without_a_value_is_an_error)
 	assert_error("net.rxd", "\"net.rxd\": no value; allowed: 1..32768");
 }
 
-Test(options, only_the_first_word_may_be_the_kernel_s_path)
+static void assert_skipped(const char *line, const char *rest)
 {
-	assert_good("/boot/ringzero.elf app=echo");
-	assert_good("BOOTX64.EFI app=echo");
-	assert_good("ringzero.elf");
-	assert_good("bootx64.efi");
-	assert_good("(hd0,gpt1)/ringzero=1");
-	cr_assert_eq(parse("app=echo /boot/ringzero.elf"), 1);
-	cr_assert_eq(parse("app=echo BOOTX64.EFI"), 1);
-	cr_assert_eq(parse("kernel app=echo"), 1);
-	cr_assert_eq(parse("app=x.elf"), 1, "an option with a bad value is no path");
+	cr_assert_str_eq(options_skip_path(line), rest, "%s", line);
+}
+
+Test(options, a_boot_loader_s_path_in_front_is_skipped)
+{
+	assert_skipped("/boot/ringzero app=echo", " app=echo");
+	assert_skipped("\\EFI\\BOOT\\X app=echo", " app=echo");
+	assert_skipped("(hd0,gpt1)/ringzero\tapp=echo", "\tapp=echo");
+	assert_skipped("  BOOTX64.EFI app=echo", " app=echo");
+	assert_skipped("ringzero.elf", "");
+	assert_skipped("bootx64.efi", "");
+}
+
+Test(options, what_is_no_path_in_front_is_kept)
+{
+	static const char *const lines[] = {"",          "app=echo /boot/ringzero.elf",
+	                                    "app=x.elf", "net.ip:10.0.0.1/24 app=echo",
+	                                    "kernel",    "/dev=1",
+	                                    "elf"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
+		assert_skipped(lines[i], lines[i]);
+}
+
+Test(options, a_path_is_a_bad_word)
+{
+	cr_assert_eq(parse("/boot/ringzero.elf app=echo"), 1);
+	cr_assert_eq(parse("net.ip:10.0.0.1/24"), 1);
+}
+
+Test(options, bad_words_are_told_of_as_it_was_asked_for)
+{
+	options_report_as(OPTIONS_REPORT_NOTHING);
+	cr_assert_eq(parse("quiet"), 1);
+	cr_assert_str_empty(plat_test_output());
+	options_report_as(OPTIONS_REPORT_WARNING);
+	cr_assert_eq(parse("quiet"), 1);
+	cr_assert_not_null(strstr(plat_test_output(), "options: warning: command line: \"quiet\""));
+	cr_assert_null(strstr(plat_test_output(), "error"));
 }
 
 Test(options, a_value_too_long_is_refused_whole)

@@ -74,6 +74,18 @@ Test(udp, delivers_payload_and_sender_for_every_size)
 	cr_assert_eq(w.nif->stats.rx_delivered, 1473);
 }
 
+Test(udp, says_which_datagrams_came_by_broadcast)
+{
+	const be32 to[] = {OUR_IP, IPV4_BROADCAST, OUR_IP, fake_ip(10, 0, 2, 255), OUR_IP};
+	struct frame_spec s = FRAME_TO_US;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(to); i++) {
+		s.dst = to[i];
+		cr_assert(arrives(frame_udp(frame, &s, data, 10), 0));
+		cr_assert_eq(got_from.broadcast, i % 2, "datagram %u", i);
+	}
+}
+
 Test(udp, drops_a_datagram_with_any_bit_changed)
 {
 	unsigned len = frame_udp(frame, &FRAME_TO_US, data, 61);

@@ -90,20 +90,17 @@ Test(virtio_net_queues, one_descriptor_is_too_few_when_the_header_needs_its_own)
 	refused(&port, "error: model: 1 Rx descriptors are too few, 2 are needed; raise net.rxd");
 }
 
-Test(virtio_net_queues, warns_when_the_rx_ring_cannot_hold_a_frame)
+Test(virtio_net_queues, warns_when_the_rx_buffers_cannot_hold_a_frame)
 {
-	for (unsigned rxd = 2; rxd <= 8; rxd *= 2) {
-		port_open(&port, MRG);
-		port.d.offered |= VIRTIO_NET_F_MTU;
-		port.d.config.mtu = 8000;
-		port.d.queue_max[0] = (uint16_t)rxd;
-		port_start(&port);
-		cr_assert_eq(strstr(plat_test_output(), "cannot hold a frame of MTU 8000") != NULL,
-		             rxd < 4, "%u: %s", rxd, plat_test_output());
-		exchange_frames(&port, 10);
-		port_close(&port);
-		plat_test_clear();
-	}
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 65535;
+	port_memory(&port, 128u << 10);
+	port_start(&port);
+	cr_assert_not_null(strstr(plat_test_output(), "cannot hold a frame of MTU 65535"), "%s",
+	                   plat_test_output());
+	exchange_frames(&port, 10);
+	port_close(&port);
 }
 
 Test(virtio_net_queues, rounds_a_modern_queue_down_to_a_power_of_two)

@@ -387,6 +387,20 @@ Test(virtio_pci, finds_the_legacy_configuration_where_msix_moves_it)
 	cr_expect_eq(vd->ops->config_read(vd, 40, mac, 1), -ERANGE);
 }
 
+Test(virtio_pci, switches_off_msix_that_firmware_left_on)
+{
+	struct virtio_dev *vd;
+	uint8_t mac[6];
+
+	fake_pci_put16(dev_pci, cap_msix + PCI_MSIX_CONTROL,
+	               fake_pci_get16(dev_pci, cap_msix + PCI_MSIX_CONTROL) | PCI_MSIX_ENABLE);
+	vd = probe_legacy();
+	cr_expect_not(fake_virtio_msix_is_on());
+	memcpy(dev_bar + 0x2000, "\x52\x54\x00\x12\x34\x56", 6);
+	cr_assert_eq(vd->ops->config_read(vd, 0, mac, 6), 0);
+	cr_expect_arr_eq(mac, dev_bar + 0x2000, 6);
+}
+
 Test(virtio_pci, refuses_ports_too_few_for_the_registers)
 {
 	fake_pci_bar(dev_pci, 0, FAKE_VIRTIO_PORT, 16, PCI_BAR_IS_IO);

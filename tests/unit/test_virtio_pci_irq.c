@@ -125,8 +125,10 @@ static void pin_works(struct virtio_dev *vd)
 	dev.isr = VIRTIO_ISR_CONFIG;
 	plat_test_raise_intx(11);
 	expect_calls(1, 0, 0);
+	cr_expect_eq(plat_test_intx[0].claimed, 2);
 	plat_test_raise_intx(11); /* another device of the line */
 	expect_calls(0, 0, 0);
+	cr_expect_eq(plat_test_intx[0].claimed, 2);
 	dev.isr = VIRTIO_ISR_CONFIG | VIRTIO_ISR_QUEUE;
 	plat_test_raise_intx(11);
 	expect_calls(1, 1, 1);
@@ -200,4 +202,41 @@ Test(virtio_pci_irq, says_so_when_every_vector_is_refused)
 	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_NONE);
 	cr_expect_eq(dev.q[0].vector, VIRTIO_MSI_NO_VECTOR);
 	cr_expect(said("no interrupts for queue 0: polling only"));
+}
+
+Test(virtio_pci_irq, only_tells_of_a_queue_that_keeps_a_vector)
+{
+	struct virtio_dev *vd = fake_virtio_probe();
+	struct virtqueue vq = fake_virtio_queue(vd, 1, 256);
+
+	dev.keep_queue_vectors = true;
+	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_MSIX);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_MSIX, "the other queues keep theirs");
+	cr_expect_neq(dev.q[1].vector, 0);
+	cr_expect(said("gives queue 1 a vector that was not asked for"));
+	device_raises(0);
+	expect_calls(1, 0, 0);
+}
+
+Test(virtio_pci_irq, a_released_device_is_silent)
+{
+	const uint32_t *table = (const uint32_t *)(const void *)dev_msix_table;
+	struct virtio_dev *vd = fake_virtio_probe();
+
+	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_MSIX);
+	cr_assert(fake_pci_get16(dev_pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
+	virtio_pci_release(vd);
+	cr_expect_not(fake_virtio_msix_is_on());
+	cr_expect_not(fake_pci_get16(dev_pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
+	cr_expect(fake_pci_get16(dev_pci, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+	for (unsigned i = 0; i < 3; i++)
+		cr_expect_eq(table[4 * i + 3], 1, "vector %u is masked", i);
+}
+
+Test(virtio_pci_irq, a_device_without_interrupts_is_released_too)
+{
+	dev_pci->config[cap_msix] = PCI_CAP_ID_PM;
+	virtio_pci_release(fake_virtio_probe());
+	cr_expect_not(fake_pci_get16(dev_pci, PCI_COMMAND) & PCI_COMMAND_MASTER);
 }

@@ -9,10 +9,4 @@ static inline void io_wmb(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-/* A register read before later reads of memory. */
-static inline void io_rmb(void)
-{
-	__asm__ volatile("" ::: "memory");
-}
-
 #endif

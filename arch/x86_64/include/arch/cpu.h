@@ -23,9 +23,4 @@ static inline void cpu_prefetch(const void *p)
 	__builtin_prefetch(p, 0, 3);
 }
 
-static inline void cpu_prefetch_write(const void *p)
-{
-	__builtin_prefetch(p, 1, 3);
-}
-
 #endif

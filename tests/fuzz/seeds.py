@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""Make the seed corpora: a short, sensible story for each corner that chance finds late.
+
+    tests/fuzz/seeds.py     writes tests/fuzz/corpus/TARGET/NAME
+
+The bytes are decisions in the order in which tests/fuzz/fuzz_TARGET.c reads them; change both
+together. The files are kept in the tree so that `make fuzz` needs nothing but them.
+"""
+
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def u16(value):
+    return struct.pack("<H", value & 0xffff)
+
+
+def u32(value):
+    return struct.pack("<I", value & 0xffffffff)
+
+
+# ---- vnet: the device ----------------------------------------------------------------------------
+
+RX_QUEUE, TX_QUEUE = 0, 0x80
+PACKED, IN_ORDER, MRG, LEGACY, ANY_LAYOUT, EVENT_IDX, INDIRECT = 1, 2, 4, 8, 16, 32, 64
+GOOD, HEADER_ONLY, TOO_SHORT, FULL, TOO_LONG, ANY_LEN = range(6)
+BATCH = 0x80
+
+
+def receive(n):
+    return bytes([0, n])
+
+
+def send(*shapes):
+    return bytes([3, len(shapes), *shapes])
+
+
+def device(queue, action, *args):
+    return bytes([9, queue | action]) + b"".join(a if isinstance(a, bytes) else bytes([a])
+                                                 for a in args)
+
+
+def use(queue, how, buffers=1, length=GOOD, then=None):
+    if then is None:
+        return device(queue, 0, how, buffers, length)
+    return device(queue, 0, how | 32, buffers, length, then)
+
+
+def lie(queue, number, length=GOOD, buffers=1, jump=0):
+    return device(queue, 2, u16(number), length, buffers, jump)
+
+
+STOP = bytes([8])
+ONE, FIVE_SEGMENTS, TWENTY_SEGMENTS = 0, 3 + 8 * 4, 3 + 8 * 19
+
+STORIES = {
+    "work": receive(0) + use(RX_QUEUE, 3) + receive(8) + send(ONE, FIVE_SEGMENTS, TWENTY_SEGMENTS)
+            + use(TX_QUEUE, 2) + send(ONE) * 8 + use(TX_QUEUE, 7) + STOP + use(RX_QUEUE, 1)
+            + receive(4),
+    "batch": (use(RX_QUEUE, BATCH | 3) + receive(2) + receive(9) + send(ONE, ONE, ONE)
+              + use(TX_QUEUE, BATCH | 2) + send(ONE)) * 2,
+    "merge": use(RX_QUEUE, 2, 3, FULL) + receive(5) + use(RX_QUEUE, 1, 9, FULL) + receive(5),
+    "merge_long": use(RX_QUEUE, 2, 3, FULL, TOO_SHORT) + receive(5) + use(RX_QUEUE, 1, 2, FULL, FULL)
+                  + receive(5),
+    "lies": receive(0) + lie(RX_QUEUE, 1, TOO_LONG) + receive(3) + STOP + lie(RX_QUEUE, 0xffff)
+            + receive(3) + send(ONE) + lie(TX_QUEUE, 1, jump=1) + send(ONE) + STOP,
+    "words": device(TX_QUEUE, 4, u16(0x8001), 2) + send(ONE) * 3
+             + device(RX_QUEUE, 4, u16(3), 1) + use(RX_QUEUE, 4, 1, HEADER_ONLY) + receive(9)
+             + bytes([7 | 16]) + device(RX_QUEUE, 3, 3, u16(64), bytes(4)) + receive(2)
+             + device(RX_QUEUE, 5, u16(9)) + receive(2),
+}
+
+
+def vnet():
+    kinds = {"split": 0, "packed": PACKED, "legacy": LEGACY, "legacy_any": LEGACY | ANY_LAYOUT}
+    for kind, bits in kinds.items():
+        for story, steps in STORIES.items():
+            rings = bits | EVENT_IDX * (story in ("words", "batch")) | MRG * ("merge" in story)
+            rings |= INDIRECT * (story == "work") | IN_ORDER * (story == "batch")
+            head = bytes([rings, 3, 0, 4, 4]) + bytes(12) + bytes([200])
+            yield f"{kind}_{story}", head + steps
+
+
+# ---- stack: the network --------------------------------------------------------------------------
+
+STATIC, DHCP, OFF, NARROW = range(4)
+ARP, ICMP, UDP, DHCP_REPLY = 1, 2, 3, 4
+TURN, SECOND = bytes([8]), bytes([1]) + u16(1)
+
+
+def frame(kind, payload, *changes):
+    return bytes([4, kind, len(changes) // 2, len(payload)]) + payload + bytes(changes)
+
+
+def stack():
+    echo = frame(UDP, b"hello")
+    yield "arp", bytes([STATIC]) + frame(ARP, b"") + TURN + frame(ARP, b"", 21, 1) + TURN + SECOND
+    yield "ping", bytes([STATIC]) + frame(ICMP, b"12345678") + TURN
+    yield "echo", bytes([STATIC]) + echo + TURN + frame(ARP, b"") + TURN + echo + TURN
+    yield "ports", (bytes([STATIC]) + frame(UDP, b"x", 37, 9) + frame(UDP, b"x", 37, 11)
+                    + frame(UDP, b"x", 37, 99) + TURN)
+    # no checksum, and lengths at the edge of what is allowed
+    yield "lengths", (bytes([STATIC]) + frame(UDP | 64, b"abcd", 39, 8) + frame(UDP | 64, b"a", 39, 9)
+                      + frame(UDP, b"a", 17, 28) + frame(ICMP, b"", 17, 28) + TURN)
+    yield "fragment", bytes([STATIC]) + frame(UDP, b"x", 20, 0x20) + frame(UDP, b"x", 14, 0x46)
+    options = bytes([53, 1, 2, 54, 4, 10, 0, 2, 2, 51, 4, 0, 0, 0, 60, 1, 4, 255, 255, 255, 0, 3, 4,
+                     10, 0, 2, 2, 255])
+    offer = frame(DHCP_REPLY, options)
+    ack = frame(DHCP_REPLY, options.replace(b"\x35\x01\x02", b"\x35\x01\x05"))
+    nak = frame(DHCP_REPLY, options.replace(b"\x35\x01\x02", b"\x35\x01\x06"))
+    yield "dhcp", bytes([DHCP]) + TURN + offer + TURN + ack + TURN + bytes([1]) + u16(31) + ack
+    yield "dhcp_nak", bytes([DHCP]) + TURN + offer + TURN + nak + TURN + SECOND + offer
+    yield "off", bytes([OFF]) + echo + frame(DHCP_REPLY, options) + TURN
+    yield "narrow", bytes([NARROW]) + frame(UDP, b"x", 29, 14) + bytes([2]) + TURN
+
+
+# ---- options: the user ---------------------------------------------------------------------------
+
+def options():
+    lines = {
+        "numbers": "n=70000 flag=0 big=0xffffffffffffffff n=2",
+        "words": "word=three list=sse,avx2 text=a log=pci:debug,info",
+        "ports": "net0.ip=10.0.2.15/24 net63.mtu=9000 net.gw=10.0.2.2 net64.mtu=1",
+        "addresses": "mac=52:54:00:12:34:56 ip=255.255.255.255 net.mac=01:00:00:00:00:00",
+        "wrong": "nett.mtu=1 word= =x net.ip=1.2.3.4/33 log=:: n=-1",
+    }
+    for name, line in lines.items():
+        yield name, b"\x80" + line.encode()
+
+
+# ---- acpi: the firmware --------------------------------------------------------------------------
+
+def table(kind, body):
+    return bytes([kind, 36 + len(body)]) + body
+
+
+def acpi():
+    madt, fadt, mcfg, hpet, dsdt = 0, 1, 2, 3, 4
+    cpus = u32(0xfee00000) + u32(1) + bytes([0, 8, 0, 0, 1, 0, 0, 0, 1, 12, 0, 0]) + \
+        u32(0xfec00000) + u32(0) + bytes([2, 10, 0, 0, 2, 0, 0, 0, 0, 0])
+    yield "madt", b"\x01" + table(madt, cpus)
+    yield "madt_cut", b"\x00" + table(madt, cpus[:-3])
+    yield "mcfg", b"\x01" + table(mcfg, bytes(8) + struct.pack("<QHBBI", 0xb0000000, 0, 0, 255, 0))
+    yield "hpet", b"\x00" + table(hpet, u32(0) + bytes([0, 64, 0, 0]) +
+                                  struct.pack("<Q", 0xfed00000) + bytes(4))
+    ports = bytearray(244 - 36)
+    ports[64 - 36:68 - 36] = u32(0x604)
+    ports[76 - 36:80 - 36] = u32(0x608)
+    s5 = bytes([0x08]) + b"_S5_" + bytes([0x12, 6, 4, 0x0a, 5, 0x0a, 5, 0, 0])
+    yield "power", b"\x01" + table(dsdt, s5) + table(fadt, bytes(ports))
+
+
+# ---- boot: the loader ----------------------------------------------------------------------------
+
+def boot():
+    at = 0x1000
+    entries = struct.pack("<QQII", 0, 0x9fc00, 1, 0) + struct.pack("<QQII", 0x100000, 1 << 27, 1, 0)
+    pvh = struct.pack("<IIIIQQQQII", 0x336ec578, 1, 0, 0, 0, at + 112, 0, at + 56, 2, 0)
+    yield "pvh", b"\x00" + bytes(4) + pvh + entries + bytes(8) + b"app=sink\0"
+
+    def tag(kind, body):
+        return u32(kind) + u32(8 + len(body)) + body + bytes(-len(body) % 8)
+
+    tags = tag(1, b"app=sink\0") + tag(6, u32(24) + u32(0) + entries) + \
+        tag(15, b"RSD PTR " + bytes(28)) + tag(0, b"")
+    yield "multiboot2", b"\x01" + bytes(4) + u32(8 + len(tags)) + u32(0) + tags
+    yield "rsdp", b"\x03" + u16(0x100) + b"\x00" + b"RSD PTR " + bytes([0x1d]) + bytes(11)
+    elf = bytearray(64 + 56)
+    elf[:7] = b"\x7fELF\2\1\1"
+    elf[18] = 62
+    elf[32] = 64
+    elf[54], elf[56] = 56, 1
+    elf[64:120] = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x100000, 0x100000, 100, 200, 4096)
+    yield "elf", b"\x04" + bytes(elf)
+    yield "load_options", b"\x05\x01\x40" + "boot.efi app=sink\0".encode("utf-16-le")
+
+
+# ---- pci: the bus --------------------------------------------------------------------------------
+
+def pci():
+    bar = bytes([14, 4]) + u16(0x30000 >> 8)  # 16 KiB in 64-bit space
+    no_bar = bytes([0, 0])
+    bars = no_bar * 4 + bar + no_bar
+    capability = lambda kind, offset: bytes([20 + kind - 1]) + u16(offset) + u16(0x1000)
+    caps = bytes([5]) + capability(1, 0) + capability(2, 0x3000) + capability(3, 0x1000) + \
+        capability(4, 0x2000) + bytes([165, 3])
+    registers = bytes([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] * 8)
+    yield "modern", bytes([0x80, 9]) + bars + caps + b"\0" + registers
+    legacy = bytes([6, 1]) + u16(0x300) + no_bar * 5
+    yield "legacy", bytes([0x80, 8]) + legacy + b"\0\0" + registers
+    yield "bridge", bytes([0x81, 7, 1, 2, 0, 0, 9]) + bars + caps + bytes([1, 0x41, 0x40])
+    yield "loop", bytes([0x00, 9]) + bars + caps + bytes([2, 0x41, 0x40, 0x34, 0xff])
+
+
+def main():
+    for stories in (vnet, stack, options, acpi, boot, pci):
+        folder = CORPUS / stories.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        total = 0
+        for name, data in stories():
+            (folder / name).write_bytes(data)
+            total += len(data)
+        print(f"{stories.__name__}: {len(list(folder.iterdir()))} seeds, {total} bytes")
+
+
+if __name__ == "__main__":
+    main()
