@@ -26,7 +26,7 @@ include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso run test check unit asan guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso run test check unit asan tsan guest lint fmt clean
 
 all: iso ## build every image
 
@@ -39,7 +39,7 @@ run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= 
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan guest: ready ## one group of tests
+check unit asan tsan guest: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
 lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
