@@ -4,7 +4,6 @@
  */
 #include "apps/commands.h"
 #include "kernel/console.h"
-#include "kernel/json.h"
 #include "kernel/panic.h"
 #include "kernel/pci.h"
 #include "kernel/pci_text.h"
@@ -50,17 +49,9 @@ static void cmd_lspci(const char *args)
 
 static void cmd_port_info(const char *args)
 {
-	struct json j;
-
 	(void)args;
-	for (unsigned i = 0; i < netdev_count(); i++) {
-		const struct netdev *dev = netdev_get(i);
-
-		json_begin(&j, "port");
-		json_u64(&j, "port", dev->port);
-		dev->ops->describe(dev, &j);
-		json_end(&j);
-	}
+	for (unsigned i = 0; i < netdev_count(); i++)
+		netdev_print(netdev_get(i));
 }
 
 static void cmd_net_stats(const char *args)

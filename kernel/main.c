@@ -172,18 +172,6 @@ static enum stats_mode stats_mode(void)
 
 /* ---- ports -------------------------------------------------------------------------------- */
 
-static void print_port(const struct netdev *dev)
-{
-	struct json j;
-
-	if (!log_json())
-		return;
-	json_begin(&j, "port");
-	json_u64(&j, "port", dev->port);
-	dev->ops->describe(dev, &j);
-	json_end(&j);
-}
-
 static void start_port(struct netdev *dev)
 {
 	int err = dev->ops->start(dev);
@@ -192,7 +180,8 @@ static void start_port(struct netdev *dev)
 		log_err("net", "port %u does not start (error %d)", dev->port, -err);
 		return;
 	}
-	print_port(dev);
+	if (log_json())
+		netdev_print(dev);
 	err = net_stack_add_port(&loop.stack, dev);
 	if (err)
 		log_err("net", "port %u has no address and is not served (error %d)", dev->port,

@@ -37,5 +37,5 @@ void eth_output(struct net_if *nif, struct mbuf *m, const uint8_t *dst, uint16_t
 	mac_copy(eth->dst, dst);
 	mac_copy(eth->src, nif->dev->mac);
 	eth->type = cpu_to_be16(type);
-	net_enqueue(nif, m);
+	stack_enqueue(nif, m);
 }

@@ -208,7 +208,7 @@ int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 	ipv4_hop_init(nif, &hop, dst);
 	ipv4_write_hdrs(&hop, m, (uint16_t)total_len, proto);
 	if (next == IPV4_BROADCAST) {
-		net_enqueue(nif, m);
+		stack_enqueue(nif, m);
 		return 0;
 	}
 

@@ -50,7 +50,7 @@ static inline int ipv4_output(struct net_if *nif, struct mbuf *m, uint16_t front
 	if (unlikely(dst != nif->hop.dst || total_len > nif->dev->mtu))
 		return ipv4_output_any(nif, m, dst, proto);
 	ipv4_write_hdrs(&nif->hop, m, (uint16_t)total_len, proto);
-	net_enqueue(nif, m);
+	stack_enqueue(nif, m);
 	return 0;
 }
 

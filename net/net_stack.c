@@ -75,11 +75,6 @@ struct mbuf *net_alloc(struct net_if *nif)
 	return m;
 }
 
-void stack_enqueue(struct net_if *nif, struct mbuf *m)
-{
-	net_enqueue(nif, m);
-}
-
 void net_if_flush(struct net_if *nif)
 {
 	uint16_t n = nif->nb_out;

@@ -141,9 +141,6 @@ void net_stack_timers(struct net_stack *st, uint64_t now_ns);
 /** net_if_ready() - has the port an address (or was told to have none)? */
 bool net_if_ready(const struct net_if *nif);
 
-/** stack_enqueue() - send a complete frame at the end of the turn. Owns @m */
-void stack_enqueue(struct net_if *nif, struct mbuf *m);
-
 /** net_if_flush() - hand the collected frames to the driver; what it does not take is dropped and
  * counted */
 void net_if_flush(struct net_if *nif);

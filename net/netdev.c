@@ -1,6 +1,7 @@
 /* The registry of ports. Numbers are given in the order of registration and never reused. */
 #include "net/netdev.h"
 #include "kernel/errno.h"
+#include "kernel/json.h"
 
 static struct netdev *ports[NETDEV_PORTS_MAX];
 static unsigned nb_ports;
@@ -22,4 +23,14 @@ unsigned netdev_count(void)
 struct netdev *netdev_get(unsigned port)
 {
 	return port < nb_ports ? ports[port] : NULL;
+}
+
+void netdev_print(const struct netdev *dev)
+{
+	struct json j;
+
+	json_begin(&j, "port");
+	json_u64(&j, "port", dev->port);
+	dev->ops->describe(dev, &j);
+	json_end(&j);
 }

@@ -51,7 +51,6 @@ struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
 	void **rx_queue, **tx_queue; /* nb_queues each */
 	const struct netdev_ops *ops;
-	void *driver;         /* the driver's own structure */
 	struct mempool *pool; /* of its Rx buffers; the stack takes its own packets from it too */
 
 	uint16_t port;
@@ -102,6 +101,10 @@ static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct m
 /** netdev_register() - called by a driver; gives the port its number. -ENOSPC when there are
  * NETDEV_PORTS_MAX already */
 int netdev_register(struct netdev *dev);
+
+/** netdev_print() - print the port's "port" line, one JSON object */
+void netdev_print(const struct netdev *dev);
+
 unsigned netdev_count(void);
 struct netdev *netdev_get(unsigned port);
 

@@ -38,8 +38,8 @@ static inline bool net_take_token(struct token_bucket *b, uint64_t now_ns, unsig
 	return true;
 }
 
-/** net_enqueue() - stack_enqueue(), inline */
-static inline void net_enqueue(struct net_if *nif, struct mbuf *m)
+/** stack_enqueue() - send a complete frame at the end of the turn. Owns @m */
+static inline void stack_enqueue(struct net_if *nif, struct mbuf *m)
 {
 	nif->out[nif->nb_out++] = m;
 	if (unlikely(nif->nb_out == NET_OUT_MAX))

@@ -23,7 +23,6 @@
 	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
-#define FRAME_OVERHEAD (14u + 4u) /* of Ethernet, with one VLAN tag */
 
 const struct option virtio_net_options[] = {
     {.key = "net.mrg_rxbuf",
@@ -350,7 +349,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 	if (err)
 		return err;
 	vn->mtu_max = told ? max : MTU_DEFAULT;
-	vn->tx_frame_max = told ? max + FRAME_OVERHEAD : UINT32_MAX;
+	vn->tx_frame_max = told ? max + ETHERNET_OVERHEAD : UINT32_MAX;
 	if (max > NETDEV_MTU_MAX) {
 		log_info("virtio_net", "port %u: the device's MTU of %u is more than %u; using %u",
 		         port, max, NETDEV_MTU_MAX, NETDEV_MTU_MAX);

@@ -133,7 +133,8 @@ static inline void virtqueue_break(struct virtqueue *vq, const char *why)
 	virtqueue_give_up(vq, why);
 }
 
-/** virtqueue_save() - write back what verbs changed in a body's local copy */
+/** virtqueue_save() - write back what verbs changed in a body's local copy. need_kick is asked of
+ * the queue itself, so its kick_idx is not among it */
 ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *local,
                                   const unsigned ring)
 {
@@ -147,7 +148,6 @@ ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *
 		vq->packed.used_flags = local->packed.used_flags;
 	} else {
 		vq->avail_idx = local->avail_idx;
-		vq->kick_idx = local->kick_idx;
 		vq->used_cons_idx = local->used_cons_idx;
 		vq->used_idx_shadow = local->used_idx_shadow;
 	}

@@ -16,7 +16,8 @@
 #include "net/mempool.h"
 #include "net/netdev.h"
 
-#define VNET_BATCH 32 /* buffers refilled or reclaimed at a time */
+#define ETHERNET_OVERHEAD (14u + 4u) /* header and one VLAN tag */
+#define VNET_BATCH 32                /* buffers refilled or reclaimed at a time */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {

@@ -12,7 +12,6 @@
 
 #define POOL_MIN 16                                 /* fewer buffers do not make a port */
 #define POOL_EXTRA (4u * NETDEV_BURST)              /* in the hands of the stack */
-#define ETHERNET_OVERHEAD (14u + 4u)                /* header and one VLAN tag */
 #define FRAME_ANY_MAX (65535u + VIRTIO_NET_HDR_LEN) /* what another port may throw at us */
 #define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
 #define DATA_ROOM_MAX 32768u          /* an mbuf's lengths have 16 bits */

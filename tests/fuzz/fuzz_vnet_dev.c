@@ -125,7 +125,7 @@ static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 	q->notified++;
 }
 
-static const struct virtio_transport_ops fuzz_ops = {
+static struct virtio_transport_ops fuzz_ops = {
     .name = "fuzz",
     .get_features = get_features,
     .set_features = set_features,
@@ -136,24 +136,6 @@ static const struct virtio_transport_ops fuzz_ops = {
     .config_generation = config_generation,
     .nb_queues = nb_queues,
     .queue_size = queue_size,
-    .queue_enable = queue_enable,
-    .irq_setup = irq_setup,
-    .set_config_vector = set_config_vector,
-    .notify = notify,
-};
-
-static const struct virtio_transport_ops fuzz_ops_fixed = {
-    .name = "fuzz legacy",
-    .get_features = get_features,
-    .set_features = set_features,
-    .get_status = get_status,
-    .set_status = set_status,
-    .config_read = config_read,
-    .config_write = config_write,
-    .config_generation = config_generation,
-    .nb_queues = nb_queues,
-    .queue_size = queue_size,
-    .queue_size_is_fixed = true,
     .queue_enable = queue_enable,
     .irq_setup = irq_setup,
     .set_config_vector = set_config_vector,
@@ -200,8 +182,9 @@ void fuzz_dev_open(struct fuzz_dev *d, struct fuzz_in *in)
 	d->queue_max[FUZZ_RX] = open_size(fuzz_u8(in), packed);
 	d->queue_max[FUZZ_TX] = open_size(fuzz_u8(in), packed);
 	fuzz_bytes(in, d->config, 12);
+	fuzz_ops.queue_size_is_fixed = legacy;
 	d->vd = (struct virtio_dev){
-	    .ops = legacy ? &fuzz_ops_fixed : &fuzz_ops,
+	    .ops = &fuzz_ops,
 	    .transport = d,
 	    .device_id = VIRTIO_ID_NET,
 	    .legacy = legacy,

@@ -519,7 +519,8 @@ Test(model_packed, interrupts_as_the_driver_wishes)
 		vd.ops->set_status(&vd, ACK | DRV | FOK | DOK);
 		for (unsigned i = 0; i < 4; i++) {
 			first(TX, i, 100, 0);
-			driver_event(TX, event_idx ? 2u << 16 | 0x8000 | 2 : (i != 2 ? 1u << 16 : 0));
+			driver_event(TX,
+			             event_idx ? 2u << 16 | 0x8000 | 2 : (i != 2 ? 1u << 16 : 0));
 			kick(TX);
 			vdev_step(&d, 1);
 			cr_assert_eq(irqs, i >= 2, "%u after buffer %u", irqs, i);

@@ -130,26 +130,7 @@ ParameterizedTest(struct mill_case *c, vq_split, keeps_its_books_under_random_wo
 
 Test(vq_split, in_order_buffers_of_a_batch_come_one_by_one)
 {
-	for (unsigned batch = VDEV_BATCH_NONE; batch <= VDEV_BATCH_ALL; batch++) {
-		rig_shape_up((struct shape){.n = 16, .ring = VQ_IN_ORDER});
-		rig.d.batch = (enum vdev_batch)batch;
-		for (unsigned round = 0; round < 30; round++) {
-			void *cookie[4];
-			uint32_t len;
-
-			for (unsigned i = 0; i < 4; i++)
-				cookie[i] = add(1 + (round + i) % 4);
-			publish();
-			vdev_step(&rig.d, 4);
-			for (unsigned i = 0; i < 4; i++) {
-				cr_assert_eq(pop_len(&len), cookie[i]);
-				cr_assert_eq(len, batch && i < 3 ? FULL_LEN : 0);
-			}
-			cr_assert_null(pop());
-			cr_assert_eq(rig.vq.free_cnt, 16);
-		}
-		rig_down();
-	}
+	batches_come_one_by_one((struct shape){.n = 16, .ring = VQ_IN_ORDER});
 }
 
 /* ---- kicks and interrupts ----------------------------------------------------------------- */

@@ -307,4 +307,29 @@ static inline void lie_breaks_the_queue(const struct lie_case *c)
 	cr_assert_eq(rig.vd.stats.broken, 1);
 }
 
+/* In-order rings: a batch that one used entry completes comes out buffer by buffer. */
+static inline void batches_come_one_by_one(struct shape shape)
+{
+	for (unsigned batch = VDEV_BATCH_NONE; batch <= VDEV_BATCH_ALL; batch++) {
+		rig_shape_up(shape);
+		rig.d.batch = (enum vdev_batch)batch;
+		for (unsigned round = 0; round < 30; round++) {
+			void *cookie[4];
+			uint32_t len;
+
+			for (unsigned i = 0; i < 4; i++)
+				cookie[i] = add(1 + (round + i) % 4);
+			publish();
+			vdev_step(&rig.d, 4);
+			for (unsigned i = 0; i < 4; i++) {
+				cr_assert_eq(pop_len(&len), cookie[i]);
+				cr_assert_eq(len, batch && i < 3 ? FULL_LEN : 0);
+			}
+			cr_assert_null(pop());
+			cr_assert_eq(rig.vq.free_cnt, shape.n);
+		}
+		rig_down();
+	}
+}
+
 #endif
