@@ -18,6 +18,7 @@ KERNEL_SRCS := $(wildcard kernel/*.c)
 PORTABLE_SRCS := $(wildcard net/*.c drivers/virtio/*.c)
 APP_SRCS := $(wildcard apps/*.c)
 
+include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include tests/build.mk
@@ -26,7 +27,7 @@ include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso run test check unit asan guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso run test check unit asan tsan neon guest lint fmt clean
 
 all: iso ## build every image
 
@@ -39,7 +40,7 @@ run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= 
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan guest: ready ## one group of tests
+check unit asan tsan neon guest: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
 lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges

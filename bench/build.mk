@@ -17,7 +17,16 @@ $(TOOLS)/stub.elf: tools/stub/stub.asm
 	nasm -f elf32 -o $(@:.elf=.o) $<
 	ld -m elf_i386 -n -Ttext=0x100000 --section-start=.note.pvh=0x100100 -e start -o $@ $(@:.elf=.o)
 
-.PHONY: bench-tools bench
+# Cycles and instructions of the driver's functions alone.
+$(TOOLS)/vec_paths: bench/vec_paths.c $(BUILD)/unit/libringzero.a
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^
+
+.PHONY: bench-tools bench bench-paths
+bench-paths: $(TOOLS)/vec_paths ## cycles, then instructions, per packet of each path and ISA
+	$< cycles
+	$< instructions
+
 bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub.elf
 
 bench: ready ## measure: a table, and plots under build/bench/

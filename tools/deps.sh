@@ -21,6 +21,7 @@ run_packages=(
 	ovmf netcat-openbsd                            # to run it
 	libcriterion-dev pkg-config                    # unit tests
 	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the NEON code of the vector paths
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
 	clang libclang-rt-dev                          # fuzz tests
 )

@@ -1,11 +1,13 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [fuzz] [guest]     the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [guest]   the groups to run (all)
 #
 #   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
+#   tsan    those of them with threads, built with TSan
+#   neon    the vector paths of aarch64, under qemu-aarch64
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   guest   pytest on the images in QEMU, tests/guest
 #
@@ -114,11 +116,12 @@ run_pytest() { # name, seconds, arguments...
 	report "$name" $? "$logs/$name.xml"
 }
 
-run_criterion() { # variant, seconds for each program
+run_criterion() { # variant, seconds for each program, sources
 	local variant=$1 seconds=$2 source name program found=0
+	shift 2
 
 	build "build-$variant" -k "$variant-tests"
-	for source in tests/unit/test_*.c; do
+	for source in "$@"; do
 		name=$(basename "$source" .c)
 		program=$BUILD/$variant/$name
 		[ -e "$source" ] || continue
@@ -138,9 +141,18 @@ group_check() {
 	run_pytest tools 120 tests/tools
 }
 
-group_unit() { run_criterion unit 60; }
+group_unit() { run_criterion unit 60 tests/unit/test_*.c; }
 
-group_asan() { run_criterion asan 180; }
+group_asan() { run_criterion asan 180 tests/unit/test_*.c; }
+
+group_tsan() { run_criterion tsan 180 tests/unit/test_threads.c; }
+
+group_neon() {
+	rm -f "$logs/neon.xml"
+	build build-neon neon-tests || return
+	timeout -k 5 120 qemu-aarch64 "$BUILD/neon/vec" "$logs/neon.xml" >"$logs/neon.log" 2>&1
+	report neon $? "$logs/neon.xml"
+}
 
 group_fuzz() {
 	build build-fuzz fuzz-programs || return
@@ -153,10 +165,10 @@ group_guest() {
 	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan fuzz guest
+[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz guest
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan fuzz guest" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz guest" >&2
 		exit 2
 	fi
 done

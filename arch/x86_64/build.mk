@@ -1,7 +1,8 @@
 # The x86_64 kernel: build/x86_64/ringzero.elf (multiboot2 + PVH). Images of it: image.mk.
 
 X86 := $(BUILD)/x86_64
-X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(APP_SRCS) $(wildcard arch/x86_64/*.c)
+X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
+	$(wildcard arch/x86_64/*.c)
 X86_ASMS := $(wildcard arch/x86_64/*.asm)
 X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)
 X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fno-pie -mno-red-zone \
@@ -14,6 +15,8 @@ X86_LDFLAGS := -m elf_x86_64 -nostdlib -static -T linker.ld --gc-sections --buil
 $(X86)/obj/%.o: %.c Makefile arch/x86_64/build.mk
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c -o $@ $<
+
+$(eval $(call vec_target_flags,$(X86)/obj,X86_CFLAGS))
 
 $(X86)/obj/%.asm.o: %.asm Makefile arch/x86_64/build.mk
 	@mkdir -p $(@D)

@@ -37,6 +37,12 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_BOOL,
      .fallback = "1",
      .help = "accept packed virtqueues when offered"},
+    {.key = "net.vectorized", .kind = OPTION_BOOL, .fallback = "0", .help = "prefer vector paths"},
+    {.key = "isa",
+     .kind = OPTION_WORD,
+     .fallback = "auto",
+     .allowed = "auto scalar sse avx2 avx512 neon",
+     .help = "the most that vector code may use"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -231,7 +237,7 @@ static int negotiate(struct vnet *vn, unsigned port)
 	if (!err)
 		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
 	/* rings, buffers and path were made for the features of the first time */
-	if (!err && vn->path && vn->vd->features != vn->features) {
+	if (!err && vn->choice.rx && vn->vd->features != vn->features) {
 		log_err("virtio_net", "%s: the device now offers other features; not restarted",
 		        vn->vd->name);
 		virtio_dev_fail(vn->vd);
@@ -435,15 +441,29 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 	return 0;
 }
 
+/* How to receive and to send, by what was negotiated, the processor and the options. */
+static void probe_path(struct vnet *vn, unsigned port)
+{
+	const struct virtio_dev *vd = vn->vd;
+	const unsigned allowed = vnet_isa_allowed(options_get("isa"));
+	struct vnet_wish w = {.features = vd->features, .isa = plat_isa() & allowed};
+
+	if (options_port_u64("net.vectorized", port))
+		w.wish |= VNET_WISH_VECTORIZED;
+	if (vnet_hdr_is_alone(vd))
+		w.wish |= VNET_WISH_HDR_ALONE;
+	vn->choice = vnet_path_select(&w);
+	vn->dev.rx_burst = vn->choice.rx->rx;
+	vn->dev.tx_burst = vn->choice.tx->tx;
+}
+
 /* Everything that is known once the features are. */
 static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 {
 	int err;
 
 	vn->features = vn->vd->features;
-	vn->path = vnet_path_select(vn->features);
-	if (!vn->path)
-		return -EOPNOTSUPP;
+	probe_path(vn, port);
 	err = read_mac(vn, port);
 	if (err)
 		return err;
@@ -458,8 +478,6 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 		return err;
 	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
 	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
-	vn->dev.rx_burst = vn->path->rx;
-	vn->dev.tx_burst = vn->path->tx;
 	vn->dev.ops = &vnet_ops;
 	vn->dev.nb_queues = vn->nb_queues;
 	return netdev_register(&vn->dev);

@@ -6,7 +6,9 @@
 void virtqueue_reset(struct virtqueue *vq)
 {
 	for (uint16_t i = 0; i < vq->nentries; i++)
-		vq->slot[i] = (struct vq_slot){.next = (uint16_t)(i + 1)};
+		vq->slot[i] = (struct vq_slot){.nb_desc = 1, .next = (uint16_t)(i + 1)};
+	for (uint16_t i = 0; vq->ids && i < vq->nentries; i++)
+		vq->ids[i] = i;
 	vq->free_cnt = vq->nentries;
 	vq->desc_head = 0;
 	vq->avail_idx = 0;

@@ -78,6 +78,7 @@ struct virtqueue {
 		struct vq_packed packed;
 	};
 	struct vq_slot *slot;
+	uint16_t *ids; /* split, vector paths: free ids in ring order; or NULL */
 
 	uint16_t nentries;
 	uint16_t free_cnt;        /* descriptors not with the device */

@@ -54,7 +54,7 @@ struct vnet_txq {
 struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
-	const struct vnet_path *path;
+	struct vnet_choice choice;
 	uint64_t features;     /* that rings, buffers and path were made for */
 	uint32_t tx_frame_max; /* by the MTU of the device; UINT32_MAX when it has none */
 	struct vnet_rxq *rxq;  /* nb_queues of each */
@@ -71,6 +71,12 @@ struct vnet {
 	uint64_t config_seen; /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
 };
+
+/* Legacy framing: the net header is a descriptor of its own (virtio 5.1.9.8). */
+static inline bool vnet_hdr_is_alone(const struct virtio_dev *vd)
+{
+	return vd->legacy && !virtio_has(vd, VIRTIO_F_ANY_LAYOUT);
+}
 
 /** vnet_queues_alloc() - memory for rings, slots and the pool, once, at most @budget bytes. Fewer
  * buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */

@@ -6,6 +6,8 @@
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_rx.h"
 #include "drivers/virtio/vnet_tx.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
 
 /* Some names serve two paths, as in DPDK: then the queue says which it is, once a burst. */
 static bool rx_mergeable(const struct vnet_rxq *q)
@@ -104,19 +106,115 @@ static const struct vnet_path paths[] = {
          virtio_xmit_pkts),
 };
 
-const struct vnet_path *vnet_path_select(uint64_t features)
+static bool path_fits(const struct vnet_path *p, const struct vnet_wish *w)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		const struct vnet_path *p = &paths[i];
+	return (w->features & p->need) == p->need && !(w->features & p->forbid) &&
+	       (w->wish & p->need_wish) == p->need_wish && !(w->wish & p->forbid_wish) &&
+	       (w->isa & p->isa) == p->isa;
+}
 
-		if ((features & p->need) == p->need && !(features & p->forbid))
+/* Why a vector row does not fit, in the order in which people ask; NULL when it does. */
+static const char *refusal(const struct vnet_path *p, const struct vnet_wish *w)
+{
+	static const struct {
+		uint64_t feature;
+		const char *missing, *present;
+	} features[] = {
+	    {PACKED, "ring_packed not negotiated", "ring_packed negotiated"},
+	    {MRG, "mrg_rxbuf not negotiated", "mrg_rxbuf negotiated"},
+	    {IN_ORDER, "in_order not negotiated", "in_order negotiated"},
+	    {VIRTIO_F_INDIRECT_DESC, "indirect_desc not negotiated", "indirect_desc negotiated"},
+	};
+	static const struct {
+		unsigned wish;
+		const char *present;
+	} wishes[] = {
+	    {VNET_WISH_LRO, "LRO enabled"},
+	    {VNET_WISH_RX_OFFLOADS, "Rx offloads enabled"},
+	    {VNET_WISH_TX_OFFLOADS, "Tx offloads enabled"},
+	    {VNET_WISH_HDR_ALONE, "legacy device without any_layout"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		if (p->need & ~w->features & features[i].feature)
+			return features[i].missing;
+		if (p->forbid & w->features & features[i].feature)
+			return features[i].present;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+		if (p->forbid_wish & w->wish & wishes[i].wish)
+			return wishes[i].present;
+	}
+	return p->isa & ~w->isa ? "no vector instructions for this ring" : NULL;
+}
+
+/* The first vector row of this direction, or the reason of the last one of this kind of ring: they
+ * differ by their ISA only. */
+static const struct vnet_path *vec_select(const struct vnet_wish *w, bool rx, const char **why)
+{
+	*why = NULL;
+	if (!(w->wish & VNET_WISH_VECTORIZED))
+		return NULL;
+	for (unsigned i = 0; i < vnet_nb_vec_paths; i++) {
+		const struct vnet_path *p = &vnet_vec_paths[i];
+
+		if (!(rx ? p->rx : p->tx) || (p->need & PACKED) != (w->features & PACKED))
+			continue;
+		*why = refusal(p, w);
+		if (!*why)
 			return p;
 	}
 	return NULL;
 }
 
+struct vnet_choice vnet_path_select(const struct vnet_wish *w)
+{
+	struct vnet_choice c = {.rx = NULL};
+	const struct vnet_path *scalar = paths;
+
+	/* the last row needs nothing */
+	while (scalar < &paths[ARRAY_SIZE(paths) - 1] && !path_fits(scalar, w))
+		scalar++;
+	c.rx = vec_select(w, true, &c.why_no_vec_rx);
+	c.tx = vec_select(w, false, &c.why_no_vec_tx);
+	if (!c.rx)
+		c.rx = scalar;
+	if (!c.tx)
+		c.tx = scalar;
+	return c;
+}
+
+static const struct {
+	const char *name;
+	unsigned isa, allowed;
+} isas[] = {
+    {"scalar", 0, 0},
+    {"sse", ISA_SSE, ISA_SSE},
+    {"avx2", ISA_AVX2, ISA_SSE | ISA_AVX2},
+    {"avx512", ISA_AVX512, ISA_SSE | ISA_AVX2 | ISA_AVX512},
+    {"neon", ISA_NEON, ISA_NEON},
+};
+
+unsigned vnet_isa_allowed(const char *option)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
+		if (!strcmp(option, isas[i].name))
+			return isas[i].allowed;
+	}
+	return UINT32_MAX; /* auto */
+}
+
+const char *vnet_isa_name(unsigned isa)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
+		if (isa == isas[i].isa)
+			return isas[i].name;
+	}
+	return "unknown";
+}
+
 void vnet_queues_fill(struct vnet *vn)
 {
 	for (unsigned i = 0; i < vn->nb_queues; i++)
-		vn->path->rx(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
+		vn->choice.rx->rx(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
 }

@@ -21,12 +21,6 @@ static size_t ring_align(const struct vnet *vn)
 	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
 }
 
-/* Legacy framing: the header has a descriptor to itself (virtio 5.1.9.8). */
-static bool header_is_alone(const struct vnet *vn)
-{
-	return vn->vd->legacy && !virtio_has(vn->vd, VIRTIO_F_ANY_LAYOUT);
-}
-
 /* One virtqueue's rings and slots. */
 static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
 {
@@ -41,6 +35,15 @@ static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, ui
 	vq->slot = mem_alloc("virtqueue slots", sizeof(struct vq_slot) * nentries, CACHE_LINE);
 	vn->ring_mem[index] = mem_alloc("virtqueue", bytes, PAGE_SIZE);
 	return vq->slot && vn->ring_mem[index] ? 0 : -ENOMEM;
+}
+
+/* The free ids of a split ring that vector code works on. */
+static int ids_alloc(const struct vnet *vn, struct virtqueue *vq, const struct vnet_path *path)
+{
+	if (!path->isa || virtio_has(vn->vd, VIRTIO_F_RING_PACKED))
+		return 0;
+	vq->ids = mem_alloc("virtqueue ids", sizeof(*vq->ids) * vq->nentries, CACHE_LINE);
+	return vq->ids ? 0 : -ENOMEM;
 }
 
 /* Tables for packets of several segments; without the memory for them chains do. */
@@ -60,7 +63,7 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 static uint16_t data_room(const struct vnet *vn)
 {
 	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
-	const unsigned per_buf = header_is_alone(vn) ? 2 : 1;
+	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
 	const unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
 	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
 
@@ -136,7 +139,7 @@ static uint16_t tx_reclaim_at(const struct vnet *vn)
 
 int vnet_queues_alloc(struct vnet *vn, size_t budget)
 {
-	const bool alone = header_is_alone(vn);
+	const bool alone = vnet_hdr_is_alone(vn->vd);
 	const size_t before = mem_free_bytes();
 
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
@@ -146,6 +149,10 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 
 		if (!err)
 			err = queue_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
+		if (!err)
+			err = ids_alloc(vn, &rx->vq, vn->choice.rx);
+		if (!err)
+			err = ids_alloc(vn, &tx->vq, vn->choice.tx);
 		if (err) {
 			log_err("virtio_net", "%s: no memory for rings of %u and %u entries",
 			        vn->vd->name, vn->rxd, vn->txd);

@@ -31,6 +31,24 @@ static unsigned vectors_used(const struct vnet *vn)
 	}
 }
 
+/* What was asked for and is not so, for which reason; what is vector code. */
+static void log_vectorized(const struct vnet *vn)
+{
+	const struct vnet_choice *c = &vn->choice;
+
+	if (c->why_no_vec_rx)
+		log_info("virtio_net", "port %u: vectorized Rx disabled: %s", vn->dev.port,
+		         c->why_no_vec_rx);
+	if (c->why_no_vec_tx)
+		log_info("virtio_net", "port %u: vectorized Tx disabled: %s", vn->dev.port,
+		         c->why_no_vec_tx);
+	if (c->tx->isa)
+		log_info("virtio_net", "port %u: %s", vn->dev.port, c->tx->name);
+	if (c->rx->isa || c->tx->isa)
+		log_info("virtio_net", "port %u: vector code: Rx %s, Tx %s", vn->dev.port,
+		         vnet_isa_name(c->rx->isa), vnet_isa_name(c->tx->isa));
+}
+
 void vnet_log_port(const struct vnet *vn)
 {
 	const struct virtio_dev *vd = vn->vd;
@@ -40,8 +58,9 @@ void vnet_log_port(const struct vnet *vn)
 	log_info("virtio_net", "port %u: %s, %s, %s, mtu %u, interrupts: %s", vn->dev.port,
 	         vd->name, vd->ops->name, mac, vn->dev.mtu, irq_names[vd->irq_mode]);
 	log_info("virtio_net", "port %u: %s, %u Rx and %u Tx descriptors, %u buffers of %u bytes",
-	         vn->dev.port, vn->path->name, vn->rxd, vn->txd, vn->dev.pool->size,
+	         vn->dev.port, vn->choice.rx->name, vn->rxd, vn->txd, vn->dev.pool->size,
 	         vn->dev.pool->data_room);
+	log_vectorized(vn);
 	log_debug("virtio_net", "port %u: features offered 0x%llx, negotiated 0x%llx", vn->dev.port,
 	          (unsigned long long)vd->device_features, (unsigned long long)vd->features);
 }
@@ -71,6 +90,16 @@ static void describe_vectors(const struct vnet *vn, struct json *j)
 	json_object_end(j);
 }
 
+static void describe_path(const struct vnet_choice *c, struct json *j)
+{
+	json_string(j, "path", c->rx->name);
+	if (c->tx->isa)
+		json_string(j, "tx_path", c->tx->name);
+	json_string(j, "rx", c->rx->rx_name);
+	json_string(j, "tx", c->tx->tx_name);
+	json_string(j, "isa", vnet_isa_name(c->rx->isa ? c->rx->isa : c->tx->isa));
+}
+
 void vnet_describe(const struct netdev *dev, struct json *j)
 {
 	const struct vnet *vn = container_of(dev, struct vnet, dev);
@@ -81,10 +110,7 @@ void vnet_describe(const struct netdev *dev, struct json *j)
 	json_string(j, "transport", vn->vd->ops->name);
 	json_string(j, "mac", mac);
 	describe_features(vn, j);
-	json_string(j, "path", vn->path->name);
-	json_string(j, "rx", vn->path->rx_name);
-	json_string(j, "tx", vn->path->tx_name);
-	json_string(j, "isa", "scalar");
+	describe_path(&vn->choice, j);
 	json_u64(j, "rxq", vn->nb_queues);
 	json_u64(j, "txq", vn->nb_queues);
 	json_u64(j, "rxd", vn->rxd);

@@ -70,6 +70,58 @@ ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *v
 	return 1;
 }
 
+/* What one burst has sent. */
+struct vnet_tx_sum {
+	uint64_t packets, bytes;
+};
+
+/* Put one packet into the ring. False: there is no room now; else it is the device's, or was
+ * dropped and counted. */
+ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
+                               struct vnet_tx_sum *sum, const unsigned path)
+{
+	const uint32_t len = m->pkt_len;
+
+	if (unlikely(len > q->frame_max)) {
+		q->stats.errors++;
+		mbuf_free(m);
+		return true;
+	}
+	if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
+		const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
+
+		if (unlikely(!vq->free_cnt))
+			return false;
+		vnet_hdr_clear(m);
+		vq_add(vq, &buf, 1, m, path & VNET_RING);
+	} else {
+		int sent = vnet_tx_add_segs(q, vq, m, path);
+
+		if (!sent)
+			return false;
+		if (sent < 0) {
+			q->stats.errors++;
+			mbuf_free(m);
+			return true;
+		}
+	}
+	sum->packets++;
+	sum->bytes += len;
+	return true;
+}
+
+/* Show the device what the burst has put into the ring, at least one packet. */
+ALWAYS_INLINE void vnet_tx_end(struct vnet_txq *q, struct virtqueue *vq,
+                               const struct vnet_tx_sum *sum, const unsigned path)
+{
+	vq_publish(vq, path & VNET_RING);
+	virtqueue_save(&q->vq, vq, path & VNET_RING);
+	q->stats.packets += sum->packets;
+	q->stats.bytes += sum->bytes;
+	if (vq_need_kick(&q->vq, path & VNET_RING))
+		virtqueue_notify(&q->vq);
+}
+
 /** vnet_tx_burst() - netdev_tx_burst() for a path (virtio 5.1.9.2) */
 ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uint16_t n,
                                      const unsigned path)
@@ -80,50 +132,15 @@ ALWAYS_INLINE uint16_t vnet_tx_burst(struct vnet_txq *q, struct mbuf **pkts, uin
 		return 0;
 
 	struct virtqueue vq = q->vq;
-	const uint16_t hdr_len = q->hdr_len;
-	const bool hdr_alone = q->hdr_alone;
-	const uint32_t frame_max = q->frame_max;
-	uint64_t bytes = 0, packets = 0;
+	struct vnet_tx_sum sum = {.packets = 0};
 	uint16_t i;
 
 	for (i = 0; i < n; i++) {
-		struct mbuf *m = pkts[i];
-		const uint32_t len = m->pkt_len;
-
-		if (unlikely(len > frame_max)) {
-			q->stats.errors++;
-			mbuf_free(m);
-			continue;
-		}
-		if (likely(m->nb_segs == 1 && !hdr_alone)) {
-			const struct vq_buf buf = {mbuf_data_iova(m) - hdr_len, len + hdr_len};
-
-			if (unlikely(!vq.free_cnt))
-				break;
-			vnet_hdr_clear(m);
-			vq_add(&vq, &buf, 1, m, path & VNET_RING);
-		} else {
-			int sent = vnet_tx_add_segs(q, &vq, m, path);
-
-			if (!sent)
-				break;
-			if (sent < 0) {
-				q->stats.errors++;
-				mbuf_free(m);
-				continue;
-			}
-		}
-		packets++;
-		bytes += len;
+		if (!vnet_tx_one(q, &vq, pkts[i], &sum, path))
+			break;
 	}
-	if (unlikely(!packets))
-		return i;
-	vq_publish(&vq, path & VNET_RING);
-	virtqueue_save(&q->vq, &vq, path & VNET_RING);
-	q->stats.packets += packets;
-	q->stats.bytes += bytes;
-	if (vq_need_kick(&q->vq, path & VNET_RING))
-		virtqueue_notify(&q->vq);
+	if (likely(sum.packets))
+		vnet_tx_end(q, &vq, &sum, path);
 	return i;
 }
 

@@ -297,7 +297,7 @@ static unsigned step_queue(struct vdev_queue *q, unsigned budget)
 	unsigned done;
 
 	q->ring->check(q, false);
-	if (q->ring->kick_due(q))
+	if (!q->d->threaded && q->ring->kick_due(q))
 		vdev_violate(q->d, "%s: queue %u: a notification that was asked for is missing",
 		             q->ring->kick_rule, q->index);
 	q->ring->kick_seen(q);

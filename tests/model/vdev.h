@@ -196,6 +196,8 @@ struct vdev {
 	enum vdev_kick kick;
 	uint64_t seed;
 	unsigned hold; /* Tx: how many fetched buffers stay with the device after a step */
+	bool threaded; /* the device steps on a thread of its own: what it cannot know at the very
+	                  moment when it looks is not checked */
 	bool scribble; /* overwrite descriptors and avail ring, which nobody may rely on */
 	struct vdev_memory memory;
 

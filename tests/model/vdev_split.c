@@ -266,8 +266,8 @@ static bool split_publish(struct vdev_queue *q, int lie)
 	/* full: our index before the driver's wish (pair K, seen from the device) */
 	ring_fence_full();
 	if (vdev_has(q->d, VIRTIO_F_EVENT_IDX))
-		return (uint16_t)(*used_event(q) - old) < (uint16_t)(new - old);
-	return !(q->avail->flags & VRING_AVAIL_F_NO_INTERRUPT);
+		return (uint16_t)(ring_load_relaxed(used_event(q)) - old) < (uint16_t)(new - old);
+	return !(ring_load_relaxed(&q->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 /* ---- notifications ------------------------------------------------------------------------ */
@@ -315,10 +315,11 @@ static void split_kick_ask(struct vdev_queue *q, enum vdev_kick wish)
 static void split_check(struct vdev_queue *q, bool thorough)
 {
 	const bool event_idx = vdev_has(q->d, VIRTIO_F_EVENT_IDX);
+	const uint16_t flags = ring_load_relaxed(&q->avail->flags);
 
-	if (q->avail->flags > (event_idx ? 0 : VRING_AVAIL_F_NO_INTERRUPT))
+	if (flags > (event_idx ? 0 : VRING_AVAIL_F_NO_INTERRUPT))
 		vdev_violate(q->d, "2.7.7.1: queue %u: flags of the available ring are %u",
-		             q->index, q->avail->flags);
+		             q->index, flags);
 	if (q->used->flags != q->used_flags || q->used->idx != q->used_idx_public ||
 	    (event_idx && *avail_event(q) != q->avail_event))
 		vdev_violate(q->d, "2.7: queue %u: the driver wrote to the used ring", q->index);

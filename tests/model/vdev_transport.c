@@ -402,7 +402,10 @@ static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 
 	struct vdev_queue *q = &d->queue[vq->index];
 
-	q->kicks++;
+	/* release: with the ring before it, as the register write does (pair N) */
+	__atomic_add_fetch(&q->kicks, 1, __ATOMIC_RELEASE);
+	if (d->threaded)
+		return; /* the rest is for the device's own thread */
 	if (!q->ring->kick_due(q)) {
 		if (q->ring->kick_late && q->ring->kick_late(q))
 			q->kicks_late++;

@@ -52,7 +52,7 @@ Test(virtio_net, needs_hardly_any_feature)
 
 static const char *path_of(struct port *p)
 {
-	return ((struct vnet *)p->vd.driver)->path->name;
+	return ((struct vnet *)p->vd.driver)->choice.rx->name;
 }
 
 Test(virtio_net, chooses_the_path_by_features)

@@ -402,6 +402,36 @@ Test(vnet_rx, goes_down_when_the_device_needs_a_reset)
 	port_close(&port);
 }
 
+/* A batch of full buffers is taken in part, then the port is stopped. */
+static void stop_within_a_batch(enum layout layout)
+{
+	const struct rx_run run = {.seed = 5, .first = 100, .frames = 50, .max = 128, .burst = 4};
+	const uint32_t len = rx_open(&port, &(struct rx_case){layout, 16, true});
+	struct mbuf *m;
+
+	port.d.batch = VDEV_BATCH_ALL;
+	for (unsigned i = 0; i < 3; i++)
+		frame_push(&port, i, len);
+	vdev_step(&port.d, 3);
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 1);
+	frame_check(m, 0, len);
+	mbuf_free(m);
+
+	port_stop(&port);
+	cr_assert_eq(port.dev->ops->start(port.dev), 0);
+	cr_assert_eq(netdev_rx_burst(port.dev, 0, &m, 1), 0);
+	rx_run(&port, &run);
+	port_close(&port);
+}
+
+Test(vnet_rx, a_stop_within_a_batch_forgets_the_rest)
+{
+	for (unsigned layout = 0; layout < LAYOUTS; layout++) {
+		if (layout_is_in_order((enum layout)layout))
+			stop_within_a_batch((enum layout)layout);
+	}
+}
+
 /* ---- the pool ----------------------------------------------------------------------------- */
 
 Test(vnet_rx, refills_later_when_the_pool_was_empty)

@@ -8,7 +8,9 @@
 
 #define N 8
 
-static struct vq_slot slots[N + 1]; /* one behind the last, not the queue's */
+/* one behind the last, not the queue's */
+static struct vq_slot slots[N + 1];
+static uint16_t ids[N + 1];
 
 static void init(struct virtqueue *vq, bool packed)
 {
@@ -32,8 +34,10 @@ static void set_up_again(bool packed)
 	/* whatever its last life left */
 	memset(&vq, 0x55, sizeof(vq));
 	memset(slots, 0x55, sizeof(slots));
+	memset(ids, 0x55, sizeof(ids));
 	vq.nentries = N;
 	vq.slot = slots;
+	vq.ids = ids;
 	vq.event_idx = false;
 	vq.broken = vq.in_batch = true;
 	init(&vq, packed);
@@ -48,9 +52,11 @@ static void set_up_again(bool packed)
 	cr_assert_null(vq.broken_why);
 	for (unsigned i = 0; i < N; i++) {
 		cr_assert_null(slots[i].cookie);
-		cr_assert_eq(slots[i].nb_desc, 0);
+		cr_assert_eq(slots[i].nb_desc, 1);
 		cr_assert_eq(slots[i].next, i + 1);
+		cr_assert_eq(ids[i], i);
 	}
+	cr_assert_eq(ids[N], 0x5555, "the id behind the last was written");
 	cr_assert_eq(slots[N].next, 0x5555, "the slot behind the last was written");
 }
 

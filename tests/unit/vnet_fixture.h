@@ -19,6 +19,13 @@
 #include "net/netdev.h"
 #include "tests/model/vdev.h"
 #include "tests/unit/plat_test.h"
+#include "tests/vec/host_isa.h"
+
+/* Options that all ports of a test program have; one that runs the tests of another with them
+ * defines it. */
+#ifndef PORT_OPTIONS
+#define PORT_OPTIONS ""
+#endif
 
 /* What a device can be as far as the form of its rings and buffers goes. The first of a kind of
  * ring is the mergeable one. */
@@ -127,6 +134,8 @@ static inline void port_open(struct port *p, enum layout layout)
 	p->arena = NULL;
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);
+	plat_test_isa = vec_host_isa();
+	cr_assert_eq(options_parse(PORT_OPTIONS, "fixture"), 0);
 }
 
 /* Gives mem_alloc() fresh memory of which the device sees nothing yet. */

@@ -1,0 +1,88 @@
+/*
+ * The vector receive body of split rings without MRG_RXBUF and IN_ORDER; see vnet_vec_rx.h, and
+ * vec_split.h for how ids are kept.
+ */
+#ifndef DRIVERS_VIRTIO_VEC_VNET_VEC_RX_SPLIT_H
+#define DRIVERS_VIRTIO_VEC_VNET_VEC_RX_SPLIT_H
+
+#include "drivers/virtio/vec/vec_split.h"
+#include "drivers/virtio/vec/vnet_vec_rx.h"
+
+/* The next eight used elements. False: they need a closer look. */
+ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue *vq,
+                                      struct vec_rx *rx)
+{
+	struct mbuf **m = &rx->pkts[rx->done];
+	const struct vec_used used =
+	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], q->hdr_len);
+
+	if (unlikely(!vec_used_within(used, vq->nentries - 1u, q->data_room) ||
+	             !vec_split_take(vq, used, m)))
+		return false;
+	vec_rx_mbufs(m, used, vec_rearm(q->port, q->data_room));
+	rx->bytes += vec_used_bytes(used);
+	rx->done = (uint16_t)(rx->done + VEC_BATCH);
+	return true;
+}
+
+/* Hand @n buffers from the top of the pool to the device. */
+ALWAYS_INLINE void vec_rx_split_add(struct vnet_rxq *q, unsigned n)
+{
+	struct mbuf *const *fresh = mempool_take(q->pool, n);
+	const uint64_t offset = NETDEV_HEADROOM - (uint64_t)q->hdr_len;
+	const uint32_t len = q->buf_bytes;
+	struct virtqueue vq = q->vq;
+	unsigned i = 0;
+
+	while (i < n) {
+		if (likely(n - i >= VEC_BATCH && vec_split_room(&vq))) {
+			vec_split_post(&vq, vec_split_free_ids(&vq), &fresh[i], offset, len);
+			vec_split_added(&vq);
+			i += VEC_BATCH;
+		} else {
+			const struct vq_buf buf = {fresh[i]->iova + offset, len};
+
+			vec_split_next(&vq);
+			vq_split_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE);
+			i++;
+		}
+	}
+	vq_split_publish(&vq);
+	virtqueue_save(&q->vq, &vq, 0);
+}
+
+ALWAYS_INLINE void vec_rx_split_refill(struct vnet_rxq *q)
+{
+	const unsigned n = vec_rx_refill_count(q);
+
+	if (!n)
+		return;
+	vec_rx_split_add(q, n);
+	if (vq_split_need_kick(&q->vq))
+		virtqueue_notify(&q->vq);
+}
+
+/** vnet_vec_rx_split() - netdev_rx_burst() for a split ring; with @n == 0 it only fills the ring */
+ALWAYS_INLINE uint16_t vnet_vec_rx_split(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n)
+{
+	struct vec_rx rx = {.pkts = pkts};
+	struct virtqueue vq = q->vq;
+	struct vq_used used;
+
+	if ((uint16_t)(vq.used_idx_shadow - vq.used_cons_idx) < n)
+		vq_split_used_refresh(&vq);
+	while (rx.done < n) {
+		if (n - rx.done >= VEC_BATCH && vec_split_used_ready(&vq) &&
+		    vec_rx_split_batch(q, &vq, &rx))
+			continue;
+		if (!vec_split_pop(&vq, &used))
+			break;
+		vec_rx_one(q, &vq, &rx, &used);
+	}
+	virtqueue_save(&q->vq, &vq, 0);
+	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
+		vec_rx_split_refill(q);
+	return vec_rx_end(q, &rx);
+}
+
+#endif

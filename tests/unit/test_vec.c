@@ -1,0 +1,169 @@
+/*
+ * The vector paths: primitives of every instruction set that this processor has against the scalar
+ * reference, and the bodies made with them against a small device.
+ */
+#include "kernel/plat.h"
+#include "tests/vec/host_isa.h"
+#include "tests/vec/ring_dev.h"
+#include "tests/vec/vec_set.h"
+
+#include <criterion/criterion.h>
+
+static const struct vec_set *const sets[] = {&vec_set_scalar, &vec_set_sse, &vec_set_avx2,
+                                             &vec_set_avx512};
+
+static void compare(const struct vec_set *set)
+{
+	if (set->isa & ~vec_host_isa())
+		cr_skip_test("this processor has no %s", set->name);
+	for (uint64_t seed = 0; seed < 20000; seed++) {
+		const char *bad = vec_compare(set, seed);
+
+		cr_assert_null(bad, "%s: %s differs from the reference, seed %llu", set->name, bad,
+		               (unsigned long long)seed);
+	}
+}
+
+Test(vec, sse_does_what_the_reference_does)
+{
+	compare(&vec_set_sse);
+}
+
+Test(vec, avx2_does_what_the_reference_does)
+{
+	compare(&vec_set_avx2);
+}
+
+Test(vec, avx512_does_what_the_reference_does)
+{
+	compare(&vec_set_avx512);
+}
+
+/* ---- bodies ------------------------------------------------------------------------------- */
+
+static const uint16_t bursts[] = {1, 3, 7, 8, 31, 32, 33, 64};
+
+typedef const char *(*run_fn)(const struct vec_set *set, const struct vec_run *r);
+
+static void run_sets(run_fn run, const struct vec_run *r)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		if ((sets[s]->isa & ~vec_host_isa()) ||
+		    !(r->packed ? sets[s]->rx_packed : sets[s]->rx_split))
+			continue;
+
+		const char *bad = run(sets[s], r);
+
+		cr_assert_null(bad,
+		               "%s: %s (%s ring of %u, burst %u, order %u, batch %u, chains %u, "
+		               "seed %llu)",
+		               sets[s]->name, bad, r->packed ? "packed" : "split", r->nentries,
+		               r->burst, r->order, r->batch, r->chains,
+		               (unsigned long long)r->seed);
+	}
+}
+
+Test(vec, split_receives_every_packet_once_in_any_order_of_completion)
+{
+	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	uint64_t seed = 0;
+
+	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++) {
+			for (unsigned order = 0; order <= RING_DEV_MIXED; order++)
+				run_sets(vec_run_rx, &(struct vec_run){.nentries = rings[n],
+				                                       .burst = bursts[b],
+				                                       .order = order,
+				                                       .seed = seed++,
+				                                       .packets = 1000});
+		}
+	}
+}
+
+Test(vec, split_sends_every_packet_once_in_any_order_of_completion)
+{
+	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	uint64_t seed = 0;
+
+	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++) {
+			for (unsigned order = 0; order <= RING_DEV_MIXED; order++)
+				run_sets(vec_run_tx, &(struct vec_run){.nentries = rings[n],
+				                                       .burst = bursts[b],
+				                                       .order = order,
+				                                       .seed = seed++,
+				                                       .packets = 1000});
+		}
+	}
+}
+
+Test(vec, packed_receives_every_packet_once)
+{
+	static const uint16_t rings[] = {1, 5, 8, 13, 256, 257};
+	uint64_t seed = 0;
+
+	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++)
+			run_sets(vec_run_rx, &(struct vec_run){.packed = true,
+			                                       .nentries = rings[n],
+			                                       .burst = bursts[b],
+			                                       .seed = seed++,
+			                                       .packets = 2000});
+	}
+}
+
+Test(vec, packed_sends_every_packet_once_however_the_device_completes_them)
+{
+	static const uint16_t rings[] = {5, 8, 13, 256, 257};
+	static const unsigned batches[] = {1, 2, 9, 32, 1000};
+	uint64_t seed = 0;
+
+	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++) {
+			for (size_t k = 0; k < ARRAY_SIZE(batches); k++) {
+				for (unsigned chains = 0; chains <= 20; chains += 20)
+					run_sets(vec_run_tx, &(struct vec_run){.packed = true,
+					                                       .nentries = rings[n],
+					                                       .burst = bursts[b],
+					                                       .batch = batches[k],
+					                                       .chains = chains,
+					                                       .seed = seed++,
+					                                       .packets = 600});
+			}
+		}
+	}
+}
+
+/* ---- hostile devices ---------------------------------------------------------------------- */
+
+Test(vec, a_lie_in_the_middle_of_a_batch_is_found)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned lie = 0; lie < VEC_LIES * 2 * 32; lie++) {
+			const bool packed = lie & 1;
+			const unsigned what = lie / 2 % VEC_LIES, at = lie / 2 / VEC_LIES;
+			const char *bad;
+
+			if ((sets[s]->isa & ~vec_host_isa()) ||
+			    !(packed ? sets[s]->rx_packed : sets[s]->rx_split))
+				continue;
+			bad = vec_run_lie(sets[s], packed, (enum vec_lie)what, at);
+			cr_assert_null(bad, "%s, %s: %s (lie %u at %u)", sets[s]->name,
+			               packed ? "packed" : "split", bad, what, at);
+		}
+	}
+}
+
+Test(vec, a_device_cannot_use_what_it_was_not_given)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned tx = 0; tx < 2; tx++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_too_many(sets[s], tx);
+
+			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
+		}
+	}
+}
