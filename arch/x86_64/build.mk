@@ -2,7 +2,7 @@
 
 X86 := $(BUILD)/x86_64
 X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
-	$(wildcard arch/x86_64/*.c)
+	$(wildcard arch/bare/*.c arch/x86_64/*.c)
 X86_ASMS := $(wildcard arch/x86_64/*.asm)
 X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)
 X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fno-pie -mno-red-zone \
