@@ -21,6 +21,7 @@ APP_SRCS := $(wildcard apps/*.c)
 include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
+include arch/aarch64/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include bench/build.mk

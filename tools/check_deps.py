@@ -44,6 +44,7 @@ MAY_INCLUDE = (
 )
 
 LIBC_IN = ("arch/hosted/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
+LIBFDT_IN = ("arch/aarch64/devtree", "arch/aarch64/libfdt_env.h", "tests/")
 INTRINSICS_IN = ("drivers/virtio/vec/", "net/csum", "net/checksum", "tests/")
 ASM_IN = ("arch/", "tests/", "tools/", "bench/")
 
@@ -92,6 +93,8 @@ def check_angled(root, path, target):
         if starts(path, INTRINSICS_IN):
             return None
         return f"<{target}>: intrinsics belong into drivers/virtio/vec/"
+    if target == "libfdt.h" and starts(path, LIBFDT_IN):
+        return None
     if target in FREESTANDING or starts(path, LIBC_IN):
         return None
     return f"<{target}>: the C library is not there in a freestanding kernel"

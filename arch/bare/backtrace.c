@@ -48,6 +48,12 @@ void backtrace_print_address(uint64_t addr)
 	print_name(addr, 0);
 }
 
+void backtrace_print_return(uint64_t return_addr)
+{
+	if (is_text(return_addr))
+		print_name(return_addr, 1);
+}
+
 /* After a call through a bad pointer there is no frame yet, only the return address. */
 void backtrace_print_bad_call(uint64_t pc, uint64_t sp)
 {
@@ -56,10 +62,7 @@ void backtrace_print_bad_call(uint64_t pc, uint64_t sp)
 	if (is_text(pc) || !s || sp % sizeof(uint64_t))
 		return;
 
-	const uint64_t return_addr = *(const uint64_t *)(uintptr_t)sp;
-
-	if (is_text(return_addr))
-		print_name(return_addr, 1);
+	backtrace_print_return(*(const uint64_t *)(uintptr_t)sp);
 }
 
 /* A run of the same return address is recursion, of which one line tells as much as a hundred. */

@@ -11,6 +11,10 @@ void backtrace_print(uint64_t fp);
  * the top of the stack */
 void backtrace_print_bad_call(uint64_t pc, uint64_t sp);
 
+/** backtrace_print_return() - one line, for the call that will return to @return_addr; nothing when
+ * that is not in the text */
+void backtrace_print_return(uint64_t return_addr);
+
 /** backtrace_print_address() - one line of a backtrace */
 void backtrace_print_address(uint64_t addr);
 

@@ -24,8 +24,8 @@ struct irq_line {
 	} handler[IRQ_LINE_HANDLERS_MAX];
 };
 
-/** irq_line_add() - one more handler, for a line that is not masked; the caller keeps its interrupts
- * off meanwhile. Return: 0 or -ENOSPC */
+/** irq_line_add() - one more handler, for a line that is not masked; the caller keeps its
+ * interrupts off meanwhile. Return: 0 or -ENOSPC */
 int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg);
 
 /** irq_line_fire() - the line was raised; in interrupt context */

@@ -18,7 +18,6 @@
  */
 #include "arch/x86_64/clock_math.h"
 #include "arch/x86_64/clock_ref.h"
-#include "arch/x86_64/irqflags.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/atomic.h"
@@ -26,6 +25,7 @@
 #include "kernel/plat.h"
 #include "kernel/string.h"
 #include <arch/cpu.h>
+#include <arch/irqflags.h>
 
 #define SPAN_MIN_NS NS_PER_MS
 #define SPAN_MAX_NS (16 * NS_PER_MS)

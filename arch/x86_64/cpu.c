@@ -5,8 +5,8 @@
  * 14.3). The kernel itself is compiled without vector registers, so no interrupt handler has to
  * save them.
  */
+#include "arch/bare/random.h"
 #include "arch/x86_64/machine.h"
-
 #include "arch/x86_64/regs.h"
 #include "kernel/log.h"
 #include "kernel/plat.h"
@@ -25,6 +25,9 @@
 #define XCR0_SSE (1ull << 1)
 #define XCR0_AVX (1ull << 2)
 #define XCR0_AVX512 (7ull << 5) /* mask registers, upper halves, registers 16 to 31 */
+
+#define CPUID1_ECX_RDRAND (1u << 30)
+#define RDRAND_TRIES 10 /* Intel SDM vol. 1, 7.3.17.1: more failures mean a broken unit */
 
 #define CPUID1_ECX_SSSE3 (1u << 9)
 #define CPUID1_ECX_SSE41 (1u << 19)
@@ -136,4 +139,18 @@ void cpu_init(void)
 unsigned plat_isa(void)
 {
 	return isa;
+}
+
+uint64_t random_hardware(void)
+{
+	static bool probed, has_rdrand; /* CPUID costs an exit under virtualisation */
+	uint64_t v = 0;
+
+	if (!probed) {
+		has_rdrand = cpuid(1, 0).ecx & CPUID1_ECX_RDRAND;
+		probed = true;
+	}
+	for (unsigned i = 0; has_rdrand && i < RDRAND_TRIES && v == 0; i++)
+		v = rdrand();
+	return v;
 }

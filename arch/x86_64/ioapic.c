@@ -12,13 +12,13 @@
  */
 #include "arch/x86_64/ioapic.h"
 #include "arch/bare/irq_line.h"
-#include "arch/x86_64/irqflags.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/acpi.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/mmio.h"
 #include "kernel/plat.h"
+#include <arch/irqflags.h>
 
 #define IOAPIC_DEFAULT_ADDR 0xfec00000u /* where it is on every PC without a MADT */
 

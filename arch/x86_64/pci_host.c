@@ -14,7 +14,6 @@
  * Only set-up code of the boot core comes here.
  */
 #include "arch/bare/pci_ecam.h"
-#include "arch/x86_64/irqflags.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/pio.h"
 #include "arch/x86_64/regs.h"
@@ -24,6 +23,7 @@
 #include "kernel/pci.h"
 #include "kernel/pci_regs.h"
 #include "kernel/plat.h"
+#include <arch/irqflags.h>
 
 #define MECH1_FUNCTION_BYTES 256
 
