@@ -43,7 +43,7 @@ $(A64)/symbols_none.c: tools/symbols.py
 	tools/symbols.py --empty > $@
 
 $(A64)/symbols_table.c: $(A64)/unnamed.elf tools/symbols.py
-	nm $< | tools/symbols.py > $@
+	$(A64_PREFIX)nm $< | tools/symbols.py > $@
 
 $(A64)/symbols_%.o: $(A64)/symbols_%.c kernel/symbols.h
 	$(A64_CC) $(A64_CFLAGS) -c -o $@ $<
@@ -54,7 +54,7 @@ $(A64)/unnamed.elf: $(A64_OBJS) $(A64)/symbols_none.o $(ARM64_FDT) arch/aarch64/
 # boot.S knows one kind of relocation.
 $(A64)/ringzero.elf: $(A64_OBJS) $(A64)/symbols_table.o $(ARM64_FDT) arch/aarch64/linker.ld
 	$(A64_LD) $(A64_LDFLAGS) -o $@ $(filter %.o %.a,$^)
-	nm $@ | tools/symbols.py | cmp - $(A64)/symbols_table.c
+	$(A64_PREFIX)nm $@ | tools/symbols.py | cmp - $(A64)/symbols_table.c
 	! $(A64_PREFIX)readelf -rW $@ | grep R_AARCH64 | grep -Ev 'R_AARCH64_(RELATIVE|NONE)'
 
 $(A64)/ringzero.img: $(A64)/ringzero.elf
