@@ -99,4 +99,5 @@ void plat_backtrace(void)
 {
 	console_printf("backtrace:\n");
 	backtrace_print((uint64_t)(uintptr_t)__builtin_frame_address(0));
+	__asm__ volatile(""); /* not a jump: the frame has to stay */
 }

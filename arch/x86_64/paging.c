@@ -7,10 +7,6 @@
 #include "kernel/errno.h"
 #include <arch/pte.h>
 
-#define CPUID_FEATURES7 7
-#define CPUID7_EBX_SMEP (1u << 7)
-#define CPUID7_EBX_SMAP (1u << 20)
-#define CPUID7_ECX_UMIP (1u << 2)
 #define CPUID_EXTENDED 0x80000001u
 #define CPUID_EXT_EDX_NX (1u << 20)
 #define CPUID_EXT_EDX_1G (1u << 26)
@@ -18,8 +14,6 @@
 static struct paging_limits find_features(void)
 {
 	const struct cpuid ext = cpuid(CPUID_EXTENDED, 0);
-	const struct cpuid f7 = cpuid(CPUID_FEATURES7, 0);
-	uint64_t cr4 = cr4_read();
 
 	struct paging_limits limits = {
 	    .biggest_level = ext.edx & CPUID_EXT_EDX_1G ? LEVEL_1G : LEVEL_1G - 1,
@@ -31,14 +25,6 @@ static struct paging_limits find_features(void)
 		msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NXE);
 	else
 		limits.rights_mask &= ~PTE_NX;
-
-	if (f7.ebx & CPUID7_EBX_SMEP)
-		cr4 |= CR4_SMEP;
-	if (f7.ebx & CPUID7_EBX_SMAP)
-		cr4 |= CR4_SMAP;
-	if (f7.ecx & CPUID7_ECX_UMIP)
-		cr4 |= CR4_UMIP;
-	cr4_write(cr4);
 	return limits;
 }
 

@@ -139,13 +139,14 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 {
 	struct boot_args args;
 
+	cpu_init();
+	trap_init();
 	(void)plat_time_ns(); /* time begins */
 	serial_init();
 	console_hold();
-	trap_init();
 	boot_info_read(kind, arg);
 	memory_init();
-	cpu_init();
+	cpu_report();
 	acpi_init(rsdp_map(), paging_map_ro);
 	clock_init();
 	apic_init();
