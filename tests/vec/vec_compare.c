@@ -50,6 +50,22 @@ static uint32_t pick_id(void)
 	return dice() % 64 ? dice() % IDS : edges[dice() % 7];
 }
 
+/* What a device writes in front of a packet: usually that there is nothing to tell. */
+static void make_header(struct mbuf *m)
+{
+	uint8_t *h = m->buf + NETDEV_HEADROOM - world.rx.hdr_len;
+
+	if (dice() % 32) {
+		h[offsetof(struct virtio_net_hdr, flags)] = 0;
+		h[offsetof(struct virtio_net_hdr, gso_type)] = 0;
+		h[offsetof(struct virtio_net_hdr, num_buffers)] = 1;
+		h[offsetof(struct virtio_net_hdr, num_buffers) + 1] = 0;
+	}
+	/* or all but one bit of one byte */
+	if (!(dice() % 32))
+		h[dice() % VIRTIO_NET_HDR_LEN] ^= (uint8_t)(1u << dice() % 8);
+}
+
 static void make_mbufs(void)
 {
 	static struct mempool pool;
@@ -64,6 +80,7 @@ static void make_mbufs(void)
 		m->nb_segs = (uint16_t)(dice() % 64 ? 1 : 1 + dice() % 0xffff);
 		m->pkt_len = dice() % 8 ? dice() % 9728 : (dice() & 1 ? 65535 : 0);
 		m->flags = dice() % 32 ? m->flags & ~MBUF_TX_CSUM : m->flags;
+		make_header(m);
 	}
 	for (unsigned i = VEC_BATCH; i > 1; i--) {
 		const unsigned k = 1 + dice() % i;
@@ -81,8 +98,8 @@ static void make_world(void)
 
 	for (size_t i = 0; i < sizeof(world); i++)
 		bytes[i] = (uint8_t)dice();
-	make_mbufs();
 	world.rx.hdr_len = dice() & 1 ? 10 : 12;
+	make_mbufs();
 	world.rx.low_max = IDS - 1;
 	world.rx.len_max = dice() & 1 ? 2048 : dice() % 65408;
 	world.rx.id = (uint16_t)(dice() & 1 ? dice() % 32760 : 0);
@@ -137,6 +154,11 @@ static void any_null(const struct vec_set *s)
 	if (what & 1)
 		M[(what >> 1) % VEC_BATCH] = NULL;
 	world.result = s->any_null(M);
+}
+
+static void hdr_plain(const struct vec_set *s)
+{
+	world.result = s->hdr_plain(M, world.rx.hdr_len);
 }
 
 static void split_post(const struct vec_set *s)
@@ -213,6 +235,7 @@ static const struct {
     {"packed_used", packed_rx, PACKED},
     {"packed_is_used", packed_is_used, PACKED},
     {"any_null", any_null, BOTH},
+    {"hdr_plain", hdr_plain, BOTH},
     {"split_post", split_post, SPLIT},
     {"split_send", split_send, SPLIT},
     {"packed_post", packed_post, PACKED},

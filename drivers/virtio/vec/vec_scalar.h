@@ -94,6 +94,22 @@ static inline void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	}
 }
 
+/** vec_hdr_plain() - do the net headers of eight mergeable buffers just received say that each
+ * holds a packet alone, of which there is nothing else to tell? */
+static inline bool vec_hdr_plain(struct mbuf *const *m, uint32_t hdr_len)
+{
+	bool plain = true;
+
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		uint64_t hdr[2];
+
+		__builtin_memcpy(hdr, m[i]->buf + NETDEV_HEADROOM - hdr_len, sizeof(hdr));
+		plain &= !(hdr[0] & VEC_HDR_MASK_LOW) &&
+		         (hdr[1] & VEC_HDR_MASK_HIGH) == VEC_HDR_PLAIN_HIGH;
+	}
+	return plain;
+}
+
 /** vec_any_null() - is one of eight pointers NULL? */
 static inline bool vec_any_null(struct mbuf *const *m)
 {
