@@ -26,7 +26,7 @@ struct vec_set {
 	                  struct vec_rx_case *c);
 	bool (*packed_is_used)(const struct vring_packed_desc *d, uint16_t used_flags);
 	bool (*any_null)(struct mbuf *const *m);
-	bool (*hdr_plain)(struct mbuf *const *m, uint32_t hdr_len);
+	bool (*one_buffer_each)(struct mbuf *const *m, uint32_t hdr_len);
 	void (*split_post)(const struct virtqueue *vq, const uint16_t *ids, struct mbuf *const *m,
 	                   uint64_t offset, uint32_t len);
 	uint64_t (*split_send)(const struct virtqueue *vq, const uint16_t *ids,

@@ -9,9 +9,9 @@ static bool any_null(struct mbuf *const *m)
 	return vec_any_null(m);
 }
 
-static bool hdr_plain(struct mbuf *const *m, uint32_t hdr_len)
+static bool one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	return vec_hdr_plain(m, hdr_len);
+	return vec_one_buffer_each(m, hdr_len);
 }
 
 static bool tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
@@ -142,7 +142,7 @@ const struct vec_set VEC_SET = {
     .name = VEC_SET_NAME,
     .isa = VEC_SET_ISA,
     .any_null = any_null,
-    .hdr_plain = hdr_plain,
+    .one_buffer_each = one_buffer_each,
     .tx_plain = tx_plain,
     .hdr_clear = hdr_clear,
     .free_plain = free_plain,

@@ -27,15 +27,9 @@
 static_assert(VEC_HDR_CLEAR >= VIRTIO_NET_HDR_LEN, "covers the header");
 static_assert(VEC_HDR_CLEAR <= MBUF_HEADROOM_MIN, "stays in the headroom");
 
-/* The first 16 bytes of a received buffer's net header as two words, the parts by which a packet is
- * more than the bytes of one buffer: flags and gso_type, and num_buffers. */
-#define VEC_HDR_MASK_LOW 0xffffull
-#define VEC_HDR_MASK_HIGH (0xffffull << 16)
-#define VEC_HDR_PLAIN_HIGH (1ull << 16)
-static_assert(offsetof(struct virtio_net_hdr, flags) == 0 &&
-                  offsetof(struct virtio_net_hdr, gso_type) == 1 &&
-                  offsetof(struct virtio_net_hdr, num_buffers) == 8 + 2,
-              "VEC_HDR_MASK");
+/* num_buffers in the second 8 bytes of a net header. */
+#define VEC_NUM_BUFFERS_SHIFT 16
+static_assert(offsetof(struct virtio_net_hdr, num_buffers) == 10, "VEC_NUM_BUFFERS_SHIFT");
 
 /* The fields of a packed descriptor's upper 8 bytes. */
 #define VEC_META_ID_SHIFT 32

@@ -94,20 +94,22 @@ static inline void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	}
 }
 
-/** vec_hdr_plain() - do the net headers of eight mergeable buffers just received say that each
- * holds a packet alone, of which there is nothing else to tell? */
-static inline bool vec_hdr_plain(struct mbuf *const *m, uint32_t hdr_len)
+/** vec_one_buffer_each() - do the net headers of eight mergeable buffers just received say that
+ * each holds a packet by itself? */
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	bool plain = true;
+	bool one = true;
 
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		uint64_t hdr[2];
+		uint16_t nb;
 
-		__builtin_memcpy(hdr, m[i]->buf + NETDEV_HEADROOM - hdr_len, sizeof(hdr));
-		plain &= !(hdr[0] & VEC_HDR_MASK_LOW) &&
-		         (hdr[1] & VEC_HDR_MASK_HIGH) == VEC_HDR_PLAIN_HIGH;
+		__builtin_memcpy(&nb,
+		                 m[i]->buf + NETDEV_HEADROOM - hdr_len +
+		                     offsetof(struct virtio_net_hdr, num_buffers),
+		                 sizeof(nb));
+		one &= nb == 1;
 	}
-	return plain;
+	return one;
 }
 
 /** vec_any_null() - is one of eight pointers NULL? */

@@ -23,7 +23,7 @@ ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueu
 	if (unlikely(!vec_used_within(used, 0, q->data_room)))
 		return false;
 	vec_slots_get(m, &vq->slot[pos]);
-	if ((path & VNET_MRG) && !vec_hdr_plain(m, q->hdr_len))
+	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len))
 		return false;
 	vec_slots_clear(&vq->slot[pos]);
 	vec_packed_used_skip(vq);

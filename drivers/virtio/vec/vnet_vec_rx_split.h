@@ -19,7 +19,7 @@ ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue
 	if (unlikely(!vec_used_within(used, vq->nentries - 1u, q->data_room) ||
 	             !vec_split_take(vq, used, m)))
 		return false;
-	if ((path & VNET_MRG) && !vec_hdr_plain(m, q->hdr_len)) {
+	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len)) {
 		vec_split_untake(vq, m);
 		return false;
 	}
