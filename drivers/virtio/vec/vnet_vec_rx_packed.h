@@ -20,7 +20,7 @@ ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueu
 
 	const struct vec_used used = vec_packed_used(d, pos, q->hdr_len);
 
-	if (unlikely(!vec_used_within(used, 0, q->data_room)))
+	if (virtqueue_lie(!vec_used_within(used, 0, q->data_room)))
 		return false;
 	vec_slots_get(m, &vq->slot[pos]);
 	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len))

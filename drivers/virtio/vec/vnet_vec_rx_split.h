@@ -16,8 +16,8 @@ ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue
 	const struct vec_used used =
 	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], q->hdr_len);
 
-	if (unlikely(!vec_used_within(used, vq->nentries - 1u, q->data_room) ||
-	             !vec_split_take(vq, used, m)))
+	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, q->data_room)) ||
+	    virtqueue_lie(!vec_split_take(vq, used, m)))
 		return false;
 	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len)) {
 		vec_split_untake(vq, m);

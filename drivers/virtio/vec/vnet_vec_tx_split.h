@@ -16,8 +16,8 @@ ALWAYS_INLINE bool vec_tx_split_batch_used(struct virtqueue *vq)
 	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], 0);
 	struct mbuf *m[VEC_BATCH];
 
-	if (unlikely(!vec_used_within(used, vq->nentries - 1u, UINT32_MAX) ||
-	             !vec_split_take(vq, used, m)))
+	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, UINT32_MAX)) ||
+	    virtqueue_lie(!vec_split_take(vq, used, m)))
 		return false;
 	vec_split_taken(vq);
 	vec_tx_free(m);
