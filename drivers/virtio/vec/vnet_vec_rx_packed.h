@@ -82,7 +82,7 @@ ALWAYS_INLINE uint16_t vnet_vec_rx_packed(struct vnet_rxq *q, struct mbuf **pkts
 	struct virtqueue vq = q->vq;
 	unsigned alone = 0; /* packets to take one by one before the next try */
 
-	while (rx.done < n) {
+	while (rx.done < n && likely(!vq.broken)) {
 		struct vq_used used;
 
 		if (!alone && n - rx.done >= VEC_BATCH && vec_rx_packed_batch(q, &vq, &rx, path))

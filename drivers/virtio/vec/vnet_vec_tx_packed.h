@@ -49,7 +49,7 @@ ALWAYS_INLINE void vec_tx_packed_reclaim(struct vnet_txq *q)
 	unsigned alone = 0; /* packets to take one by one before the next try */
 	struct vq_used used;
 
-	for (;;) {
+	while (likely(!vq.broken)) {
 		if ((vec_tx_in_batch(&vq) || (!alone && vec_tx_packed_used(&vq))) &&
 		    vec_tx_packed_free(&vq))
 			continue;
