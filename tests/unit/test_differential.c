@@ -1,6 +1,7 @@
 /*
- * The same frames through every path: whatever the ring, its order and its buffers, the stack gets
- * the same packets and the device the same frames as over the plain split ring.
+ * The same frames through every path, by scalar and by vector code: whatever the ring, its order
+ * and its buffers, the stack gets the same packets and the device the same frames as over the plain
+ * split ring.
  */
 #include "tests/unit/vnet_fixture.h"
 
@@ -75,7 +76,8 @@ static void echo(struct seen *rx, struct seen *tx)
 	}
 }
 
-static void run(enum layout layout, bool event_idx, struct seen *rx, struct seen *tx)
+static void run(enum layout layout, const char *words, bool event_idx, struct seen *rx,
+                struct seen *tx)
 {
 	port_open(&port, layout);
 	if (!event_idx)
@@ -91,6 +93,7 @@ static void run(enum layout layout, bool event_idx, struct seen *rx, struct seen
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	cr_assert_eq(options_parse("net.mtu=2030", "test"), 0);
+	cr_assert_eq(options_parse(words, "test"), 0);
 	port_start(&port);
 	for (unsigned i = 0; i < FRAMES; i++)
 		rx[i].port = tx[i].port = UINT16_MAX;
@@ -111,11 +114,12 @@ static void same(const struct seen *a, const struct seen *b, const char *what, e
 		             layout_name(layout), i, a[i].len, what, b[i].len, b[i].nb_segs);
 }
 
-Test(differential, every_path_gives_the_same_packets_and_frames)
+/* Every layout, with vector code where there is some for it and the processor has it. */
+static void every_path(const char *words)
 {
 	static struct seen rx[FRAMES], tx[FRAMES], base_rx[FRAMES], base_tx[FRAMES];
 
-	run(PLAIN, true, base_rx, base_tx);
+	run(PLAIN, "", true, base_rx, base_tx);
 	for (unsigned i = 0; i < FRAMES; i++) {
 		cr_assert_eq(base_rx[i].len, len_of(i));
 		cr_assert_eq(base_tx[i].len, len_of(i));
@@ -123,8 +127,28 @@ Test(differential, every_path_gives_the_same_packets_and_frames)
 	for (unsigned l = 0; l < LAYOUTS; l++) {
 		if (layout_hdr_alone((enum layout)l))
 			continue; /* one descriptor more, see test_vnet_tx.c */
-		run((enum layout)l, l & 1, rx, tx);
+		run((enum layout)l, words, l & 1, rx, tx);
 		same(base_rx, rx, "when received", (enum layout)l);
 		same(base_tx, tx, "when sent", (enum layout)l);
 	}
+}
+
+Test(differential, every_path_gives_the_same_packets_and_frames)
+{
+	every_path("");
+}
+
+Test(differential, so_does_every_path_with_sse)
+{
+	every_path("net.vectorized=1 isa=sse");
+}
+
+Test(differential, so_does_every_path_with_avx2)
+{
+	every_path("net.vectorized=1 isa=avx2");
+}
+
+Test(differential, so_does_every_path_with_avx512)
+{
+	every_path("net.vectorized=1 isa=avx512");
 }
