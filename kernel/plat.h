@@ -119,6 +119,10 @@ void plat_random(void *buf, size_t len);
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
+/** plat_end_asked() - does somebody outside want the kernel to end (a signal)? Platforms where
+ * nobody can need not supply it */
+bool plat_end_asked(void);
+
 /** plat_poweroff() - end with success: status 0 for QEMU or the process */
 NORETURN void plat_poweroff(void);
 
