@@ -8,7 +8,8 @@
  *
  * Handlers of one line share it. The local APIC's EOI, sent after all of them ran, reaches the
  * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device
- * that holds it active is one that nobody drives: such a line is masked.
+ * that holds it active is one that nobody drives: such a line is masked, and its handlers are
+ * called now and then without an interrupt.
  */
 #include "arch/x86_64/ioapic.h"
 
@@ -173,14 +174,21 @@ static void line_mask(struct line *l)
 	l->masked = true;
 }
 
-static void line_fire(void *arg)
+/* Return: one of the line's devices had raised it. */
+static bool line_call_handlers(const struct line *l)
 {
-	struct line *l = arg;
 	bool claimed = false;
 
 	for (unsigned i = 0; i < l->nb_handlers; i++)
 		claimed |= l->handler[i].fn(l->handler[i].arg);
-	if (claimed) {
+	return claimed;
+}
+
+static void line_fire(void *arg)
+{
+	struct line *l = arg;
+
+	if (line_call_handlers(l)) {
 		l->nb_unclaimed = 0;
 		return;
 	}
@@ -255,7 +263,10 @@ void plat_irq_report(void)
 	for (unsigned i = 0; i < nb_lines; i++) {
 		struct line *l = &lines[i];
 
-		if (!l->masked || l->reported)
+		if (!l->masked)
+			continue;
+		line_call_handlers(l);
+		if (l->reported)
 			continue;
 		l->reported = true;
 		log_warn("ioapic",

@@ -1,5 +1,6 @@
 """Fixtures of the guest tests: guests that end with the test and leave their logs when it fails."""
 
+import os
 import re
 import signal
 import sys
@@ -23,7 +24,15 @@ class TooLong(Exception):
 def pytest_configure(config):
     # so that guests, namespaces and folders are cleaned up when the run is stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
+
+
+def pytest_collection_modifyitems(config, items):
+    """SOAK=1 runs the soak tests, and only those."""
+    soak = bool(os.environ.get("SOAK"))
+    chosen = [item for item in items if bool(item.get_closest_marker("soak")) == soak]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 def pytest_sessionstart():

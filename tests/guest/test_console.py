@@ -248,6 +248,8 @@ def test_garbage_typed_does_no_harm(serve):
     ("null", r"(?i)page fault"),
     ("ud", r"(?i)invalid opcode"),
     ("stack", r"stack overflow"),
+    ("code", r"write to [0-9a-fx]+"),
+    ("exec", r"execut\w+"),
     ("panic", r"asked for at the console"),
 ])
 def test_a_crash_shows_registers_and_a_backtrace_with_names(serve, how, said):
