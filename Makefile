@@ -31,7 +31,7 @@ include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso run test check unit asan tsan neon guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso run test check unit asan tsan neon guest soak lint fmt clean
 
 all: iso hosted ## build every image
 
@@ -46,6 +46,9 @@ test: ready ## every test; the last line is the total
 
 check unit asan tsan neon guest: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
+
+soak: ready ## the grids of tests with more seeds and on more devices, half an hour; SOAK_SEEDS=
+	@BUILD=$(BUILD) tools/test.sh soak
 
 lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh
