@@ -56,7 +56,8 @@ struct vec_run {
 	bool packed, mrg;
 	uint16_t nentries, burst;
 	unsigned order;  /* enum ring_dev_order, split only */
-	unsigned batch;  /* in-order buffers completed by one entry, sending only */
+	unsigned batch;  /* in-order buffers completed by one entry; what is received is full */
+	bool whole;      /* everything comes and goes by eights: each packet has to be of a batch */
 	unsigned chains; /* every so many packets one has several segments; 0: none. Receiving: of
 	                  * several buffers, with MRG_RXBUF */
 	uint64_t seed;
