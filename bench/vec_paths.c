@@ -30,7 +30,7 @@
 #define FRAME 64
 #define ROUNDS 64 /* bursts in a stretch */
 #define STRETCHES 600
-#define STEPPED_ROUNDS 32 /* half of them are whole laps of the ring */
+#define STEPPED_ROUNDS 16 /* half of them, of 32 packets each, are a lap of the ring */
 
 /* What is measured. */
 struct job {

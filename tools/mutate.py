@@ -41,7 +41,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DRIVER = "drivers/virtio"
 FILES = ("vq_split.h", "vq_packed.h", "vq.h", "virtqueue.h", "vnet_rx.h", "vnet_tx.h", "vnet_hdr.h",
-         "vq_split.c", "vq_packed.c", "virtqueue.c")
+         "vq_split.c", "vq_packed.c", "virtqueue.c",
+         *(f"vec/{name}.h" for name in (
+             "vec_packed", "vec_split", "vec_batch", "vec_x86", "vec_sse", "vec_avx2", "vec_avx512",
+             "vnet_vec_rx", "vnet_vec_rx_packed", "vnet_vec_rx_split",
+             "vnet_vec_tx", "vnet_vec_tx_packed", "vnet_vec_tx_split")))
 COPIED = ("Makefile", "kernel", "net", "drivers", "apps", "arch", "tests", "bench")
 # without the programs that run the tests of another with vector paths
 TEST_PATTERNS = ("test_vq_*.c", "test_vnet_[rt]x.c", "test_vnet_books.c", "test_vnet_paths.c",
@@ -361,11 +365,11 @@ class Odds:
 
 def show_table(results, left_out):
     kinds = ("killed", "SURVIVED", "explained", "same code")
-    print(f"\n{'file':<14}{'mutants':>8}" + "".join(f"{kind:>11}" for kind in kinds))
+    print(f"\n{'file':<26}{'mutants':>8}" + "".join(f"{kind:>11}" for kind in kinds))
     files = sorted({mutant.file for mutant, _, _ in results})
     for file in [*files, "all"]:
         mine = [outcome for mutant, outcome, _ in results if file in (mutant.file, "all")]
-        print(f"{file:<14}{len(mine):>8}" + "".join(f"{mine.count(kind):>11}" for kind in kinds))
+        print(f"{file:<26}{len(mine):>8}" + "".join(f"{mine.count(kind):>11}" for kind in kinds))
     outcomes = [outcome for _, outcome, _ in results]
     killed = outcomes.count("killed")
     survived = len(outcomes) - killed - outcomes.count("same code")

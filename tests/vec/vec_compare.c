@@ -144,15 +144,6 @@ static void packed_is_used(const struct vec_set *s)
 	world.result = s->packed_is_used(DESC, DESC[0].flags);
 }
 
-static void any_null(const struct vec_set *s)
-{
-	const uint32_t what = world.ids[0];
-
-	if (what & 1)
-		M[(what >> 1) % VEC_BATCH] = NULL;
-	world.result = s->any_null(M);
-}
-
 static void one_buffer_each(const struct vec_set *s)
 {
 	world.result = s->one_buffer_each(M, world.rx.hdr_len);
@@ -231,7 +222,6 @@ static const struct {
     {"split_used", split_rx, SPLIT},
     {"packed_used", packed_rx, PACKED},
     {"packed_is_used", packed_is_used, PACKED},
-    {"any_null", any_null, BOTH},
     {"one_buffer_each", one_buffer_each, BOTH},
     {"split_post", split_post, SPLIT},
     {"split_send", split_send, SPLIT},

@@ -25,7 +25,6 @@ struct vec_set {
 	bool (*packed_rx)(const struct vring_packed_desc *d, struct mbuf *const *m,
 	                  struct vec_rx_case *c);
 	bool (*packed_is_used)(const struct vring_packed_desc *d, uint16_t used_flags);
-	bool (*any_null)(struct mbuf *const *m);
 	bool (*one_buffer_each)(struct mbuf *const *m, uint32_t hdr_len);
 	void (*split_post)(const struct virtqueue *vq, const uint16_t *ids, struct mbuf *const *m,
 	                   uint64_t offset, uint32_t len);
@@ -57,7 +56,8 @@ struct vec_run {
 	bool packed, mrg;
 	uint16_t nentries, burst;
 	unsigned order;  /* enum ring_dev_order, split only */
-	unsigned batch;  /* in-order buffers completed by one entry, sending only */
+	unsigned batch;  /* in-order buffers completed by one entry; what is received is full */
+	bool whole;      /* everything comes and goes by eights: each packet has to be of a batch */
 	unsigned chains; /* every so many packets one has several segments; 0: none. Receiving: of
 	                  * several buffers, with MRG_RXBUF */
 	uint64_t seed;

@@ -4,11 +4,6 @@
  */
 #include "tests/vec/vec_set.h"
 
-static bool any_null(struct mbuf *const *m)
-{
-	return vec_any_null(m);
-}
-
 static bool one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
 	return vec_one_buffer_each(m, hdr_len);
@@ -141,7 +136,6 @@ static uint16_t tx_packed(void *q, struct mbuf **pkts, uint16_t n)
 const struct vec_set VEC_SET = {
     .name = VEC_SET_NAME,
     .isa = VEC_SET_ISA,
-    .any_null = any_null,
     .one_buffer_each = one_buffer_each,
     .tx_plain = tx_plain,
     .hdr_clear = hdr_clear,

@@ -122,16 +122,6 @@ ALWAYS_INLINE void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	}
 }
 
-static inline bool vec_any_null(struct mbuf *const *m)
-{
-	uint64x2_t null = vceqzq_u64(vec_load128(&m[0]));
-
-	VEC_UNROLL
-	for (unsigned i = 2; i < VEC_BATCH; i += 2)
-		null = vorrq_u64(null, vceqzq_u64(vec_load128(&m[i])));
-	return vmaxvq_u32(vreinterpretq_u32_u64(null));
-}
-
 /*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
 static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {

@@ -112,16 +112,6 @@ static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 	return one;
 }
 
-/** vec_any_null() - is one of eight pointers NULL? */
-static inline bool vec_any_null(struct mbuf *const *m)
-{
-	bool null = false;
-
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		null |= !m[i];
-	return null;
-}
-
 /** vec_split_post() - write eight descriptors for the device to write to: of id ids[i], at @offset
  * from m[i]'s buffer, @len bytes, no chain; and the cookie of each slot */
 static inline void vec_split_post(const struct virtqueue *vq, const uint16_t *ids,

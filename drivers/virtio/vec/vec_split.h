@@ -79,16 +79,19 @@ ALWAYS_INLINE void vec_split_untake(const struct virtqueue *vq, struct mbuf *con
 ALWAYS_INLINE bool vec_split_take(const struct virtqueue *vq, struct vec_used used, struct mbuf **m)
 {
 	uint16_t *ids = &vq->ids[vec_split_used_pos(vq)];
+	uint64_t below = 0; /* sets the highest bit when one is NULL: no pointer has it */
 
 	vec_used_ids(ids, used);
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		struct vq_slot *own = &vq->slot[ids[i]];
+		struct vq_slot *slot = &vq->slot[ids[i]];
+		struct mbuf *own = slot->cookie;
 
-		m[i] = own->cookie;
-		own->cookie = NULL;
+		slot->cookie = NULL;
+		m[i] = own;
+		below |= (uintptr_t)own - 1u;
 	}
-	if (likely(!vec_any_null(m)))
+	if (likely(!(below >> 63)))
 		return true;
 	vec_split_untake(vq, m);
 	return false;

@@ -19,18 +19,6 @@ ALWAYS_INLINE __m128i vec_load64(const void *p)
 	return _mm_loadl_epi64(p);
 }
 
-static inline bool vec_any_null(struct mbuf *const *m)
-{
-	const __m128i *p = (const void *)m;
-	const __m128i zero = _mm_setzero_si128();
-	__m128i null = _mm_cmpeq_epi64(_mm_loadu_si128(p), zero);
-
-	VEC_UNROLL
-	for (unsigned i = 1; i < VEC_BATCH / 2; i++)
-		null = _mm_or_si128(null, _mm_cmpeq_epi64(_mm_loadu_si128(p + i), zero));
-	return _mm_movemask_epi8(null);
-}
-
 /*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
 static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
