@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import netns as netns_module  # noqa: E402
-from ringzero import BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
+from ringzero import ARCH, BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
 
 GUESTS = pytest.StashKey[list]()
 TEST_LIMIT = 120  # seconds; the longest test takes 20 on a quiet machine
@@ -24,15 +24,20 @@ class TooLong(Exception):
 def pytest_configure(config):
     # so that guests, namespaces and folders are cleaned up when the run is stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line("markers", "arch(name): is about this architecture alone")
     config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
 
 
 def pytest_collection_modifyitems(config, items):
-    """SOAK=1 runs the soak tests, and only those."""
+    """What is about another architecture than ARCH is not there; SOAK=1 runs the soak tests, and
+    only those."""
     soak = bool(os.environ.get("SOAK"))
-    chosen = [item for item in items if bool(item.get_closest_marker("soak")) == soak]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+
+    def fits(item):
+        return (all(mark.args[0] == ARCH for mark in item.iter_markers("arch")) and
+                bool(item.get_closest_marker("soak")) == soak)
+    config.hook.pytest_deselected(items=[i for i in items if not fits(i)])
+    items[:] = [i for i in items if fits(i)]
 
 
 def pytest_sessionstart():

@@ -1,6 +1,7 @@
 /*
- * The same frames through every path: whatever the ring, its order and its buffers, the stack gets
- * the same packets and the device the same frames as over the plain split ring.
+ * The same frames through every path, by scalar and by vector code: whatever the ring, its order
+ * and its buffers, the stack gets the same packets and the device the same frames as over the plain
+ * split ring.
  */
 #include "tests/unit/vnet_fixture.h"
 
@@ -15,6 +16,15 @@ struct seen {
 	uint32_t len, flags, packet_type;
 	uint16_t nb_segs, port;
 	uint64_t sum;
+};
+
+/* The options that choose among scalar and vector code. */
+static const char *const isa_words[] = {"", "net.vectorized=1 isa=sse", "net.vectorized=1 isa=avx2",
+                                        "net.vectorized=1 isa=avx512"};
+
+struct diff_case {
+	uint64_t seed;
+	unsigned words;
 };
 
 static struct port port;
@@ -77,7 +87,8 @@ static void echo(struct seen *rx, struct seen *tx)
 	}
 }
 
-static void run(enum layout layout, bool event_idx, struct seen *rx, struct seen *tx)
+static void run(enum layout layout, const char *words, bool event_idx, struct seen *rx,
+                struct seen *tx)
 {
 	port_open(&port, layout);
 	if (!event_idx)
@@ -94,6 +105,7 @@ static void run(enum layout layout, bool event_idx, struct seen *rx, struct seen
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	cr_assert_eq(options_parse("net.mtu=2030", "test"), 0);
+	cr_assert_eq(options_parse(words, "test"), 0);
 	port_start(&port);
 	for (unsigned i = 0; i < FRAMES; i++)
 		rx[i].port = tx[i].port = UINT16_MAX;
@@ -114,25 +126,13 @@ static void same(const struct seen *a, const struct seen *b, const char *what, e
 		             layout_name(layout), i, a[i].len, what, b[i].len, b[i].nb_segs);
 }
 
-ParameterizedTestParameters(differential, every_path_gives_the_same_packets_and_frames)
-{
-	/* with one seed of three nearly every buffer is filled, see frame_len() */
-	static uint64_t seeds[3 * SEEDS_MAX];
-	const unsigned wanted = plat_test_seeds();
-	const size_t n = 3 * (wanted < SEEDS_MAX ? wanted : SEEDS_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		seeds[i] = 4 + i;
-	return cr_make_param_array(uint64_t, seeds, n);
-}
-
-ParameterizedTest(uint64_t *s, differential, every_path_gives_the_same_packets_and_frames)
+/* Every layout, with vector code where there is some for it and the processor has it. */
+static void every_path(const char *words)
 {
 	static struct seen rx[FRAMES], tx[FRAMES], base_rx[FRAMES], base_tx[FRAMES];
 
-	seed = *s;
-	cr_log_info("seed %llu", (unsigned long long)seed);
-	run(PLAIN, true, base_rx, base_tx);
+	cr_log_info("\"%s\", seed %llu", words, (unsigned long long)seed);
+	run(PLAIN, "", true, base_rx, base_tx);
 	for (unsigned i = 0; i < FRAMES; i++) {
 		cr_assert_eq(base_rx[i].len, len_of(i));
 		cr_assert_eq(base_tx[i].len, len_of(i));
@@ -140,8 +140,29 @@ ParameterizedTest(uint64_t *s, differential, every_path_gives_the_same_packets_a
 	for (unsigned l = 0; l < LAYOUTS; l++) {
 		if (layout_hdr_alone((enum layout)l))
 			continue; /* one descriptor more, see test_vnet_tx.c */
-		run((enum layout)l, l & 1, rx, tx);
+		run((enum layout)l, words, l & 1, rx, tx);
 		same(base_rx, rx, "when received", (enum layout)l);
 		same(base_tx, tx, "when sent", (enum layout)l);
 	}
+}
+
+ParameterizedTestParameters(differential, every_path_gives_the_same_packets_and_frames)
+{
+	/* with one seed of three nearly every buffer is filled, see frame_len() */
+	static struct diff_case cases[ARRAY_SIZE(isa_words) * 3 * SEEDS_MAX];
+	const unsigned wanted = plat_test_seeds();
+	const unsigned nb_seeds = 3 * (wanted < SEEDS_MAX ? wanted : SEEDS_MAX);
+	size_t n = 0;
+
+	for (unsigned w = 0; w < ARRAY_SIZE(isa_words); w++) {
+		for (unsigned i = 0; i < nb_seeds; i++)
+			cases[n++] = (struct diff_case){4 + i, w};
+	}
+	return cr_make_param_array(struct diff_case, cases, n);
+}
+
+ParameterizedTest(struct diff_case *c, differential, every_path_gives_the_same_packets_and_frames)
+{
+	seed = c->seed;
+	every_path(isa_words[c->words]);
 }
