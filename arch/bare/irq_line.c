@@ -37,7 +37,7 @@ void irq_line_fire(struct irq_line *l)
 	}
 }
 
-void irq_line_report(struct irq_line *l)
+void irq_line_check(struct irq_line *l)
 {
 	if (!l->masked)
 		return;

@@ -32,7 +32,8 @@ int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg);
 /** irq_line_fire() - the line was raised; in interrupt context */
 void irq_line_fire(struct irq_line *l);
 
-/** irq_line_report() - if the line was masked: log it once, and poll its devices */
-void irq_line_report(struct irq_line *l);
+/** irq_line_check() - call the handlers of a line that was masked, and log once that it was; from
+ * the main loop, now and then */
+void irq_line_check(struct irq_line *l);
 
 #endif

@@ -235,7 +235,7 @@ void plat_irq_report(void)
 	static bool told_unhandled;
 
 	for (unsigned i = 0; i < nb_inputs; i++)
-		irq_line_report(&inputs[i].line);
+		irq_line_check(&inputs[i].line);
 	if (trap_unhandled() && !told_unhandled) {
 		told_unhandled = true;
 		log_info("ioapic", "an interrupt came that nobody had asked for");

@@ -24,6 +24,7 @@ class TooLong(Exception):
 def pytest_configure(config):
     # so that guests, namespaces and folders are cleaned up when the run is stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "arch(name): is about this architecture alone")
     config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
 
@@ -34,8 +35,8 @@ def pytest_collection_modifyitems(config, items):
     soak = bool(os.environ.get("SOAK"))
 
     def fits(item):
-        return (all(mark.args[0] == ARCH for mark in item.iter_markers("arch")) and
-                bool(item.get_closest_marker("soak")) == soak)
+        return (bool(item.get_closest_marker("soak")) == soak and
+                all(mark.args[0] == ARCH for mark in item.iter_markers("arch")))
     config.hook.pytest_deselected(items=[i for i in items if not fits(i)])
     items[:] = [i for i in items if fits(i)]
 

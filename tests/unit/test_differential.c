@@ -18,15 +18,6 @@ struct seen {
 	uint64_t sum;
 };
 
-/* The options that choose among scalar and vector code. */
-static const char *const isa_words[] = {"", "net.vectorized=1 isa=sse", "net.vectorized=1 isa=avx2",
-                                        "net.vectorized=1 isa=avx512"};
-
-struct diff_case {
-	uint64_t seed;
-	unsigned words;
-};
-
 static struct port port;
 static uint64_t seed;
 
@@ -126,43 +117,45 @@ static void same(const struct seen *a, const struct seen *b, const char *what, e
 		             layout_name(layout), i, a[i].len, what, b[i].len, b[i].nb_segs);
 }
 
-/* Every layout, with vector code where there is some for it and the processor has it. */
-static void every_path(const char *words)
+struct choice {
+	uint64_t seed;
+	char words[64]; /* options */
+};
+
+ParameterizedTestParameters(differential, every_path_gives_the_same_packets_and_frames)
+{
+	static const char *const isas[] = {"", "net.vectorized=1 isa=sse",
+	                                   "net.vectorized=1 isa=avx2",
+	                                   "net.vectorized=1 isa=avx512"};
+	static struct choice choices[3 * SEEDS_MAX * ARRAY_SIZE(isas)];
+	const unsigned wanted = plat_test_seeds();
+	/* with one seed of three nearly every buffer is filled, see frame_len() */
+	const size_t n = 3 * (wanted < SEEDS_MAX ? wanted : SEEDS_MAX) * ARRAY_SIZE(isas);
+
+	for (size_t i = 0; i < n; i++) {
+		choices[i].seed = 4 + i / ARRAY_SIZE(isas);
+		strcpy(choices[i].words, isas[i % ARRAY_SIZE(isas)]);
+	}
+	return cr_make_param_array(struct choice, choices, n);
+}
+
+ParameterizedTest(struct choice *c, differential, every_path_gives_the_same_packets_and_frames)
 {
 	static struct seen rx[FRAMES], tx[FRAMES], base_rx[FRAMES], base_tx[FRAMES];
 
-	cr_log_info("\"%s\", seed %llu", words, (unsigned long long)seed);
+	seed = c->seed;
+	cr_log_info("seed %llu, options \"%s\"", (unsigned long long)seed, c->words);
 	run(PLAIN, "", true, base_rx, base_tx);
 	for (unsigned i = 0; i < FRAMES; i++) {
 		cr_assert_eq(base_rx[i].len, len_of(i));
 		cr_assert_eq(base_tx[i].len, len_of(i));
 	}
+	/* with vector code where there is some for it and the processor has it */
 	for (unsigned l = 0; l < LAYOUTS; l++) {
 		if (layout_hdr_alone((enum layout)l))
 			continue; /* one descriptor more, see test_vnet_tx.c */
-		run((enum layout)l, words, l & 1, rx, tx);
+		run((enum layout)l, c->words, l & 1, rx, tx);
 		same(base_rx, rx, "when received", (enum layout)l);
 		same(base_tx, tx, "when sent", (enum layout)l);
 	}
-}
-
-ParameterizedTestParameters(differential, every_path_gives_the_same_packets_and_frames)
-{
-	/* with one seed of three nearly every buffer is filled, see frame_len() */
-	static struct diff_case cases[ARRAY_SIZE(isa_words) * 3 * SEEDS_MAX];
-	const unsigned wanted = plat_test_seeds();
-	const unsigned nb_seeds = 3 * (wanted < SEEDS_MAX ? wanted : SEEDS_MAX);
-	size_t n = 0;
-
-	for (unsigned w = 0; w < ARRAY_SIZE(isa_words); w++) {
-		for (unsigned i = 0; i < nb_seeds; i++)
-			cases[n++] = (struct diff_case){4 + i, w};
-	}
-	return cr_make_param_array(struct diff_case, cases, n);
-}
-
-ParameterizedTest(struct diff_case *c, differential, every_path_gives_the_same_packets_and_frames)
-{
-	seed = c->seed;
-	every_path(isa_words[c->words]);
 }
