@@ -12,6 +12,8 @@ PORTS_MAX = 16
 EDU_ID = 0x11e8  # QEMU's card for teaching: whatever is written to a register of it interrupts
 EDU_RAISE = 0x60
 
+x86_64 = pytest.mark.arch("x86_64")
+
 
 def test_cards_beyond_the_last_port_are_told_of_and_left_alone(start):
     guest = start(nics=[Nic() for _ in range(PORTS_MAX + 2)],
@@ -31,6 +33,7 @@ def mcfg(*entries):
     return bytes(8) + b"".join(struct.pack("<QHBB4x", *e) for e in entries)
 
 
+@x86_64
 @pytest.mark.parametrize("body", [
     mcfg(), mcfg()[:5], mcfg((0xb0000000, 0, 0, 255))[:20],
     mcfg((0xb0001000, 0, 0, 255)), mcfg((0, 0, 0, 255)), mcfg((0xb0000000, 0, 9, 8)),
@@ -61,6 +64,7 @@ def raise_for_ever(guest, path):
         assert s.recv(100) == b"OK\n"
 
 
+@x86_64
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_a_line_that_another_card_holds_is_switched_off(start, tmp_path, machine):
     path = tmp_path / "qtest"
