@@ -69,7 +69,8 @@ tidy_one() { # file
 	case $1 in
 	arch/aarch64/* | */vec/*_neon.c | */vec/*_aarch64.c)
 		flags+=(--target=aarch64-linux-gnu -Iarch/aarch64/include
-			-isystem /usr/aarch64-linux-gnu/include) ;;
+			-isystem /usr/aarch64-linux-gnu/include
+			-isystem "${BUILD:-build}/arm64/usr/include") ;;
 	*) flags+=(-Iarch/x86_64/include) ;;
 	esac
 	case $1 in
