@@ -396,6 +396,9 @@ def choose(args):
     for i, m in enumerate(everything):
         everything[i] = dataclasses.replace(m, same=seen[m.file, m.key])
         seen[m.file, m.key] += 1
+    stale = explained_keys() - {m.key for m in everything}
+    if stale:
+        raise SystemExit(f"mutate: {DOC} explains what is not there: " + "; ".join(sorted(stale)))
     mutants = [m for m in everything if set(m.rings) <= known]
     left_out = len(everything) - len(mutants)
     if args.only:
