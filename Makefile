@@ -50,7 +50,7 @@ check unit asan tsan neon guest: ready ## one group of tests
 soak: ready ## the grids of tests with more seeds and on more devices, half an hour; SOAK_SEEDS=
 	@BUILD=$(BUILD) tools/test.sh soak
 
-lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
+lint: ready ready-lint $(ARM64_FDT) ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh
 
 fmt: ready-lint ## format every C file

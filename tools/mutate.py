@@ -21,6 +21,7 @@ Rings that the device model of the tests cannot do yet are left out, and said to
 """
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
 import copy
@@ -122,6 +123,12 @@ class Mutant:
     rings: tuple
     old: str
     new: str
+    same: int = 0  # how many of the same key stand before it in the file
+
+    @property
+    def identity(self):
+        """What it is called in the log: a line number would not last."""
+        return f"{self.file}: {self.key}" + (f" #{self.same}" if self.same else "")
 
     @property
     def name(self):
@@ -130,7 +137,7 @@ class Mutant:
 
     @property
     def key(self):
-        """What docs/testing.md calls it: a line number would not last."""
+        """What docs/testing.md calls it."""
         suffix = f":{self.nth}" if self.nth else ""
         return f"{self.function}: {self.operator}{suffix}: {self.old.strip()}"
 
@@ -389,6 +396,13 @@ def choose(args):
     known = tested_rings() if args.rings is None else set(args.rings.split(",")) - {"split"}
     everything = [m for file in FILES if (ROOT / DRIVER / file).exists()
                   for m in file_mutants(file)]
+    seen = collections.Counter()
+    for i, m in enumerate(everything):
+        everything[i] = dataclasses.replace(m, same=seen[m.file, m.key])
+        seen[m.file, m.key] += 1
+    stale = explained_keys() - {m.key for m in everything}
+    if stale:
+        raise SystemExit(f"mutate: {DOC} explains what is not there: " + "; ".join(sorted(stale)))
     mutants = [m for m in everything if set(m.rings) <= known]
     left_out = len(everything) - len(mutants)
     if args.only:
@@ -453,15 +467,15 @@ def run_all(mutants, tests, jobs, log):
                     outcome = "explained"
                 results[mutant] = (mutant, outcome, who)
                 print(f"{mutant.name:<44} {outcome}{' by ' + who if who else ''}", flush=True)
-                print(mutant.name, mutant.key, outcome, who, sep="\t", file=log, flush=True)
+                print(mutant.identity, outcome, who, sep="\t", file=log, flush=True)
     return [results[mutant] for mutant in mutants]
 
 
 def results_before():
-    """(outcome, who) by name and key of a mutant, of all runs so far."""
+    """(outcome, who) by identity of a mutant, of all runs so far."""
     lines = LOG.read_text().splitlines() if LOG.exists() else []
-    return {(name, key): (outcome, who)
-            for name, key, outcome, who in (line.split("\t") for line in lines)}
+    return {identity: (outcome, who)
+            for identity, outcome, who in (line.split("\t") for line in lines)}
 
 
 def main(argv):
@@ -478,8 +492,8 @@ def main(argv):
     tests = sorted({path.stem for pattern in TEST_PATTERNS
                     for path in (ROOT / "tests/unit").glob(pattern)})
     before = results_before() if args.again else {}
-    dead = [(m, *before[m.name, m.key]) for m in mutants
-            if before.get((m.name, m.key), ("",))[0] in DEAD]
+    dead = [(m, *before[m.identity]) for m in mutants
+            if before.get(m.identity, ("",))[0] in DEAD]
     killed = {m for m, _, _ in dead}
     mutants = [m for m in mutants if m not in killed]
     LOG.parent.mkdir(parents=True, exist_ok=True)

@@ -12,15 +12,16 @@ PORTS_MAX = 16
 EDU_ID = 0x11e8  # QEMU's card for teaching: whatever is written to a register of it interrupts
 EDU_RAISE = 0x60
 
+x86_64 = pytest.mark.arch("x86_64")
 
-def test_cards_beyond_the_last_port_are_named_and_left_alone(start):
+
+def test_cards_beyond_the_last_port_are_told_of_and_left_alone(start):
     guest = start(nics=[Nic() for _ in range(PORTS_MAX + 2)],
                   options=f"net.ip=off net{PORTS_MAX - 1}.ip=10.0.2.15/24")
     guest.wait_ready()
     assert [p["port"] for p in guest.json_lines("port")] == list(range(PORTS_MAX))
-    left = [line for line in guest.lines if "not used" in line]
-    assert len(left) == 2
-    assert all(str(PORTS_MAX) in line for line in left), left
+    told, = (line for line in guest.lines if f"{PORTS_MAX + 2} network cards" in line)
+    assert f"first {PORTS_MAX}" in told
     assert guest.peer(PORTS_MAX - 1).echo(b"the last port")
 
 
@@ -32,6 +33,7 @@ def mcfg(*entries):
     return bytes(8) + b"".join(struct.pack("<QHBB4x", *e) for e in entries)
 
 
+@x86_64
 @pytest.mark.parametrize("body", [
     mcfg(), mcfg()[:5], mcfg((0xb0000000, 0, 0, 255))[:20],
     mcfg((0xb0001000, 0, 0, 255)), mcfg((0, 0, 0, 255)), mcfg((0xb0000000, 0, 9, 8)),
@@ -62,6 +64,7 @@ def raise_for_ever(guest, path):
         assert s.recv(100) == b"OK\n"
 
 
+@x86_64
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_a_line_that_another_card_holds_is_switched_off(start, tmp_path, machine):
     path = tmp_path / "qtest"
@@ -71,7 +74,7 @@ def test_a_line_that_another_card_holds_is_switched_off(start, tmp_path, machine
                          "-qtest-log", "none"])
     guest.wait_ready()
     raise_for_ever(guest, path)
-    guest.wait_text(r"ioapic: warning: interrupt line \d+ fired 1000 times", limit=10)
+    guest.wait_text(r"irq: warning: interrupt line \d+ fired 1000 times", limit=10)
     assert guest.peer().echo(b"without it")
     guest.qmp("set_link", name="n0", up=False)
     guest.wait_text(r"virtio_net: .*link.*down", limit=10)
