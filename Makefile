@@ -26,6 +26,7 @@ include arch/x86_64/image.mk
 include arch/hosted/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
+include tools/vswitch/build.mk
 include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------

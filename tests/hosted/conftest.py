@@ -9,13 +9,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "guest"))
 
 import netns as netns_module  # noqa: E402
-from hosted import ASAN, HOSTED, Hosted, TapPeer, Testpmd, need_dpdk  # noqa: E402
+from hosted import (ASAN, HOSTED, SWITCH, SWITCH_ASAN, Hosted, Switch, TapPeer,  # noqa: E402
+                    Testpmd, need_dpdk)
 
 PROCESSES = pytest.StashKey[list]()
 
 
 def pytest_sessionstart():
-    for program in (HOSTED, ASAN):
+    for program in (HOSTED, ASAN, SWITCH, SWITCH_ASAN):
         if not program.exists():
             pytest.exit(f"{program} is missing: run make hosted hosted-asan first", 2)
 
@@ -55,6 +56,21 @@ def testpmd(tmp_path):
     yield make
     for backend in made:
         backend.close()
+
+
+@pytest.fixture
+def switch(tmp_path):
+    """switch(...) makes a Switch that is ended with the test."""
+    made = []
+
+    def make(*args, **kwargs):
+        folder = tmp_path / f"switch{len(made)}"
+        folder.mkdir()
+        made.append(Switch(folder, *args, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from ringzero import BUILD, Guest, Timeout, wait_until
 
 HOSTED = BUILD / "hosted" / "ringzero"
 ASAN = BUILD / "hosted" / "asan" / "ringzero"
+SWITCH = BUILD / "tools" / "vhost-switch"
+SWITCH_ASAN = BUILD / "tools" / "vhost-switch-asan"
 LIMIT = 20  # seconds for anything that one of the processes does
 PACKET_OUTGOING = 4
 _numbers = itertools.count()
@@ -130,6 +132,30 @@ class Testpmd:
             except (OSError, subprocess.TimeoutExpired):
                 self.kill()
         self.process.stdin.close()
+
+
+class Switch:
+    """vhost-switch with `ports` vhost-user sockets, .sockets, and a wire for a Peer, .peer."""
+
+    def __init__(self, folder, *args, ports=1, program=SWITCH_ASAN):
+        self.sockets = [str(folder / f"port{n}") for n in range(ports)]
+        self.log = folder / "switch.log"
+        self.peer = Peer(folder / "wire", folder / "peer")
+        with open(self.log, "ab") as out:
+            self.process = subprocess.Popen(
+                [program, "-d", f"{folder}/wire,{folder}/peer", *args, *self.sockets],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        wait_until(lambda: "ports\n" in self.log.read_text(), LIMIT, "vhost-switch")
+
+    def end(self):
+        """The exit status: 0 when no driver broke a rule."""
+        self.process.terminate()
+        return self.process.wait(LIMIT)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(LIMIT)
+        self.peer.close()
 
 
 class TapPeer(Peer):
