@@ -27,6 +27,7 @@ include arch/aarch64/build.mk
 include arch/hosted/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
+include tools/vswitch/build.mk
 include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------

@@ -170,12 +170,22 @@ static enum stats_mode stats_mode(void)
 
 /* ---- ports -------------------------------------------------------------------------------- */
 
+/* The reason is logged. */
+static void port_missing(void)
+{
+	if (!virtio_bus.all_needed)
+		return;
+	console_flush();
+	plat_fail();
+}
+
 static void start_port(struct netdev *dev)
 {
 	int err = dev->ops->start(dev);
 
 	if (err) {
 		log_err("net", "port %u does not start (error %d)", dev->port, -err);
+		port_missing();
 		return;
 	}
 	if (log_json())
@@ -190,8 +200,11 @@ static void probe_card(unsigned nth, size_t budget)
 {
 	struct virtio_dev *vd = virtio_bus.probe(nth);
 
-	if (vd && !virtio_net_probe(vd, budget))
+	if (vd && virtio_net_probe(vd, budget))
+		return;
+	if (vd)
 		virtio_bus.release(vd);
+	port_missing();
 }
 
 /* Every virtio network device becomes a port. */

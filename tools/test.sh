@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [guest]   the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [hosted] [guest]   the groups to run (all)
 #
 #   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
@@ -9,6 +9,7 @@
 #   tsan    those of them with threads, built with TSan
 #   neon    the vector paths of aarch64, under qemu-aarch64
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
+#   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
 #   guest   pytest on the images in QEMU, tests/guest
 #   soak    not among "all": the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
 #
@@ -160,6 +161,10 @@ group_fuzz() {
 	step fuzz env BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-5}" tests/fuzz/run.sh
 }
 
+group_hosted() {
+	build build-hosted hosted hosted-asan && run_pytest hosted 900 tests/hosted
+}
+
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
@@ -172,10 +177,10 @@ group_soak() {
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 tests/guest
 }
 
-[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz guest
+[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz hosted guest
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan neon fuzz guest soak" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz hosted guest soak" >&2
 		exit 2
 	fi
 done

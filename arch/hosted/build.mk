@@ -25,4 +25,4 @@ $(eval $(call hosted_variant,$(BUILD)/hosted/asan,$(HOSTED_SAN),-rdynamic))
 
 .PHONY: hosted hosted-asan
 hosted: $(BUILD)/hosted/ringzero ## build/hosted/ringzero: a Linux process, ports at vhost-user sockets
-hosted-asan: $(BUILD)/hosted/asan/ringzero
+hosted-asan: $(BUILD)/hosted/asan/ringzero $(BUILD)/tools/vhost-switch $(BUILD)/tools/vhost-switch-asan

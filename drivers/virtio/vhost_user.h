@@ -19,24 +19,12 @@
 #define DRIVERS_VIRTIO_VHOST_USER_H
 
 #include "drivers/virtio/vhost_link.h"
+#include "drivers/virtio/vhost_spec.h"
 #include "drivers/virtio/virtqueue.h"
 
 #define VHOST_REPLY_NS 3000000000ull /* DPDK's testpmd touches all memory that it is given */
 #define VHOST_TALK_NS 5000000000ull
 #define VHOST_STATUS_NS 200000000ull /* between two questions for the status */
-#define VHOST_CONFIG_MAX 256
-
-/* Of the feature bits, these are about vhost-user itself. */
-#define VHOST_F_LOG_ALL VIRTIO_BIT(26)
-#define VHOST_USER_F_PROTOCOL_FEATURES VIRTIO_BIT(30)
-
-/* Protocol features that we know what to do with */
-#define VHOST_USER_PROTOCOL_F_MQ VIRTIO_BIT(0)
-#define VHOST_USER_PROTOCOL_F_REPLY_ACK VIRTIO_BIT(3)
-#define VHOST_USER_PROTOCOL_F_NET_MTU VIRTIO_BIT(4)
-#define VHOST_USER_PROTOCOL_F_CONFIG VIRTIO_BIT(9)
-#define VHOST_USER_PROTOCOL_F_RESET_DEVICE VIRTIO_BIT(13)
-#define VHOST_USER_PROTOCOL_F_STATUS VIRTIO_BIT(16)
 
 struct vhost_user {
 	struct vhost_link link;
@@ -91,7 +79,7 @@ int vhost_user_get_status(struct vhost_user *vu, uint8_t *status);
 int vhost_user_set_mtu(struct vhost_user *vu, uint16_t mtu);
 
 /** vhost_user_get_config() - @len bytes of device configuration from its start on; only with
- * VHOST_USER_PROTOCOL_F_CONFIG, at most VHOST_CONFIG_MAX */
+ * VHOST_USER_PROTOCOL_F_CONFIG, at most VHOST_USER_CONFIG_MAX */
 int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len);
 
 /** vhost_user_poll() - is the backend still there, and what is its status? Never waits: the answer

@@ -19,6 +19,7 @@
 struct virtio_bus {
 	const struct option *options;
 	unsigned nb_options;
+	bool all_needed; /* a device without which the kernel is not wanted at all: it ends */
 
 	/* looks for network devices, once. Return: how many there are, in the order of their ports;
 	 * none is logged, with what to do about it */

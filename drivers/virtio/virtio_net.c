@@ -113,6 +113,7 @@ static void port_fail(struct vnet *vn)
 	if (vn->dev.link_up)
 		log_info("virtio_net", "port %u: link down", vn->dev.port);
 	vn->dev.link_up = false;
+	vn->recovery.wanted = vn->vd->ops->open != NULL;
 }
 
 static void queue_check(struct vnet *vn, const struct virtqueue *vq, const char *direction)
@@ -130,6 +131,7 @@ static void vnet_link_poll(struct netdev *dev)
 	const bool was_up = dev->link_up;
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 
+	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;
 	for (unsigned i = 0; i < vn->nb_queues; i++) {
@@ -259,7 +261,7 @@ static int vnet_start(struct netdev *dev)
 	if (err)
 		return err;
 	vn->failed = false;
-	vnet_queues_drain(vn); /* what a stop left with a device that did not answer */
+	(void)vnet_queues_drain(vn); /* what a stop left with a device that did not answer */
 	vnet_queues_init(vn);
 	config_vector(vn->vd);
 	err = queues_enable(vn);
@@ -287,6 +289,7 @@ static void vnet_stop(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
 
+	vn->recovery.wanted = false;
 	if (!vn->started)
 		return;
 	vn->started = false;
@@ -294,8 +297,15 @@ static void vnet_stop(struct netdev *dev)
 	dev->link_up = false;
 	queues_give_up(vn, "the port is stopped");
 	/* a device that does not stop keeps its buffers: better lost than written to */
-	if (!virtio_dev_reset(vn->vd))
-		vnet_queues_drain(vn);
+	if (virtio_dev_reset(vn->vd))
+		return;
+
+	const unsigned unsent = vnet_queues_drain(vn);
+
+	if (vn->failed && unsent)
+		log_warn("virtio_net",
+		         "port %u: %u packets were with the device when it failed: sent or lost",
+		         dev->port, unsent);
 }
 
 static void vnet_stats(const struct netdev *dev, uint16_t queue, struct netdev_stats *out)

@@ -1,6 +1,6 @@
 /*
- * The ports of a process: port N is the backend at netN.path. A port that its backend does not
- * make possible ends the process: others would take its number, and with it its options.
+ * The ports of a process: port N is the backend at netN.path. All are needed: without one, others
+ * would take its number, and with it its options.
  */
 #include "drivers/virtio/virtio_bus.h"
 #include "drivers/virtio/virtio_user.h"
@@ -113,20 +113,18 @@ static struct virtio_dev *bus_probe(unsigned port)
 		        port, l->path, port);
 	else if (err)
 		log_err("virtio_user", "net%u.path=%s: %s", port, l->path, vhost_link_error(err));
-	if (err)
-		give_up();
-	return &u->vd;
+	return err ? NULL : &u->vd;
 }
 
 static void bus_release(struct virtio_dev *vd)
 {
-	log_err("virtio_user", "%s: its port cannot be used", vd->name);
-	give_up();
+	(void)vd; /* the process ends */
 }
 
 const struct virtio_bus virtio_bus = {
     .options = bus_options,
     .nb_options = ARRAY_SIZE(bus_options),
+    .all_needed = true,
     .scan = bus_scan,
     .probe = bus_probe,
     .release = bus_release,

@@ -3,6 +3,7 @@
  *
  *	virtio_net.c	probing, negotiation, start and stop, the netdev operations
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
+ *	vnet_recover.c	bringing a port back whose device failed or went away
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
@@ -51,6 +52,14 @@ struct vnet_txq {
 	bool hdr_alone, in_order;
 };
 
+/* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
+struct vnet_recovery {
+	bool wanted;
+	uint64_t tried_ns; /* when last */
+	uint64_t wait_ns;  /* until the next time */
+	unsigned failures; /* in a row */
+};
+
 struct vnet {
 	struct netdev dev;
 	struct virtio_dev *vd;
@@ -67,6 +76,7 @@ struct vnet {
 	bool negotiated;  /* FEATURES_OK since the last reset */
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
+	struct vnet_recovery recovery;
 	uint64_t config_interrupts;
 	uint64_t config_seen; /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
@@ -88,7 +98,11 @@ void vnet_queues_init(struct vnet *vn);
 /** vnet_queues_fill() - give the device its first receive buffers; it is live */
 void vnet_queues_fill(struct vnet *vn);
 
-/** vnet_queues_drain() - take back every buffer that the device holds; it was reset before */
-void vnet_queues_drain(struct vnet *vn);
+/** vnet_queues_drain() - take back every buffer that the device holds; it was reset before. Return:
+ * packets among them that were to be sent */
+unsigned vnet_queues_drain(struct vnet *vn);
+
+/** vnet_recover() - if the port failed and it is time to: stop and start it; from link_poll */
+void vnet_recover(struct vnet *vn);
 
 #endif

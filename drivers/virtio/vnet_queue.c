@@ -206,16 +206,23 @@ void vnet_queues_init(struct vnet *vn)
 	}
 }
 
-static void queue_drain(struct virtqueue *vq)
+/* Return: packets. */
+static unsigned queue_drain(struct virtqueue *vq)
 {
+	unsigned n = 0;
+
 	for (unsigned id = 0; id < vq->nentries; id++) {
+		n += vq->slot[id].cookie != NULL;
 		mbuf_free(vq->slot[id].cookie);
 		vq->slot[id].cookie = NULL;
 	}
+	return n;
 }
 
-void vnet_queues_drain(struct vnet *vn)
+unsigned vnet_queues_drain(struct vnet *vn)
 {
+	unsigned unsent = 0;
+
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
 		/* a posted Rx buffer is one segment, whatever its last life left in next */
 		for (unsigned id = 0; id < vn->rxd; id++) {
@@ -225,6 +232,7 @@ void vnet_queues_drain(struct vnet *vn)
 				m->next = NULL;
 		}
 		queue_drain(&vn->rxq[i].vq);
-		queue_drain(&vn->txq[i].vq);
+		unsent += queue_drain(&vn->txq[i].vq);
 	}
+	return unsent;
 }

@@ -1,0 +1,210 @@
+"""Backends that break the protocol: each gets a clear error, in bounded time, and then a new try."""
+
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from hosted import ASAN, LIMIT
+from ringzero import STATIC
+
+GET_FEATURES, SET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK = 1, 2, 5, 12
+GET_PROTOCOL_FEATURES, SET_STATUS, GET_STATUS = 15, 39, 40
+GET_VRING_BASE = 11
+QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, GET_VRING_BASE}
+FEATURES = 1 << 32 | 1 << 30 | 1 << 15
+PROTOCOL = 1 << 3 | 1 << 16  # REPLY_ACK, STATUS
+NEED_REPLY = 8
+NAMES = {GET_FEATURES: "GET_FEATURES", GET_PROTOCOL_FEATURES: "GET_PROTOCOL_FEATURES",
+         SET_FEATURES: "SET_FEATURES", SET_MEM_TABLE: "SET_MEM_TABLE",
+         SET_VRING_KICK: "SET_VRING_KICK", SET_STATUS: "SET_STATUS", GET_STATUS: "GET_STATUS"}
+
+
+def reply(request, payload, flags=5, size=None):
+    return struct.pack("<III", request, flags, len(payload) if size is None else size) + payload
+
+
+class Backend:
+    """Answers as a backend should, but for one request, to which it does what `fault` says.
+
+    fault(connection, request) gets the connection; the backend goes on afterwards if it is open.
+    """
+
+    def __init__(self, path, at=None, fault=None, features=FEATURES, protocol=PROTOCOL):
+        self.at, self.fault, self.features, self.protocol = at, fault, features, protocol
+        self.connections, self.status, self.seen = 0, 0, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(4)
+        self.ended = False
+        self.current = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.ended:
+            try:
+                self.current, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                self.serve(self.current)
+            except (OSError, ValueError, struct.error):
+                pass
+            self.current.close()
+
+    def receive(self, connection):
+        head, fds, _, _ = socket.recv_fds(connection, 12, 8)
+        for fd in fds:
+            socket.close(fd)
+        if len(head) < 12:
+            raise ValueError
+        request, flags, size = struct.unpack("<III", head)
+        payload = b""
+        while len(payload) < size:
+            payload += connection.recv(size - len(payload))
+        return request, flags, payload
+
+    def serve(self, connection):
+        while True:
+            request, flags, payload = self.receive(connection)
+            self.seen.append(request)
+            if request == self.at and self.fault:
+                self.fault(connection, request)
+                continue
+            if request in QUESTIONS:
+                connection.sendall(reply(request, self.answer(request, payload)))
+            elif flags & NEED_REPLY:
+                connection.sendall(reply(request, struct.pack("<Q", 0)))
+            if request == SET_STATUS:
+                self.status, = struct.unpack("<Q", payload)
+
+    def answer(self, request, payload):
+        if request == GET_VRING_BASE:
+            return payload
+        return struct.pack("<Q", {GET_FEATURES: self.features, GET_STATUS: self.status,
+                                  GET_PROTOCOL_FEATURES: self.protocol}[request])
+
+    def close(self):
+        self.ended = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        if self.current:
+            try:
+                self.current.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.thread.join(10)
+
+
+@pytest.fixture
+def backend(tmp_path):
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Backend(tmp_path / "s", *args, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def half_then_close(c, request):
+    c.sendall(reply(request, bytes(8))[:7])
+    c.close()
+
+
+FAULTS = {
+    "closes": (lambda c, _: c.close(), "has closed its end|reset by peer|Bad file"),
+    "closes_in_the_middle": (half_then_close, "has closed its end|reset by peer"),
+    "stops_in_the_middle": (lambda c, r: c.sendall(reply(r, bytes(8))[:15]), "does not answer"),
+    "is_silent": (lambda c, r: None, "does not answer"),
+    "answers_something_else": (lambda c, r: c.sendall(reply(r + 1, bytes(8))), "something else"),
+    "is_no_answer": (lambda c, r: c.sendall(reply(r, bytes(8), flags=1)), "something else"),
+    "has_another_version": (lambda c, r: c.sendall(reply(r, bytes(8), flags=6)),
+                            "speaks another version"),
+    "is_too_long": (lambda c, r: c.sendall(reply(r, bytes(9))), "has a wrong length"),
+    "is_huge": (lambda c, r: c.sendall(reply(r, bytes(8), size=0xffffffff)), "wrong length"),
+    "is_empty": (lambda c, r: c.sendall(reply(r, b"")), "has a wrong length"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("at", [GET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK, GET_STATUS],
+                         ids=NAMES.get)
+def test_a_wrong_answer_at_the_start_is_named(start, backend, tmp_path, at, fault):
+    what, says = FAULTS[fault]
+    backend(at, what)
+    begin = time.monotonic()
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    assert process.wait_exit(LIMIT) == 1
+    assert time.monotonic() - begin < 8
+    process.wait_text(f"{NAMES[at]}: .*({says})")
+    assert process.stderr_path.read_text() == ""
+
+
+@pytest.mark.parametrize("at", [SET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK], ids=NAMES.get)
+def test_a_refusal_is_named(start, backend, tmp_path, at):
+    backend(at, lambda c, r: c.sendall(reply(r, struct.pack("<Q", 1))))
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    assert process.wait_exit(LIMIT) == 1
+    process.wait_text(f"{NAMES[at]}: the backend refuses")
+
+
+def test_a_backend_without_protocol_features_serves(start, backend, tmp_path):
+    b = backend(features=FEATURES & ~(1 << 30))
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    assert GET_PROTOCOL_FEATURES not in b.seen and SET_STATUS not in b.seen
+
+
+def test_a_backend_without_version_1_is_refused(start, backend, tmp_path):
+    backend(features=FEATURES & ~(1 << 32))
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    assert process.wait_exit(LIMIT) == 1
+    process.wait_text("does not offer VIRTIO_F_VERSION_1")
+
+
+LATER = {
+    "closes": (lambda c: c.shutdown(socket.SHUT_RDWR), "has closed its end"),
+    "sends_rubbish": (lambda c: c.sendall(b"rubbish"), "nobody asked for|something else"),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_comes_later_leads_to_a_new_connection(start, backend, tmp_path, what):
+    b = backend(protocol=1 << 3)
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    for n in range(1, 4):
+        after = len(process.read())
+        LATER[what][0](b.current)
+        process.wait_text(LATER[what][1], LIMIT, after)
+        process.wait_text("port 0: runs again, link up", LIMIT, after)
+        assert b.connections == n + 1
+
+
+def test_a_device_that_needs_a_reset_gets_one(start, backend, tmp_path):
+    b = backend()
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    b.status |= 0x40
+    process.wait_text("the device needs a reset", LIMIT)
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert b.connections == 1, "on the same connection"
+    assert b.status & 0x4f == 0x0f
+
+
+def test_tries_get_rarer_but_not_more_than_a_second_apart(start, backend, tmp_path):
+    b = backend()
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    b.at, b.fault = GET_FEATURES, lambda c, r: c.close()
+    b.current.shutdown(socket.SHUT_RDWR)
+    process.wait_text("link down", LIMIT)
+    time.sleep(4)
+    assert 4 <= b.connections <= 12
+    b.at = None
+    process.wait_text("port 0: runs again, link up", 3)

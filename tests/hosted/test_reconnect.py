@@ -1,0 +1,85 @@
+"""Backends that go away and come back, and processes that do."""
+
+import os
+import signal
+import time
+
+import pytest
+from hosted import LIMIT, TapPeer, Testpmd, need_dpdk
+from ringzero import STATIC
+from test_paths import exchange
+
+SERVICE_LIMIT = 3  # seconds from a backend that is there again to service
+
+
+@pytest.fixture
+def backend(netns, tmp_path):
+    """backend(...) makes a Testpmd with a tap, at the same socket each time."""
+    need_dpdk()
+    made = []
+
+    def make(**kwargs):
+        made.append(Testpmd(tmp_path / "vhost.sock", netns, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def peer_of(process, netns, testpmd):
+    host = TapPeer(netns, testpmd.tap)
+    host.guest_mac = process.json_lines("port")[0]["mac"]
+    return host
+
+
+def wait_served(peer, limit):
+    deadline = time.monotonic() + limit
+    while not peer.echo(b"there?", limit=0.1):
+        assert time.monotonic() < deadline, f"no service within {limit} s"
+
+
+@pytest.mark.parametrize("server", [0, 1], ids=["client", "server"])
+@pytest.mark.parametrize("options", ["", "net.packed_vq=1", "net.packed_vq=1 net.mrg_rxbuf=0 "
+                                     "net.vectorized=1"], ids=["split", "packed", "packed_vec"])
+def test_service_goes_on_after_the_backend_died(start, backend, netns, tmp_path, server, options):
+    path = tmp_path / "vhost.sock"
+    first = None if server else backend()
+    process = start(f"net0.path={path} net0.server={server} {STATIC} {options}")
+    first = first or backend(server=False)
+    process.wait_ready()
+    peer = peer_of(process, netns, first)
+    exchange(peer, 100)
+
+    peer.close()
+    first.kill()
+    process.wait_text(r"port 0: link down", LIMIT)
+    before = process.fresh_stats()
+    if not server:
+        path.unlink()  # net_vhost refuses a socket that is there
+    second = backend(server=not server)
+    process.wait_text(r"port 0: runs again, link up", LIMIT)
+    peer = peer_of(process, netns, second)
+    wait_served(peer, SERVICE_LIMIT)
+    exchange(peer, 100)
+    after = process.fresh_stats()
+    assert after["rx_packets"] >= before["rx_packets"] + 100, "counters go on"
+    peer.close()
+    assert process.end(signal.SIGTERM) == 0
+
+
+def test_waits_as_a_server_and_ends_when_asked_to(start, tmp_path):
+    process = start(f"net0.path={tmp_path}/s net0.server=1")
+    process.wait_text("waiting for a backend")
+    assert process.end(signal.SIGINT) == 0
+    assert not os.path.exists(tmp_path / "s"), "the socket is taken away"
+
+
+def test_a_stale_socket_is_replaced_a_living_one_is_not(start, tmp_path):
+    first = start(f"net0.path={tmp_path}/s net0.server=1")
+    first.wait_text("waiting for a backend")
+    second = start(f"net0.path={tmp_path}/s net0.server=1")
+    assert second.wait_exit(LIMIT) == 1
+    second.wait_text("Address already in use")
+    first.end(signal.SIGKILL)
+    third = start(f"net0.path={tmp_path}/s net0.server=1")
+    third.wait_text("waiting for a backend")

@@ -1,0 +1,102 @@
+"""vhost-switch as the backend: the device model, which knows every rule, and breaks them when told."""
+
+import struct
+import time
+
+import pytest
+from frames import is_udp
+from hosted import ASAN, HOSTED, LIMIT, SWITCH
+from ringzero import STATIC
+from test_paths import ROWS, exchange
+
+MACS = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
+
+
+def serve(start, switch, options="", program=ASAN, port=0, ip=None):
+    process = start(f"net0.path={switch.sockets[port]} net0.mac={MACS[port]} "
+                    f"{ip or STATIC} {options}", program=program)
+    process.wait_ready()
+    switch.peer.guest_mac = MACS[port]
+    return process
+
+
+@pytest.mark.parametrize("path,rx,tx,isa,options", ROWS,
+                         ids=[f"{r[0]} {r[3] or ''}".strip() for r in ROWS])
+def test_no_rule_is_broken_on_any_path(start, switch, path, rx, tx, isa, options):
+    s = switch(program=SWITCH)
+    process = serve(start, s, " ".join(options), HOSTED)
+    assert process.json_lines("port")[0]["rx"] == rx
+    exchange(s.peer, 500)
+    process.close()
+    assert s.end() == 0, s.log.read_text()
+
+
+def wait_served(peer, limit=3):
+    deadline = time.monotonic() + limit
+    while not peer.echo(b"there?", limit=0.2):
+        assert time.monotonic() < deadline, f"no service within {limit} s"
+
+
+# what the device does; -x PORT:RING:LIE:AFTER:VALUE
+LIES = ["0:0:id_range:20", "0:1:id_range:20", "0:0:id_range:20:65535", "0:1:id_range:20:65535",
+        "0:0:id_idle:20", "0:1:id_idle:20", "0:0:id_repeated:20", "0:1:id_repeated:20",
+        "0:0:len_long:20", "0:0:len:20:4000000000", "0:0:len_short:20", "0:0:used_jump:20",
+        "0:1:used_jump:20", "0:0:used_back:20", "0:0:needs_reset:20", "0:0:num_buffers:20:0",
+        "0:0:num_buffers:20:65535"]
+
+
+@pytest.mark.parametrize("options", ["net.in_order=0", "net.in_order=0 net.packed_vq=1", "",
+                                     "net.packed_vq=1",
+                                     "net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1"],
+                         ids=["split", "packed", "split_inorder", "packed_inorder", "packed_vec"])
+@pytest.mark.parametrize("lie", LIES)
+def test_service_goes_on_after_a_lie(start, switch, lie, options):
+    s = switch("-x", lie)
+    process = serve(start, s, options)
+    for n in range(40):
+        s.peer.send(s.peer.udp_frame(b"x" * 100, sport=41000 + n))
+    wait_served(s.peer)
+    exchange(s.peer, 200)
+    assert process.process.poll() is None
+    assert process.stderr_path.read_text() == "", "the sanitizers"
+
+
+def test_switches_between_two_processes(start, switch):
+    s = switch(ports=2)
+    one = serve(start, s, "net.packed_vq=1", port=0)
+    serve(start, s, port=1, ip="net.ip=10.0.2.16/24")
+    for n, ip in enumerate(("10.0.2.15", "10.0.2.16")):
+        s.peer.guest_ip, s.peer.guest_mac = ip, MACS[n]
+        assert s.peer.ping(b"data")
+        exchange(s.peer, 50)
+    before = one.fresh_stats()["rx_packets"]
+    exchange(s.peer, 50)  # with the second
+    assert one.fresh_stats()["rx_packets"] <= before + 5, "what is for one is not sent to all"
+
+
+def test_captures_what_passes(start, switch, tmp_path):
+    s = switch("-w", str(tmp_path))
+    process = serve(start, s)
+    assert s.peer.echo(b"captured")
+    process.close()
+    assert s.end() == 0
+    data = (tmp_path / "port0.pcap").read_bytes()
+    assert struct.unpack_from("<I", data)[0] == 0xa1b2c3d4
+    frames, at = [], 24
+    while at < len(data):
+        kept, = struct.unpack_from("<I", data, at + 8)
+        frames.append(data[at + 16:at + 16 + kept])
+        at += 16 + kept
+    assert sum(is_udp(f) and f[42:] == b"captured" for f in frames) == 2, "there and back"
+
+
+def test_the_switch_can_go_and_come_back(start, switch, tmp_path):
+    path = tmp_path / "s"
+    process = start(f"net0.path={path} net0.server=1 net0.mac={MACS[0]} {STATIC}", program=ASAN)
+    for _ in range(2):
+        s = switch("-c", str(path), ports=0)
+        process.wait_ready()
+        s.peer.guest_mac = MACS[0]
+        wait_served(s.peer)
+        s.close()
+        process.wait_text("link down", LIMIT)

@@ -1,0 +1,75 @@
+/*
+ * One vhost-user back end: the device model of tests/model behind a socket. A front end (QEMU,
+ *DPDK's virtio-user, the hosted build) connects, and its rings are the model's. Recipe:
+ *
+ *	vhost_port_open(p, path, false);
+ *	for (;;) {
+ *		vhost_port_poll(p);			(connections and messages)
+ *		vhost_port_step(p);			(packets)
+ *		f = vdev_net_tx_pop(&p->d, 0);		(free(f))
+ *		vhost_port_push(p, data, len);
+ *	}
+ *	breaches = vhost_port_close(p);
+ */
+#ifndef TOOLS_VSWITCH_VHOST_PORT_H
+#define TOOLS_VSWITCH_VHOST_PORT_H
+
+#include "drivers/virtio/vhost_spec.h"
+#include "drivers/virtio/virtqueue.h"
+#include "tests/model/vdev.h"
+
+#define VHOST_PORT_RINGS 2
+#define VHOST_PORT_WAITING_MAX 1024 /* frames that wait for buffers */
+
+struct vhost_port_region {
+	struct vhost_region r;
+	void *map;
+	size_t map_bytes;
+};
+
+struct vhost_port_ring {
+	uint32_t num, base;
+	struct vhost_vring_addr addr;
+	int kick_fd, call_fd;
+	bool has_addr, kicked, enabled;
+};
+
+struct vhost_port {
+	const char *path;
+	int listen_fd, fd; /* -1: none */
+	uint64_t offered, features, protocol;
+	uint8_t status;
+	struct vhost_port_region region[VHOST_USER_REGIONS_MAX];
+	unsigned nb_regions;
+	struct vhost_port_ring ring[VHOST_PORT_RINGS];
+
+	struct vdev d;
+	struct virtio_dev vd;
+	bool running;
+
+	/* one for the next time that the rings start */
+	enum vdev_lie lie;
+	unsigned lie_queue, lie_after, lie_value;
+
+	uint64_t rx_packets, tx_packets, dropped; /* as the front end sees the directions */
+	uint64_t breaches;
+};
+
+/** vhost_port_open() - @p is all zero but for offered and the lie; listen at @path, or with
+ * @connect be the one who connects. Return: 0 or -errno */
+int vhost_port_open(struct vhost_port *p, const char *path, bool connect);
+
+/** vhost_port_poll() - take a connection, answer messages */
+void vhost_port_poll(struct vhost_port *p);
+
+/** vhost_port_step() - let the device work. Return: packets moved */
+unsigned vhost_port_step(struct vhost_port *p);
+
+/** vhost_port_push() - a frame for the front end; dropped and counted when too many wait */
+void vhost_port_push(struct vhost_port *p, const void *data, uint32_t len);
+
+/** vhost_port_close() - Return: breaches of the specification by the front ends, which were
+ * printed */
+uint64_t vhost_port_close(struct vhost_port *p);
+
+#endif
