@@ -28,20 +28,23 @@ include bench/build.mk
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso run test check unit asan tsan neon guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso aarch64 run test check unit asan tsan neon guest \
+	guest-aarch64 lint fmt clean
 
-all: iso ## build every image
+all: iso aarch64 ## build every image
 
 iso: $(BUILD)/ringzero.iso ## build/ringzero.iso, and what is in it
 
-run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
-	@$(MAKE) --no-print-directory -s -j$$(nproc) iso
+aarch64: $(A64)/ringzero.img ## build/aarch64/ringzero.img
+
+run: ready ## boot the ISO in QEMU; ARCH= ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(if $(filter aarch64,$(ARCH)),aarch64,iso)
 	@BUILD=$(BUILD) tools/run.sh
 
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan tsan neon guest: ready ## one group of tests
+check unit asan tsan neon guest guest-aarch64: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
 lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
@@ -66,4 +69,4 @@ help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
 # run.sh reads these from its environment
-export ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK
+export ARCH ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK

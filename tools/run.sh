@@ -1,9 +1,11 @@
 #!/bin/bash
 # run.sh - boot ringzero in QEMU; `make run` calls it with its variables in the environment
 #
+#   ARCH=x86_64|aarch64         which machine (x86_64)
 #   ARGS="app=echo stats=json"  options for the kernel (by fw_cfg, so the same ISO serves)
-#   BOOT=iso|iso-efi|efi|kernel ISO by BIOS (default), ISO by UEFI, BOOTX64.EFI alone, ELF by PVH
-#   MACHINE=pc|q35              machine type (pc)
+#   BOOT=iso|iso-efi|efi|kernel ISO by BIOS (default), ISO by UEFI, BOOTX64.EFI alone, ELF by PVH;
+#                               aarch64: kernel, ringzero.img by -kernel
+#   MACHINE=pc|q35              machine type (pc); aarch64: virt, or virt,gic-version=3
 #   MEM=256                     guest memory, MiB or with a unit
 #   NET=user|tap|vhost-user     what the ports are connected to (user)
 #     user:       PORT=7007     127.0.0.1 UDP port that leads to the guest's port 7; port N of the
@@ -15,10 +17,11 @@
 #   QEMU_OPTS="..."             more for QEMU's command line
 #   BUILD=build                 where the images are
 #
-# The exit status is QEMU's: 0 after poweroff, another one after a panic.
+# The exit status is QEMU's: 0 after poweroff, another one after a panic; on aarch64 for that
+# QEMU_OPTS="-semihosting-config enable=on" is needed, which lets the guest at the host's files.
 set -euo pipefail
 
-BUILD=${BUILD:-build} BOOT=${BOOT:-iso} MACHINE=${MACHINE:-pc} MEM=${MEM:-256} ARGS=${ARGS:-}
+ARCH=${ARCH:-x86_64} BUILD=${BUILD:-build} BOOT=${BOOT:-} MACHINE=${MACHINE:-} MEM=${MEM:-256} ARGS=${ARGS:-}
 port_source=${PORT:+PORT=$PORT}
 port_source=${port_source:-the default of PORT}
 NET=${NET:-user} PORT=${PORT:-7007} PORTS=${PORTS:-1} IFNAME=${IFNAME:-} SOCK=${SOCK:-}
@@ -26,7 +29,7 @@ ACCEL=${ACCEL:-} QEMU_OPTS=${QEMU_OPTS:-}
 
 ovmf_code=/usr/share/OVMF/OVMF_CODE_4M.fd
 ovmf_vars=/usr/share/OVMF/OVMF_VARS_4M.fd
-qemu=(qemu-system-x86_64)
+qemu=("qemu-system-$ARCH")
 
 die() {
 	echo "run: $*" >&2
@@ -53,7 +56,7 @@ escape() { printf '%s' "${1//,/,,}"; }
 pick_accel() {
 	if [ -z "$ACCEL" ]; then
 		ACCEL=tcg
-		if [ -w /dev/kvm ] && [ ! -e /sys/module/kvm_pvm ] &&
+		if [ "$ARCH" = x86_64 ] && [ -w /dev/kvm ] && [ ! -e /sys/module/kvm_pvm ] &&
 			grep -qwE 'vmx|svm' /proc/cpuinfo; then
 			ACCEL=kvm
 		fi
@@ -66,10 +69,16 @@ pick_accel() {
 }
 
 pick_machine() {
-	one_of MACHINE "$MACHINE" pc q35
+	if [ "$ARCH" = aarch64 ]; then
+		MACHINE=${MACHINE:-virt}
+		one_of MACHINE "$MACHINE" virt virt,gic-version=3
+	else
+		MACHINE=${MACHINE:-pc}
+		one_of MACHINE "$MACHINE" pc q35
+		qemu+=(-device "isa-debug-exit,iobase=0xf4,iosize=4")
+	fi
 	[[ $MEM =~ ^[0-9]+[MG]?$ ]] || die "MEM=$MEM: MiB, or a number with M or G, is allowed"
 	qemu+=(-M "$MACHINE" -m "$MEM" -nodefaults -display none -no-reboot)
-	qemu+=(-device "isa-debug-exit,iobase=0xf4,iosize=4")
 	qemu+=(-chardev "stdio,id=console,mux=on,signal=off" -serial chardev:console)
 	qemu+=(-mon "chardev=console")
 	[ -z "$ARGS" ] || qemu+=(-fw_cfg "name=opt/ringzero/cmdline,string=$(escape "$ARGS")")
@@ -87,6 +96,14 @@ uefi() {
 }
 
 pick_boot() {
+	if [ "$ARCH" = aarch64 ]; then
+		BOOT=${BOOT:-kernel}
+		one_of BOOT "$BOOT" kernel
+		need_file "$BUILD/aarch64/ringzero.img" "run make aarch64"
+		qemu+=(-kernel "$BUILD/aarch64/ringzero.img")
+		return
+	fi
+	BOOT=${BOOT:-iso}
 	one_of BOOT "$BOOT" iso iso-efi efi kernel
 	case $BOOT in
 	iso*)
@@ -190,6 +207,7 @@ say_how() {
 	echo
 }
 
+one_of ARCH "$ARCH" x86_64 aarch64
 pick_accel
 pick_machine
 pick_net

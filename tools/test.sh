@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [guest]   the groups to run (all)
+#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [guest] [guest-aarch64]   (all)
 #
 #   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
@@ -10,6 +10,7 @@
 #   neon    the vector paths of aarch64, under qemu-aarch64
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   guest   pytest on the images in QEMU, tests/guest
+#   guest-aarch64   the same tests on aarch64
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
 # hangs or does not build, and a group without any test, count as one failure each. The output
@@ -162,13 +163,20 @@ group_fuzz() {
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
-	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
+	build build-images iso bench-tools && ARCH=x86_64 run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz guest
+group_guest-aarch64() {
+	local more
+	read -ra more <<<"${PYTEST_ARGS:-}"
+	build build-aarch64 aarch64 bench-tools &&
+		ARCH=aarch64 run_pytest guest-aarch64 1500 tests/guest "${more[@]}"
+}
+
+[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz guest guest-aarch64
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan neon fuzz guest" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz guest guest-aarch64" >&2
 		exit 2
 	fi
 done
