@@ -2,13 +2,13 @@
 # ringzero.iso, one hybrid image for BIOS (GRUB, multiboot2) and UEFI (BOOTX64.EFI, no GRUB).
 
 EFI := $(X86)/efi
-EFI_OBJS := $(patsubst %.c,$(EFI)/%.o,$(wildcard arch/x86_64/efi/*.c)) $(EFI)/arch/x86_64/efi/jump.o
+EFI_OBJS := $(patsubst %.c,$(EFI)/%.o,$(wildcard arch/bare/efi/*.c arch/x86_64/efi/*.c)) $(EFI)/arch/x86_64/efi/jump.o
 EFI_CFLAGS := $(CFLAGS_COMMON) -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 \
 	-DGNU_EFI_USE_MS_ABI -fpic -ffreestanding -fshort-wchar -fno-stack-protector -mno-red-zone \
 	-maccumulate-outgoing-args -mgeneral-regs-only
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym '.rel*' .reloc
 
-$(EFI)/arch/x86_64/efi/%.o: arch/x86_64/efi/%.c
+$(EFI)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(EFI_CFLAGS) -c -o $@ $<
 
@@ -32,4 +32,4 @@ $(X86)/BOOTX64.EFI: $(EFI)/loader.so
 $(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI arch/x86_64/grub.cfg tools/mkiso.sh
 	tools/mkiso.sh $@ $(X86)/ringzero.elf arch/x86_64/grub.cfg $(X86)/BOOTX64.EFI
 
--include $(wildcard $(EFI)/arch/x86_64/efi/*.d)
+-include $(wildcard $(EFI)/arch/*/efi/*.d)
