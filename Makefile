@@ -22,9 +22,16 @@ include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include arch/aarch64/build.mk
+include arch/aarch64/image.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include bench/build.mk
+
+# One hybrid image: BIOS (GRUB, multiboot2), UEFI of x86_64 and of aarch64 (without GRUB).
+$(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI $(A64)/BOOTAA64.EFI \
+		arch/x86_64/grub.cfg tools/mkiso.sh
+	tools/mkiso.sh $@ $(X86)/ringzero.elf arch/x86_64/grub.cfg $(X86)/BOOTX64.EFI \
+		$(A64)/BOOTAA64.EFI
 
 # ---- targets -------------------------------------------------------------------------------------
 
@@ -35,10 +42,10 @@ all: iso aarch64 ## build every image
 
 iso: $(BUILD)/ringzero.iso ## build/ringzero.iso, and what is in it
 
-aarch64: $(A64)/ringzero.img ## build/aarch64/ringzero.img
+aarch64: $(A64)/ringzero.img $(A64)/BOOTAA64.EFI ## build/aarch64/ringzero.img and BOOTAA64.EFI
 
 run: ready ## boot the ISO in QEMU; ARCH= ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
-	@$(MAKE) --no-print-directory -s -j$$(nproc) $(if $(filter aarch64,$(ARCH)),aarch64,iso)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) iso $(if $(filter aarch64,$(ARCH)),aarch64)
 	@BUILD=$(BUILD) tools/run.sh
 
 test: ready ## every test; the last line is the total

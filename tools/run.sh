@@ -4,7 +4,7 @@
 #   ARCH=x86_64|aarch64         which machine (x86_64)
 #   ARGS="app=echo stats=json"  options for the kernel (by fw_cfg, so the same ISO serves)
 #   BOOT=iso|iso-efi|efi|kernel ISO by BIOS (default), ISO by UEFI, BOOTX64.EFI alone, ELF by PVH;
-#                               aarch64: kernel, ringzero.img by -kernel
+#                               aarch64: iso-efi (default), efi, kernel (ringzero.img)
 #   MACHINE=pc|q35              machine type (pc); aarch64: virt, or virt,gic-version=3
 #   MEM=256                     guest memory, MiB or with a unit
 #   NET=user|tap|vhost-user     what the ports are connected to (user)
@@ -27,8 +27,18 @@ port_source=${port_source:-the default of PORT}
 NET=${NET:-user} PORT=${PORT:-7007} PORTS=${PORTS:-1} IFNAME=${IFNAME:-} SOCK=${SOCK:-}
 ACCEL=${ACCEL:-} QEMU_OPTS=${QEMU_OPTS:-}
 
-ovmf_code=/usr/share/OVMF/OVMF_CODE_4M.fd
-ovmf_vars=/usr/share/OVMF/OVMF_VARS_4M.fd
+case $ARCH in
+aarch64)
+	firmware=/usr/share/AAVMF/AAVMF_CODE.fd vars=/usr/share/AAVMF/AAVMF_VARS.fd
+	package="qemu-efi-aarch64"
+	kernel=$BUILD/aarch64/ringzero.img efi=$BUILD/aarch64/BOOTAA64.EFI
+	;;
+*)
+	firmware=/usr/share/OVMF/OVMF_CODE_4M.fd vars=/usr/share/OVMF/OVMF_VARS_4M.fd
+	package=ovmf
+	kernel=$BUILD/x86_64/ringzero.elf efi=$BUILD/x86_64/BOOTX64.EFI
+	;;
+esac
 qemu=("qemu-system-$ARCH")
 
 die() {
@@ -89,36 +99,38 @@ need_file() {
 }
 
 uefi() {
-	need_file "$ovmf_code" "install the package ovmf (make deps)"
-	install -m 644 "$ovmf_vars" "$BUILD/run-vars.fd"
-	qemu+=(-drive "if=pflash,format=raw,readonly=on,file=$ovmf_code")
+	need_file "$firmware" "install the package $package (make deps)"
+	install -m 644 "$vars" "$BUILD/run-vars.fd"
+	qemu+=(-drive "if=pflash,format=raw,readonly=on,file=$firmware")
 	qemu+=(-drive "if=pflash,format=raw,file=$(escape "$BUILD/run-vars.fd")")
 }
 
 pick_boot() {
 	if [ "$ARCH" = aarch64 ]; then
-		BOOT=${BOOT:-kernel}
-		one_of BOOT "$BOOT" kernel
-		need_file "$BUILD/aarch64/ringzero.img" "run make aarch64"
-		qemu+=(-kernel "$BUILD/aarch64/ringzero.img")
-		return
+		BOOT=${BOOT:-iso-efi}
+		one_of BOOT "$BOOT" iso-efi efi kernel
+	else
+		BOOT=${BOOT:-iso}
+		one_of BOOT "$BOOT" iso iso-efi efi kernel
 	fi
-	BOOT=${BOOT:-iso}
-	one_of BOOT "$BOOT" iso iso-efi efi kernel
 	case $BOOT in
 	iso*)
 		need_file "$BUILD/ringzero.iso" "run make iso"
-		qemu+=(-cdrom "$BUILD/ringzero.iso")
+		if [ "$ARCH" = aarch64 ]; then
+			qemu+=(-drive "if=virtio,format=raw,readonly=on,file=$(escape "$BUILD/ringzero.iso")")
+		else
+			qemu+=(-cdrom "$BUILD/ringzero.iso")
+		fi
 		;;
 	efi)
-		need_file "$BUILD/x86_64/BOOTX64.EFI" "run make"
+		need_file "$efi" "run make"
 		mkdir -p "$BUILD/run-esp/EFI/BOOT"
-		cp "$BUILD/x86_64/BOOTX64.EFI" "$BUILD/run-esp/EFI/BOOT/"
+		cp "$efi" "$BUILD/run-esp/EFI/BOOT/"
 		qemu+=(-drive "file=fat:$(escape "$BUILD/run-esp"),format=raw,if=virtio,readonly=on")
 		;;
 	kernel)
-		need_file "$BUILD/x86_64/ringzero.elf" "run make"
-		qemu+=(-kernel "$BUILD/x86_64/ringzero.elf")
+		need_file "$kernel" "run make"
+		qemu+=(-kernel "$kernel")
 		;;
 	esac
 	[[ $BOOT != *efi ]] || uefi

@@ -1,5 +1,4 @@
-# What x86_64 boots from: BOOTX64.EFI (a GNU-EFI application with the kernel inside) and
-# ringzero.iso, one hybrid image for BIOS (GRUB, multiboot2) and UEFI (BOOTX64.EFI, no GRUB).
+# BOOTX64.EFI: a GNU-EFI application with the kernel inside.
 
 EFI := $(X86)/efi
 EFI_OBJS := $(patsubst %.c,$(EFI)/%.o,$(wildcard arch/bare/efi/*.c arch/x86_64/efi/*.c)) $(EFI)/arch/x86_64/efi/jump.o
@@ -28,8 +27,5 @@ $(EFI)/loader.so: $(EFI_OBJS)
 
 $(X86)/BOOTX64.EFI: $(EFI)/loader.so
 	objcopy $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
-
-$(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI arch/x86_64/grub.cfg tools/mkiso.sh
-	tools/mkiso.sh $@ $(X86)/ringzero.elf arch/x86_64/grub.cfg $(X86)/BOOTX64.EFI
 
 -include $(wildcard $(EFI)/arch/*/efi/*.d)

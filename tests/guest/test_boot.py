@@ -114,6 +114,16 @@ def test_boots_on_processors_old_and_new(serve, cpu):
 
 
 @aarch64
+@pytest.mark.parametrize("machine", ["virt,acpi=off", "virt,acpi=off,gic-version=3"])
+def test_boots_by_uefi_with_a_device_tree(serve, uefi, machine):
+    guest = serve(machine=machine, boot="efi", memory=256)
+    guest.wait_text(r"port 0: .*interrupts: MSI-X")
+    assert guest.peer().echo(b"hello")
+    guest.type("poweroff")
+    assert guest.wait_exit() == 0
+
+
+@aarch64
 @pytest.mark.parametrize("cpu", ["cortex-a57", "cortex-a72", "neoverse-n1", "neoverse-v1", "max"])
 def test_boots_on_processors_of_arm_old_and_new(serve, cpu):
     guest = serve(cpu=cpu)
