@@ -31,6 +31,8 @@
 #define SPCR_SBSA 0x0e
 #define UART_BYTES 0x1000u
 
+#define FIXED_MEMORY_BYTES 12
+
 #define IORT_NODES 36 /* their number, then where they begin */
 #define IORT_NODE_BYTES 16
 #define IORT_MAPPING_BYTES 20
@@ -265,7 +267,7 @@ static void read_fw_cfg(struct machine *m)
 	const struct span dsdt = span_of(acpi_dsdt());
 	bool named = false;
 
-	for (uint64_t at = 0; at + sizeof(name) + 8 < dsdt.bytes; at++) {
+	for (uint64_t at = 0; at + FIXED_MEMORY_BYTES <= dsdt.bytes; at++) {
 		named |= !memcmp(dsdt.at + at, name, sizeof(name) - 1);
 		if (!named || memcmp(dsdt.at + at, fixed_memory, sizeof(fixed_memory)) != 0)
 			continue;
