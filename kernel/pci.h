@@ -78,6 +78,10 @@ void pci_write8(const struct pci_dev *d, unsigned offset, uint8_t v);
 void pci_write16(const struct pci_dev *d, unsigned offset, uint16_t v);
 void pci_write32(const struct pci_dev *d, unsigned offset, uint32_t v);
 
+/** pci_requester() - who writes, as the host sees it: behind bridges to conventional PCI the bridge
+ * speaks for its devices (PCI Express to PCI bridge 1.0, 2.3) */
+uint16_t pci_requester(const struct pci_dev *d);
+
 /** pci_cap_next() - offset of the next capability with @id (0: any) behind @after (0: from the
  * start), 0 if there is none. Bounded: a list that loops ends after PCI_CAPS_MAX entries */
 unsigned pci_cap_next(const struct pci_dev *d, uint8_t id, unsigned after);

@@ -75,13 +75,13 @@ struct plat_msi {
 
 /**
  * plat_irq_msi() - reserve an interrupt and say how a device raises it
- * @bdf: the PCI function that will; some machines look at who writes
+ * @requester: pci_requester() of the function that will; some machines look at who writes
  * @fn:  called in interrupt context with @arg, on the boot core
  * @msg: filled on success
  *
  * Return: 0, -ENOSPC when no vector is left, -EOPNOTSUPP when the machine has no MSI.
  */
-int plat_irq_msi(uint16_t bdf, plat_irq_fn fn, void *arg, struct plat_msi *msg);
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg);
 
 /**
  * plat_irq_intx() - listen on the line of a PCI function's interrupt pin

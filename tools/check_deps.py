@@ -31,7 +31,9 @@ MAY_INCLUDE = (
     ("net/", ("net/", "kernel/")),
     ("drivers/", ("drivers/", "kernel/") + PACKET_CORE),
     ("apps/", ("apps/", "net/", "kernel/")),
-    ("arch/x86_64/efi/", ("arch/x86_64/efi/", "arch/x86_64/efi_handoff.h")),
+    ("arch/bare/efi/", ("arch/bare/efi/", "arch/bare/efi_handoff.h")),
+    ("arch/x86_64/efi/", ("arch/x86_64/efi/", "arch/bare/efi")),
+    ("arch/aarch64/efi/", ("arch/aarch64/efi/", "arch/bare/efi")),
     ("arch/x86_64/", ("arch/x86_64/", "arch/bare/", "kernel/")),
     ("arch/aarch64/", ("arch/aarch64/", "arch/bare/", "kernel/")),
     ("arch/bare/", ("arch/bare/", "kernel/")),
@@ -43,7 +45,7 @@ MAY_INCLUDE = (
     ("bench/", EVERYTHING),
 )
 
-LIBC_IN = ("arch/hosted/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
+LIBC_IN = ("arch/hosted/", "arch/bare/efi/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
 LIBFDT_IN = ("arch/aarch64/devtree", "arch/aarch64/libfdt_env.h", "tests/")
 INTRINSICS_IN = ("drivers/virtio/vec/", "net/csum", "net/checksum", "tests/")
 ASM_IN = ("arch/", "tests/", "tools/", "bench/")

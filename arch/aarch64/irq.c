@@ -129,12 +129,12 @@ void irq_init(void)
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
-static const struct pci_msi_map *map_of(uint16_t bdf)
+static const struct pci_msi_map *map_of(uint16_t rid)
 {
 	for (unsigned i = 0; i < machine.pci.nb_msi; i++) {
 		const struct pci_msi_map *m = &machine.pci.msi[i];
 
-		if (bdf >= m->rid && bdf - m->rid < m->count)
+		if (rid >= m->rid && rid - m->rid < m->count)
 			return m;
 	}
 	return NULL;
@@ -169,15 +169,15 @@ static int v2m_msi(const struct gic_v2m *f, struct handler h, struct plat_msi *m
 	return -ENOSPC;
 }
 
-int plat_irq_msi(uint16_t bdf, plat_irq_fn fn, void *arg, struct plat_msi *msg)
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg)
 {
-	const struct pci_msi_map *m = map_of(bdf);
+	const struct pci_msi_map *m = map_of(requester);
 	const struct handler h = {fn, arg};
 
 	if (!gic || !m)
 		return -EOPNOTSUPP;
 	if (has_its && m->phandle == machine.gic.its_phandle)
-		return its_msi(m->id + (bdf - m->rid), h, msg);
+		return its_msi(m->id + (requester - m->rid), h, msg);
 	for (unsigned i = 0; i < machine.gic.nb_v2m; i++)
 		if (machine.gic.v2m[i].count && machine.gic.v2m[i].phandle == m->phandle)
 			return v2m_msi(&machine.gic.v2m[i], h, msg);

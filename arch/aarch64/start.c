@@ -2,13 +2,16 @@
  * From boot.S to kmain(): the order in which the machine comes up. Until paging_init() only the
  * image can be reached; afterwards what is mapped on purpose.
  */
+#include "arch/aarch64/acpi_machine.h"
 #include "arch/aarch64/devtree.h"
 #include "arch/aarch64/machine.h"
 #include "arch/aarch64/regs.h"
 #include "arch/aarch64/stack.h"
+#include "arch/bare/efi_handoff.h"
 #include "arch/bare/fw_cfg.h"
 #include "arch/bare/image_layout.h"
 #include "arch/bare/paging.h"
+#include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
@@ -31,15 +34,55 @@ static struct boot_info info;
 static char fw_cfg_cmdline[BOOT_CMDLINE_LEN];
 static volatile struct fw_cfg_mmio *fw_cfg_mmio;
 
-static void machine_read(uint64_t tree)
+static const void *phys(uint64_t at, uint64_t len)
 {
-	const void *fdt = paging_map_ro(tree, DEVTREE_HEADER_BYTES);
-	const size_t bytes = fdt && tree % 8 == 0 ? devtree_bytes(fdt) : 0;
+	return paging_map_ro(at, (size_t)len);
+}
 
-	if (!bytes || !paging_map_ro(tree, bytes) || devtree_parse(fdt, bytes, &machine, &info))
+/* Return: the bytes of the device tree at @tree, 0 when there is none. */
+static size_t devtree_read(uint64_t tree, struct boot_info *bi)
+{
+	const void *fdt = tree % 8 == 0 ? paging_map_ro(tree, DEVTREE_HEADER_BYTES) : NULL;
+	const size_t bytes = fdt ? devtree_bytes(fdt) : 0;
+
+	if (!bytes || !paging_map_ro(tree, bytes) || devtree_parse(fdt, bytes, &machine, bi))
+		return 0;
+	return bytes;
+}
+
+/* UEFI's map says which memory is free, and ACPI what the machine has; or a device tree, which is
+ * the only one of the two that QEMU passes with acpi=off. */
+static void efi_read(uint64_t arg)
+{
+	static struct boot_info unused;
+	const struct efi_handoff *h = phys(arg, sizeof(*h));
+	const void *rsdp;
+
+	if (!h || boot_parse_efi(&info, arg, phys))
+		panic("boot: the loader's information at 0x%llx is not what BOOTAA64.EFI passes",
+		      (unsigned long long)arg);
+	rsdp = h->rsdp ? paging_map_ro(h->rsdp, BOOT_RSDP_MAX) : NULL;
+	if (rsdp && acpi_init(rsdp, paging_map_ro))
+		acpi_machine(&machine);
+	else if (h->devtree)
+		boot_info_exclude(&info, h->devtree, devtree_read(h->devtree, &unused));
+	machine.pci.firmware_assigned = true;
+}
+
+static void machine_read(uint64_t arg)
+{
+	const uint64_t *magic = arg % sizeof(*magic) == 0 ? phys(arg, sizeof(*magic)) : NULL;
+	size_t bytes;
+
+	if (magic && *magic == EFI_HANDOFF_MAGIC) {
+		efi_read(arg);
+		return;
+	}
+	bytes = devtree_read(arg, &info);
+	if (!bytes)
 		panic("boot: no device tree at 0x%llx: the boot loader has to pass it in x0",
-		      (unsigned long long)tree);
-	boot_info_exclude(&info, tree, bytes);
+		      (unsigned long long)arg);
+	boot_info_exclude(&info, arg, bytes);
 }
 
 static uint64_t ranges_bytes(void)

@@ -144,3 +144,22 @@ void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn ph
 	if (len)
 		boot_info_cmdline(bi, phys(addr, len), len);
 }
+
+void boot_info_map(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
+                   struct boot_map_entry (*read)(const uint8_t *map, uint64_t pos))
+{
+	const uint64_t nb = min_u64(bytes / stride, BOOT_ENTRIES_MAX);
+
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct boot_map_entry e = read(map, i * stride);
+
+		if (e.usable)
+			boot_info_add(bi, e.base, e.len);
+	}
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct boot_map_entry e = read(map, i * stride);
+
+		if (!e.usable)
+			boot_info_exclude(bi, e.base, e.len);
+	}
+}

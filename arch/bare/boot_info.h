@@ -46,6 +46,22 @@ void boot_info_exclude(struct boot_info *bi, uint64_t base, uint64_t len);
 /** boot_info_align() - shrink every range to whole pages, drop what is empty then */
 void boot_info_align(struct boot_info *bi);
 
+/* An entry of a loader's memory map. */
+struct boot_map_entry {
+	uint64_t base, len;
+	bool usable;
+};
+
+/** boot_info_map() - take over a map of entries of @stride bytes; @read understands the one at
+ * @pos. Usable entries are added first and all others taken out afterwards, so that a map whose
+ * entries overlap errs to the safe side */
+void boot_info_map(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
+                   struct boot_map_entry (*read)(const uint8_t *map, uint64_t pos));
+
+/** boot_parse_efi() - what the loader at @arg passed as struct efi_handoff. Return: 0, or -EINVAL
+ * when it is none */
+int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
+
 /** boot_info_cmdline() - take over a command line's first line; at most @max bytes are read */
 void boot_info_cmdline(struct boot_info *bi, const char *text, uint64_t max);
 

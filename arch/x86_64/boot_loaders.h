@@ -28,6 +28,5 @@ uint64_t boot_find_rsdp(boot_phys_fn phys);
 /* One for each loader; see boot_info_parse(), which clears @bi before. */
 int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
 int boot_parse_multiboot2(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
-int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
 
 #endif

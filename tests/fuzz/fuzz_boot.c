@@ -5,7 +5,7 @@
  */
 #include "arch/x86_64/boot_loaders.h"
 #include "arch/x86_64/efi/elf_plan.h"
-#include "arch/x86_64/efi/load_options.h"
+#include "arch/bare/efi/load_options.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/plat_test.h"
 

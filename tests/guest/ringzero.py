@@ -226,6 +226,9 @@ class Guest:
             shutil.copy(OVMF_VARS, self.folder / "vars.fd")
             result = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                       "-drive", f"if=pflash,format=raw,unit=1,file={self.folder}/vars.fd"]
+        if boot.startswith("iso") and ARCH == "aarch64":
+            return result + ["-drive", f"file={ISO},format=raw,if=none,id=iso,readonly=on",
+                             "-device", "virtio-blk-pci,drive=iso,bootindex=0"]
         if boot.startswith("iso"):
             return result + ["-cdrom", str(ISO), "-boot", "d"]
         disk = self.folder / "esp"

@@ -94,8 +94,7 @@ def exchange(peer, frames=FRAMES, window=WINDOW):
 
 
 def check_counters(guest, frames=FRAMES):
-    stats = guest.wait_stats(lambda s: s["tx_packets"] >= frames)
-    assert stats["rx_packets"] >= frames
+    stats = guest.wait_stats(lambda s: min(s["tx_packets"], s["rx_packets"]) >= frames)
     assert stats["rx_errors"] == stats["tx_errors"] == stats["tx_dropped"] == 0
 
 

@@ -243,7 +243,7 @@ BRIDGES = {
     "pcie-pci-bridge": (EXPRESS, ["-device", "pcie-pci-bridge,id=br"], "br"),
     "pci-bridge": (PLAIN_PCI, ["-device", "pci-bridge,id=br,chassis_nr=1"], "br"),
     "two-bridges": (PLAIN_PCI, ["-device", "pci-bridge,id=b1,chassis_nr=1",
-                                "-device", "pci-bridge,id=br,chassis_nr=2,bus=b1"], "br"),
+                                "-device", "pci-bridge,id=br,chassis_nr=2,bus=b1,addr=1"], "br"),
 }
 if ARCH == "x86_64":  # elsewhere only ACPI's byte code tells of further root buses
     BRIDGES["expander"] = (PLAIN_PCI, ["-device", "pxb,id=px,bus_nr=128"], "px")
