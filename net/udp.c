@@ -161,7 +161,7 @@ static NOINLINE void udp_fill_csum(struct mbuf *m, struct udp_hdr *udp, const st
 	struct net_if *nif = to->nif;
 	uint64_t sum = ipv4_pseudo_sum(nif->ip, to->ip, udp->len, IP_PROTO_UDP);
 
-	if (nif->dev->tx_csum) {
+	if (nif->dev->tx_offloads & MBUF_TX_CSUM) {
 		m->flags = MBUF_TX_CSUM;
 		m->csum_start = ETH_HDR_LEN + IPV4_HDR_LEN;
 		m->csum_offset = offsetof(struct udp_hdr, csum);

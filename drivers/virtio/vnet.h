@@ -1,10 +1,12 @@
 /*
  * A virtio-net port from inside the driver: its queues and what was decided for them. The parts:
  *
- *	virtio_net.c	probing, negotiation, start and stop, the netdev operations
+ *	virtio_net.c	probing, start and stop, the netdev operations
+ *	vnet_features.c	which features are asked for, and what the port can do with them
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
+ *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
 #ifndef DRIVERS_VIRTIO_VNET_H
@@ -34,9 +36,10 @@ struct vnet_rxq {
 	uint32_t data_room; /* the same without the header */
 	uint16_t refill_at; /* refill when this many descriptors are free */
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
-	uint16_t hdr_len;   /* 10, 12 */
+	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;
-	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint32_t offloads; /* MBUF_ flags that packets may get */
+	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
 	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
@@ -49,6 +52,7 @@ struct vnet_txq {
 	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
 	bool hdr_alone, in_order;
+	uint32_t offloads; /* MBUF_ flags that are honoured */
 };
 
 struct vnet {

@@ -10,11 +10,12 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 
-#define POOL_MIN 16                                 /* fewer buffers do not make a port */
-#define POOL_EXTRA (4u * NETDEV_BURST)              /* in the hands of the stack */
-#define FRAME_ANY_MAX (65535u + VIRTIO_NET_HDR_LEN) /* what another port may throw at us */
+#define POOL_MIN 16                                      /* fewer buffers do not make a port */
+#define POOL_EXTRA (4u * NETDEV_BURST)                   /* in the hands of the stack */
+#define FRAME_ANY_MAX (65589u + VIRTIO_NET_HDR_LEN_HASH) /* virtio 5.1.9.3: the longest */
 #define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
-#define DATA_ROOM_MAX 32768u          /* an mbuf's lengths have 16 bits */
+#define LRO_SEGS_MAX (VQ_SEGS_MAX - 1)
+#define DATA_ROOM_MAX 32768u /* an mbuf's lengths have 16 bits */
 
 static size_t ring_align(const struct vnet *vn)
 {
@@ -64,12 +65,15 @@ static uint16_t data_room(const struct vnet *vn)
 {
 	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
-	const unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
+	unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
 	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
 
 	/* a device may wait for ever for room for a frame that does not fit into the whole ring */
 	if (mrg)
 		frame = max_u64(frame, FRAME_ANY_MAX);
+	/* what came as several segments in one is to be sent on in one */
+	if (vn->dev.rx_offloads & MBUF_GSO)
+		bufs = (unsigned)min_u64(bufs, LRO_SEGS_MAX);
 
 	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
 
@@ -160,6 +164,8 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		}
 		indirect_alloc(vn, &tx->vq);
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		rx->offloads = vn->dev.rx_offloads;
+		tx->offloads = vn->dev.tx_offloads;
 		tx->frame_max = vn->tx_frame_max;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);

@@ -324,7 +324,7 @@ static bool start(struct world *w, uint8_t how)
 	    .nb_queues = 1,
 	    .mtu = (how & 4) ? NETDEV_MTU_MIN : 1500,
 	    .link_up = true,
-	    .tx_csum = how & 8,
+	    .tx_offloads = (how & 8) ? MBUF_TX_CSUM : 0,
 	};
 	memcpy(w->dev.mac, our_mac, 6);
 	return !net_stack_init(&w->st) && udp_bind(&w->st, ECHO_PORT, app_echo, NULL) &&

@@ -56,9 +56,11 @@ static void expect_vec(const struct vnet_wish *w, struct expected *e)
 	if (!(w->wish & VNET_WISH_VECTORIZED) || (w->wish & VNET_WISH_HDR_ALONE) || !isa ||
 	    packed != in_order)
 		return;
+	if (w->wish & VNET_WISH_HDR_HASH)
+		tx = false;
 	if (!packed) {
 		rx = rx && !(w->wish & VNET_WISH_RX_OFFLOADS);
-		tx = (w->features & INDIRECT) && !(w->wish & VNET_WISH_TX_OFFLOADS);
+		tx = tx && (w->features & INDIRECT) && !(w->wish & VNET_WISH_TX_OFFLOADS);
 	}
 	if (rx) {
 		strcpy(e->path, packed ? "Packed virtqueue vectorized Rx path"

@@ -23,8 +23,9 @@
 		.name = "Split virtqueue simple Tx path", .need = VIRTIO_F_INDIRECT_DESC,          \
 		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_TX_OFFLOADS | VNET_WISH_HDR_ALONE, .isa = (isa_bit),      \
-		.tx_name = "virtio_xmit_pkts_simple", .tx = virtio_xmit_pkts_simple_##suffix       \
+		.forbid_wish = VNET_WISH_TX_OFFLOADS | VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH,   \
+		.isa = (isa_bit), .tx_name = "virtio_xmit_pkts_simple",                            \
+		.tx = virtio_xmit_pkts_simple_##suffix                                             \
 	}
 
 #define VNET_PACKED_VEC_RX(suffix, isa_bit)                                                        \
@@ -41,8 +42,9 @@
 	{                                                                                          \
 		.name = "Packed virtqueue vectorized Tx path",                                     \
 		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                  \
-		.need_wish = VNET_WISH_VECTORIZED, .forbid_wish = VNET_WISH_HDR_ALONE,             \
-		.isa = (isa_bit), .tx_name = "virtio_xmit_pkts_packed_vec",                        \
+		.need_wish = VNET_WISH_VECTORIZED,                                                 \
+		.forbid_wish = VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH, .isa = (isa_bit),         \
+		.tx_name = "virtio_xmit_pkts_packed_vec",                                          \
 		.tx = virtio_xmit_pkts_packed_vec_##suffix                                         \
 	}
 
