@@ -43,6 +43,10 @@ struct netdev_ops {
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
 	void (*link_poll)(struct netdev *dev);
+	/* takes several segments in one, or not any more, of a port whose rx_offloads have it;
+	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
+	 * NULL */
+	int (*set_lro)(struct netdev *dev, bool on);
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };

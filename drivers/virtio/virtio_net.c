@@ -5,6 +5,7 @@
  */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_ctrl.h"
 #include "drivers/virtio/vnet_features.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
@@ -104,6 +105,7 @@ static void queues_give_up(struct vnet *vn, const char *why)
 		virtqueue_give_up(&vn->rxq[i].vq, why);
 		virtqueue_give_up(&vn->txq[i].vq, why);
 	}
+	virtqueue_give_up(&vn->ctrl.vq, why);
 }
 
 /* No more of this device until the port is stopped and started: it is told to forget its rings, so
@@ -184,6 +186,8 @@ static int queues_enable(struct vnet *vn)
 		if (!err)
 			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_NO_VECTOR);
 	}
+	if (!err && vn->ctrl.vq.nentries)
+		err = vd->ops->queue_enable(vd, &vn->ctrl.vq, VIRTIO_NO_VECTOR);
 	if (err)
 		log_err("virtio_net", "%s: the device does not take its queues (error %d)",
 		        vd->name, -err);
@@ -232,6 +236,7 @@ static int vnet_start(struct netdev *dev)
 	vn->failed = false;
 	vnet_queues_drain(vn); /* what a stop left with a device that did not answer */
 	vnet_queues_init(vn);
+	vnet_ctrl_init(vn);
 	config_vector(vn->vd);
 	err = queues_enable(vn);
 	if (err)
@@ -240,6 +245,7 @@ static int vnet_start(struct netdev *dev)
 	if (err)
 		goto err_reset;
 	vn->started = true;
+	vnet_ctrl_start(vn);
 	vnet_queues_fill(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
@@ -288,7 +294,15 @@ static void vnet_stats(const struct netdev *dev, uint16_t queue, struct netdev_s
 		out->interrupts += __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 }
 
+static int vnet_set_lro(struct netdev *dev, bool on)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	return vn->started && !vn->failed ? vnet_ctrl_lro(vn, on) : -EIO;
+}
+
 static const struct netdev_ops vnet_ops = {
+    .set_lro = vnet_set_lro,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -397,7 +411,8 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 		return -EINVAL;
 	vn->rxq = mem_alloc("Rx queues", sizeof(*vn->rxq) * vn->nb_queues, CACHE_LINE);
 	vn->txq = mem_alloc("Tx queues", sizeof(*vn->txq) * vn->nb_queues, CACHE_LINE);
-	vn->ring_mem = mem_alloc("rings", sizeof(void *) * 2u * vn->nb_queues, sizeof(void *));
+	vn->ring_mem =
+	    mem_alloc("rings", sizeof(void *) * (2u * vn->nb_queues + 1), sizeof(void *));
 	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue) {
@@ -453,6 +468,9 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	if (err)
 		return err;
 	err = probe_sizes(vn, port);
+	if (err)
+		return err;
+	err = vnet_ctrl_alloc(vn);
 	if (err)
 		return err;
 	err = vnet_queues_alloc(vn, budget);

@@ -15,7 +15,7 @@
 	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
 	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
-#define GUEST_TSO (VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6)
+#define LRO_SWITCH (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 #define GUEST_USO (VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
 #define HOST_TSO (VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6)
 
@@ -25,8 +25,7 @@ static const struct offload {
 	uint64_t any, all;
 } offloads[] = {
     {"net.rx_offloads", "csum", VIRTIO_NET_F_GUEST_CSUM, 0},
-    {"net.rx_offloads", "lro", GUEST_TSO | GUEST_USO,
-     VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF},
+    {"net.rx_offloads", "lro", VNET_GUEST_GSO, VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF},
     {"net.rx_offloads", "rss_hash", VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_VQ},
     {"net.tx_offloads", "csum", VIRTIO_NET_F_CSUM, 0},
     {"net.tx_offloads", "tso", HOST_TSO, VIRTIO_NET_F_CSUM},
@@ -65,6 +64,9 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 		}
 		features |= (has & o->any) | (o->all & ~VNET_FEATURES);
 	}
+	/* to switch it at run time */
+	if ((features & VNET_GUEST_GSO) && (offered & LRO_SWITCH) == LRO_SWITCH)
+		features |= LRO_SWITCH;
 	/* hdr_len of what the device cuts is exact (virtio 5.1.9.2.1) */
 	if (features & (HOST_TSO | VIRTIO_NET_F_HOST_USO))
 		features |= VIRTIO_NET_F_GUEST_HDRLEN;

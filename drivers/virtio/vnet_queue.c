@@ -22,8 +22,7 @@ static size_t ring_align(const struct vnet *vn)
 	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
 }
 
-/* One virtqueue's rings and slots. */
-static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
+int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
 {
 	const size_t bytes = virtio_has(vn->vd, VIRTIO_F_RING_PACKED)
 	                         ? vq_packed_layout(nentries).bytes
@@ -149,10 +148,10 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
 		struct vnet_rxq *rx = &vn->rxq[i];
 		struct vnet_txq *tx = &vn->txq[i];
-		int err = queue_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
+		int err = vnet_ring_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
 
 		if (!err)
-			err = queue_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
+			err = vnet_ring_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
 		if (!err)
 			err = ids_alloc(vn, &rx->vq, vn->choice.rx);
 		if (!err)
@@ -188,7 +187,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 	return err;
 }
 
-static void queue_init(const struct vnet *vn, struct virtqueue *vq)
+void vnet_ring_init(const struct vnet *vn, struct virtqueue *vq)
 {
 	void *mem = vn->ring_mem[vq->index];
 
@@ -206,8 +205,8 @@ static void queue_init(const struct vnet *vn, struct virtqueue *vq)
 void vnet_queues_init(struct vnet *vn)
 {
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
-		queue_init(vn, &vn->rxq[i].vq);
-		queue_init(vn, &vn->txq[i].vq);
+		vnet_ring_init(vn, &vn->rxq[i].vq);
+		vnet_ring_init(vn, &vn->txq[i].vq);
 		vn->rxq[i].port = vn->dev.port;
 	}
 }

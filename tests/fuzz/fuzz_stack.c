@@ -285,7 +285,7 @@ static void check_counters(const struct world *w)
 	const uint64_t sum = s->rx_delivered + s->drop_short + s->drop_not_for_us + s->drop_proto +
 	                     s->drop_ip_header + s->drop_ip_csum + s->drop_fragment +
 	                     s->drop_udp_csum + s->drop_udp_length + s->drop_no_port +
-	                     s->drop_icmp + s->drop_arp;
+	                     s->drop_no_mbuf + s->drop_icmp + s->drop_arp;
 
 	fuzz_require(s->rx_packets == sum, "%llu packets came in, %llu are accounted for",
 	             (unsigned long long)s->rx_packets, (unsigned long long)sum);
