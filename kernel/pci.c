@@ -186,6 +186,8 @@ static void header_read(struct pci_dev *d, uint32_t ids)
 	d->header_type = pci_read8(d, PCI_HEADER_TYPE);
 	d->irq_line = (uint8_t)irq;
 	d->irq_pin = (uint8_t)(irq >> 8);
+	if (d->host->intx_line)
+		d->irq_line = (uint16_t)d->host->intx_line(d);
 	if ((d->header_type & PCI_HEADER_KIND) == PCI_HEADER_ENDPOINT) {
 		uint32_t sub = pci_read32(d, PCI_SUBSYSTEM);
 

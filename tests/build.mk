@@ -4,9 +4,10 @@
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 # of the platform's own files, those that touch no hardware
-UNIT_ARCH_SRCS := arch/x86_64/boot_info.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
+UNIT_ARCH_SRCS := arch/bare/boot_info.c arch/bare/irq_line.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
 	arch/x86_64/efi/load_options.c
 UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
+	$(filter-out %_bus.c,$(PCI_SRCS) $(USER_SRCS)) \
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))

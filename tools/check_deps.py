@@ -32,8 +32,9 @@ MAY_INCLUDE = (
     ("drivers/", ("drivers/", "kernel/") + PACKET_CORE),
     ("apps/", ("apps/", "net/", "kernel/")),
     ("arch/x86_64/efi/", ("arch/x86_64/efi/", "arch/x86_64/efi_handoff.h")),
-    ("arch/x86_64/", ("arch/x86_64/", "kernel/")),
-    ("arch/aarch64/", ("arch/aarch64/", "kernel/")),
+    ("arch/x86_64/", ("arch/x86_64/", "arch/bare/", "kernel/")),
+    ("arch/aarch64/", ("arch/aarch64/", "arch/bare/", "kernel/")),
+    ("arch/bare/", ("arch/bare/", "kernel/")),
     ("arch/generic/", ("arch/generic/",)),
     ("arch/hosted/", ("arch/hosted/", "drivers/virtio/", "kernel/") + PACKET_CORE),
     ("tests/model/", ("tests/model/", "kernel/") + MODEL_SEES),
@@ -43,6 +44,7 @@ MAY_INCLUDE = (
 )
 
 LIBC_IN = ("arch/hosted/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
+LIBFDT_IN = ("arch/aarch64/devtree", "arch/aarch64/libfdt_env.h", "tests/")
 INTRINSICS_IN = ("drivers/virtio/vec/", "net/csum", "net/checksum", "tests/")
 ASM_IN = ("arch/", "tests/", "tools/", "bench/")
 
@@ -91,6 +93,8 @@ def check_angled(root, path, target):
         if starts(path, INTRINSICS_IN):
             return None
         return f"<{target}>: intrinsics belong into drivers/virtio/vec/"
+    if target == "libfdt.h" and starts(path, LIBFDT_IN):
+        return None
     if target in FREESTANDING or starts(path, LIBC_IN):
         return None
     return f"<{target}>: the C library is not there in a freestanding kernel"

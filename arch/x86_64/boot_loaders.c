@@ -4,7 +4,7 @@
  * memory map of UEFI behind struct efi_handoff (UEFI 2.10, 7.2.3). Usable entries are added first
  * and all others taken out afterwards, so that a map whose entries overlap errs to the safe side.
  */
-#include "arch/x86_64/boot_info.h"
+#include "arch/x86_64/boot_loaders.h"
 #include "arch/x86_64/efi_handoff.h"
 #include "kernel/errno.h"
 #include "kernel/string.h"
@@ -243,4 +243,64 @@ int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
 		return -EINVAL;
 	map_apply(bi, map, bytes, h.desc_size, efi_entry_read);
 	return 0;
+}
+
+/* ---- the ACPI root pointer ---------------------------------------------------------------- */
+
+#define EBDA_SEGMENT 0x40e
+#define EBDA_SEARCH 1024
+#define BIOS_ROM 0xe0000
+#define BIOS_ROM_BYTES 0x20000
+#define RSDP_ALIGN 16
+#define RSDP_V1_BYTES 20
+
+static uint64_t rsdp_search(uint64_t base, uint64_t bytes, boot_phys_fn phys)
+{
+	const uint8_t *area = phys(base, bytes);
+
+	if (!area)
+		return 0;
+	for (uint64_t pos = 0; pos + RSDP_V1_BYTES <= bytes; pos += RSDP_ALIGN) {
+		uint8_t sum = 0;
+
+		if (memcmp(area + pos, "RSD PTR ", 8) != 0)
+			continue;
+		for (unsigned i = 0; i < RSDP_V1_BYTES; i++)
+			sum = (uint8_t)(sum + area[pos + i]);
+		if (!sum)
+			return base + pos;
+	}
+	return 0;
+}
+
+uint64_t boot_find_rsdp(boot_phys_fn phys)
+{
+	const uint8_t *p = phys(EBDA_SEGMENT, 2);
+	uint64_t found = 0;
+
+	if (p) {
+		const uint64_t ebda = (uint64_t)(p[0] | p[1] << 8) << 4;
+
+		if (ebda)
+			found = rsdp_search(ebda, EBDA_SEARCH, phys);
+	}
+	return found ? found : rsdp_search(BIOS_ROM, BIOS_ROM_BYTES, phys);
+}
+
+/* ---- all of them ------------------------------------------------------------------------- */
+
+int boot_info_parse(struct boot_info *bi, enum boot_kind kind, uint64_t arg, boot_phys_fn phys)
+{
+	int err = -EINVAL;
+
+	memset(bi, 0, sizeof(*bi));
+	if (kind == BOOT_PVH)
+		err = boot_parse_pvh(bi, arg, phys);
+	else if (kind == BOOT_MULTIBOOT2)
+		err = boot_parse_multiboot2(bi, arg, phys);
+	else if (kind == BOOT_EFI)
+		err = boot_parse_efi(bi, arg, phys);
+	if (err)
+		memset(bi, 0, sizeof(*bi));
+	return err;
 }

@@ -65,7 +65,7 @@ static void run_sets(run_fn run, const struct vec_run *r)
 
 Test(vec, split_receives_every_packet_once_in_any_order_of_completion)
 {
-	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	static const uint16_t rings[] = {1, 4, 8, 16, 256, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -82,7 +82,7 @@ Test(vec, split_receives_every_packet_once_in_any_order_of_completion)
 
 Test(vec, split_sends_every_packet_once_in_any_order_of_completion)
 {
-	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	static const uint16_t rings[] = {1, 4, 8, 16, 256, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -99,7 +99,7 @@ Test(vec, split_sends_every_packet_once_in_any_order_of_completion)
 
 Test(vec, packed_receives_every_packet_once)
 {
-	static const uint16_t rings[] = {1, 5, 8, 13, 256, 257};
+	static const uint16_t rings[] = {1, 5, 8, 13, 256, 257, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -109,6 +109,51 @@ Test(vec, packed_receives_every_packet_once)
 			                                       .burst = bursts[b],
 			                                       .seed = seed++,
 			                                       .packets = 2000});
+	}
+}
+
+Test(vec, mergeable_packets_come_once_be_they_in_one_buffer_or_in_several)
+{
+	static const uint16_t rings[] = {4, 8, 16, 256, 1024};
+	static const unsigned chains[] = {0, 2, 5, 20, 100};
+	uint64_t seed = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rings) * ARRAY_SIZE(chains); i++) {
+		const uint16_t ring = rings[i / ARRAY_SIZE(chains)];
+
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++) {
+			for (unsigned packed = 0; packed < 2; packed++)
+				run_sets(vec_run_rx,
+				         &(struct vec_run){.packed = packed,
+				                           .mrg = true,
+				                           .nentries = (uint16_t)(ring + packed),
+				                           .burst = bursts[b],
+				                           .chains = chains[i % ARRAY_SIZE(chains)],
+				                           .seed = seed++,
+				                           .packets = 600});
+		}
+	}
+}
+
+Test(vec, indexes_wrap_twice)
+{
+	static const struct vec_run runs[] = {
+	    {.nentries = 8, .burst = 33, .order = RING_DEV_MIXED},
+	    {.nentries = 256, .burst = 32, .order = RING_DEV_REVERSED},
+	    {.nentries = 64, .burst = 32, .mrg = true, .chains = 50},
+	    {.packed = true, .nentries = 13, .burst = 8},
+	    {.packed = true, .nentries = 257, .burst = 32},
+	    {.packed = true, .nentries = 64, .burst = 32, .mrg = true, .chains = 50},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
+		struct vec_run r = runs[i];
+
+		r.packets = (1 << 17) + 100;
+		run_sets(vec_run_rx, &r);
+		if (r.mrg)
+			continue;
+		run_sets(vec_run_tx, &r);
 	}
 }
 

@@ -132,6 +132,21 @@ static inline bool vec_any_null(struct mbuf *const *m)
 	return vmaxvq_u32(vreinterpretq_u32_u64(null));
 }
 
+/*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
+{
+	const uint64x2_t one = vec_pair(0, 1ull << VEC_NUM_BUFFERS_SHIFT);
+	uint64x2_t differ = vdupq_n_u64(0);
+
+	VEC_UNROLL
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		const uint64x2_t hdr = vec_load128(m[i]->buf + NETDEV_HEADROOM - hdr_len);
+
+		differ = vorrq_u64(differ, veorq_u64(hdr, one));
+	}
+	return !(vgetq_lane_u64(differ, 1) & 0xffffull << VEC_NUM_BUFFERS_SHIFT);
+}
+
 /* ---- split descriptors -------------------------------------------------------------------- */
 
 /*	[ iova | 0 ]  +  [ offset | len flags next=0 ]	*/

@@ -31,6 +31,23 @@ static inline bool vec_any_null(struct mbuf *const *m)
 	return _mm_movemask_epi8(null);
 }
 
+/*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
+{
+	const __m128i mask = _mm_set_epi64x(0xffffll << VEC_NUM_BUFFERS_SHIFT, 0);
+	const __m128i one = _mm_set_epi64x(1ll << VEC_NUM_BUFFERS_SHIFT, 0);
+	__m128i differ = _mm_setzero_si128();
+
+	VEC_UNROLL
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		const uint8_t *hdr = m[i]->buf + NETDEV_HEADROOM - hdr_len;
+
+		differ =
+		    _mm_or_si128(differ, _mm_xor_si128(_mm_loadu_si128((const void *)hdr), one));
+	}
+	return _mm_testz_si128(differ, mask);
+}
+
 /*
  *	m[i]  [ iova | 0 ]
  *	add   [ offset | len flags next=0 ]	the upper half is zero before
