@@ -14,6 +14,13 @@
 	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
 	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
 	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
+/* What the options for offloads may bring in addition. */
+#define VNET_OFFLOAD_FEATURES                                                                      \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |          \
+	 VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_HOST_TSO4 |              \
+	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_USO4 |                 \
+	 VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_HASH_REPORT |              \
+	 VIRTIO_NET_F_GUEST_HDRLEN)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define LRO_SWITCH (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 #define GUEST_USO (VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
@@ -53,7 +60,7 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++) {
 		const struct offload *o = &offloads[i];
 		/* what is refused by an option is not there */
-		const uint64_t has = (offered & ~VNET_FEATURES) | (offered & base);
+		const uint64_t has = offered & (VNET_OFFLOAD_FEATURES | base);
 
 		if (!options_port_has(o->key, port, o->word))
 			continue;
@@ -62,10 +69,12 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 			         o->word, lacking(has & o->any ? o->all : o->any, has));
 			continue;
 		}
-		features |= (has & o->any) | (o->all & ~VNET_FEATURES);
+		features |= (has & o->any) | (o->all & VNET_OFFLOAD_FEATURES);
 	}
-	/* to switch it at run time */
-	if ((features & VNET_GUEST_GSO) && (offered & LRO_SWITCH) == LRO_SWITCH)
+	/* to switch it at run time; not where each part of a command would need a descriptor of its
+	 * own (virtio 5.1.9.8) */
+	if ((features & VNET_GUEST_GSO) && (offered & LRO_SWITCH) == LRO_SWITCH &&
+	    (!vd->legacy || (offered & VIRTIO_F_ANY_LAYOUT)))
 		features |= LRO_SWITCH;
 	/* hdr_len of what the device cuts is exact (virtio 5.1.9.2.1) */
 	if (features & (HOST_TSO | VIRTIO_NET_F_HOST_USO))
