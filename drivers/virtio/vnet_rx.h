@@ -14,6 +14,7 @@
 
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
+#include "drivers/virtio/vnet_offload.h"
 #include "drivers/virtio/vq.h"
 #include <arch/cpu.h>
 
@@ -115,7 +116,9 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq,
                                   const struct vq_used *used, const unsigned path)
 {
-	const uint16_t hdr_len = (path & VNET_MRG) ? VIRTIO_NET_HDR_LEN : q->hdr_len;
+	/* only with offloads may a header of mergeable buffers be longer */
+	const uint16_t hdr_len =
+	    (path & (VNET_MRG | VNET_OFFLOADS)) == VNET_MRG ? VIRTIO_NET_HDR_LEN : q->hdr_len;
 	const uint32_t data_len = used->len - hdr_len;
 	struct mbuf *m = used->cookie;
 
@@ -134,7 +137,7 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 		return false;
 	}
 	if (path & VNET_MRG) {
-		const uint16_t nb = vnet_hdr_num_buffers(m);
+		const uint16_t nb = vnet_hdr_num_buffers(m, hdr_len);
 
 		if (unlikely(nb != 1))
 			return nb && vnet_rx_merge(q, vq, m, nb - 1u, path);
@@ -165,6 +168,8 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
 		pkts[done++] = m;
 	}
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
+	if (path & VNET_OFFLOADS)
+		done = vnet_rx_offloads(q, pkts, done, &bytes);
 	q->stats.packets += done;
 	q->stats.bytes += bytes;
 	/* by batches, but nothing is held back while nothing comes: the device may wait for it */
