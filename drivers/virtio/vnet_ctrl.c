@@ -88,11 +88,10 @@ static void make_writable(struct virtqueue *vq, uint16_t id, uint16_t pos, unsig
 static void post(struct vnet *vn, size_t len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
-	const struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
 	const uint64_t iova = plat_iova(vn->ctrl.cmd);
 	const struct vq_buf bufs[2] = {
-	    {iova, (uint32_t)(sizeof(cmd->hdr) + len)},
-	    {iova + offsetof(struct vnet_ctrl_cmd, ack), sizeof(cmd->ack)},
+	    {iova, (uint32_t)(sizeof(vn->ctrl.cmd->hdr) + len)},
+	    {iova + offsetof(struct vnet_ctrl_cmd, ack), sizeof(vn->ctrl.cmd->ack)},
 	};
 	const uint16_t id = vq->desc_head;
 	const uint16_t pos = (ring & VQ_PACKED) ? vq->packed.avail_pos : 0;
