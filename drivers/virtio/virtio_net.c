@@ -457,10 +457,8 @@ static void probe_path(struct vnet *vn, unsigned port)
 	if (vn->dev.tx_offloads)
 		w.wish |= VNET_WISH_TX_OFFLOADS;
 	vn->choice = vnet_path_select(&w);
-	vn->dev.rx_burst = vnet_path_rx(vn->choice.rx, vn->dev.rx_offloads);
-	/* the plain bodies write no header as long as that */
-	vn->dev.tx_burst =
-	    vnet_path_tx(vn->choice.tx, vn->dev.tx_offloads || (w.wish & VNET_WISH_HDR_HASH));
+	vn->dev.rx_burst = vn->choice.rx->rx;
+	vn->dev.tx_burst = vn->choice.tx->tx;
 }
 
 /* Everything that is known once the features are. */

@@ -58,6 +58,7 @@ struct vnet_txq {
 	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
 	bool hdr_alone, in_order;
+	bool full_hdr;     /* each header is written by vnet_tx_offload() */
 	uint32_t offloads; /* MBUF_ flags that are honoured */
 };
 

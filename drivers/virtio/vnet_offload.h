@@ -1,7 +1,7 @@
 /*
  * What a device does for us with packets: checksums, segmentation, hashes; and VLAN tags, which we
- * do for it. A queue that has any of it is served by the bodies with VNET_OFFLOADS, which come
- * here; the others neither read nor write more of the net header than they must.
+ * do for it. The bodies come here for a queue that has any of it; for the others they neither read
+ * nor write more of the net header than they must.
  */
 #ifndef DRIVERS_VIRTIO_VNET_OFFLOAD_H
 #define DRIVERS_VIRTIO_VNET_OFFLOAD_H

@@ -77,66 +77,13 @@ static uint16_t virtio_xmit_pkts_packed(void *q, struct mbuf **pkts, uint16_t n)
 	return vnet_tx_burst(q, pkts, n, VNET_PACKED);
 }
 
-/* ---- the same with offloads --------------------------------------------------------------- */
-
-#define OFF VNET_OFFLOADS
-
-static uint16_t virtio_recv_mergeable_pkts_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	return vnet_rx_burst(q, pkts, n, OFF | VNET_MRG);
-}
-
-static uint16_t virtio_recv_pkts_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	return vnet_rx_burst(q, pkts, n, OFF);
-}
-
-static uint16_t virtio_xmit_pkts_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	return vnet_tx_burst(q, pkts, n, OFF);
-}
-
-static uint16_t virtio_recv_pkts_inorder_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	if (rx_mergeable(q))
-		return vnet_rx_burst(q, pkts, n, OFF | VNET_IN_ORDER | VNET_MRG);
-	return vnet_rx_burst(q, pkts, n, OFF | VNET_IN_ORDER);
-}
-
-static uint16_t virtio_xmit_pkts_inorder_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	return vnet_tx_burst(q, pkts, n, OFF | VNET_IN_ORDER);
-}
-
-static uint16_t virtio_recv_mergeable_pkts_packed_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	if (rx_in_order(q))
-		return vnet_rx_burst(q, pkts, n, OFF | VNET_PACKED | VNET_IN_ORDER | VNET_MRG);
-	return vnet_rx_burst(q, pkts, n, OFF | VNET_PACKED | VNET_MRG);
-}
-
-static uint16_t virtio_recv_pkts_packed_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	if (rx_in_order(q))
-		return vnet_rx_burst(q, pkts, n, OFF | VNET_PACKED | VNET_IN_ORDER);
-	return vnet_rx_burst(q, pkts, n, OFF | VNET_PACKED);
-}
-
-static uint16_t virtio_xmit_pkts_packed_offloads(void *q, struct mbuf **pkts, uint16_t n)
-{
-	if (tx_in_order(q))
-		return vnet_tx_burst(q, pkts, n, OFF | VNET_PACKED | VNET_IN_ORDER);
-	return vnet_tx_burst(q, pkts, n, OFF | VNET_PACKED);
-}
-
 #define PACKED VIRTIO_F_RING_PACKED
 #define IN_ORDER VIRTIO_F_IN_ORDER
 #define MRG VIRTIO_NET_F_MRG_RXBUF
 #define PATH(title, needs, forbids, rx_fn, tx_fn)                                                  \
 	{                                                                                          \
 		.name = (title), .need = (needs), .forbid = (forbids), .rx_name = #rx_fn,          \
-		.tx_name = #tx_fn, .rx = (rx_fn), .tx = (tx_fn), .rx_offloads = rx_fn##_offloads,  \
-		.tx_offloads = tx_fn##_offloads                                                    \
+		.tx_name = #tx_fn, .rx = (rx_fn), .tx = (tx_fn)                                    \
 	}
 
 /* Best first; the last row needs nothing. */

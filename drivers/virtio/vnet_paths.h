@@ -13,7 +13,6 @@
 #define VNET_IN_ORDER VQ_IN_ORDER
 #define VNET_RING (VNET_PACKED | VNET_IN_ORDER)
 #define VNET_MRG (1u << 18)
-#define VNET_OFFLOADS (1u << 19) /* the net header is read and written in full */
 
 /* What the user and the framing ask of the paths. */
 #define VNET_WISH_VECTORIZED (1u << 0)  /* net.vectorized=1 */
@@ -32,8 +31,6 @@ struct vnet_path {
 	unsigned isa; /* ISA_ bit that its code has to have; 0: none */
 	const char *rx_name, *tx_name;
 	netdev_burst_fn rx, tx;
-	netdev_burst_fn rx_offloads,
-	    tx_offloads; /* for queues with offloads; their symbols end so */
 };
 
 /* All that the choice depends on. */
@@ -53,18 +50,6 @@ struct vnet_choice {
 /** vnet_path_select() - for each direction the first row of the table that fits @w. Pure. Neither
  * is NULL: the last scalar row of each ring needs nothing more */
 struct vnet_choice vnet_path_select(const struct vnet_wish *w);
-
-/** vnet_path_rx() - the function of a chosen row, for a port with Rx offloads or without; likewise
- * vnet_path_tx(). Vector rows have one for both */
-static inline netdev_burst_fn vnet_path_rx(const struct vnet_path *p, bool offloads)
-{
-	return offloads && p->rx_offloads ? p->rx_offloads : p->rx;
-}
-
-static inline netdev_burst_fn vnet_path_tx(const struct vnet_path *p, bool offloads)
-{
-	return offloads && p->tx_offloads ? p->tx_offloads : p->tx;
-}
 
 /** vnet_isa_allowed() - the ISA_ bits that an isa= option leaves; "auto" leaves all */
 unsigned vnet_isa_allowed(const char *option);

@@ -165,6 +165,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
 		rx->offloads = vn->dev.rx_offloads;
 		tx->offloads = vn->dev.tx_offloads;
+		tx->full_hdr = tx->offloads || tx->hdr_len > VIRTIO_NET_HDR_LEN;
 		tx->frame_max = vn->tx_frame_max;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);

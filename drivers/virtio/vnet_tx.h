@@ -76,15 +76,12 @@ struct vnet_tx_sum {
 };
 
 /* Write the net header. False: the packet cannot be sent as it is. */
-ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m, uint32_t len,
-                                  const unsigned path)
+ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m)
 {
-	const bool gso = (path & VNET_OFFLOADS) && (m->flags & q->offloads & MBUF_GSO);
-
 	/* what the device cuts into segments may be longer (virtio 5.1.4.2) */
-	if (unlikely(len > q->frame_max && !gso))
+	if (unlikely(m->pkt_len > q->frame_max) && !(m->flags & q->offloads & MBUF_GSO))
 		return false;
-	if (path & VNET_OFFLOADS)
+	if (unlikely(q->full_hdr))
 		return vnet_tx_offload(q, m);
 	vnet_hdr_clear(m);
 	return true;
@@ -95,15 +92,14 @@ ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m, uint
 ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
                                struct vnet_tx_sum *sum, const unsigned path)
 {
-	uint32_t len = m->pkt_len;
-
-	if (unlikely(!vnet_tx_header(q, m, len, path))) {
+	if (unlikely(!vnet_tx_header(q, m))) {
 		q->stats.errors++;
 		mbuf_free(m);
 		return true;
 	}
-	if (path & VNET_OFFLOADS)
-		len = m->pkt_len; /* it may have got a VLAN tag */
+
+	const uint32_t len = m->pkt_len; /* with the VLAN tag that it may have got */
+
 	if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
 		const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
 

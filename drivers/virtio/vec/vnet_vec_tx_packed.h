@@ -7,7 +7,7 @@
 #include "drivers/virtio/vec/vec_packed.h"
 #include "drivers/virtio/vec/vnet_vec_tx.h"
 
-#define VEC_TX_PATH (VNET_PACKED | VNET_IN_ORDER | VNET_OFFLOADS)
+#define VEC_TX_PATH (VNET_PACKED | VNET_IN_ORDER)
 
 /* Are eight buffers or more left of a batch that the device completed by its last one? */
 ALWAYS_INLINE bool vec_tx_in_batch(const struct virtqueue *vq)
