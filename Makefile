@@ -15,7 +15,9 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-protot
 CFLAGS_COMMON := -std=gnu11 -O2 -g $(WARN) -I. -MMD -MP -fno-common -fno-strict-aliasing
 
 KERNEL_SRCS := $(wildcard kernel/*.c)
-PORTABLE_SRCS := $(wildcard net/*.c drivers/virtio/*.c)
+PCI_SRCS := $(wildcard drivers/virtio/virtio_pci*.c)
+USER_SRCS := $(wildcard drivers/virtio/virtio_user*.c drivers/virtio/vhost_*.c)
+PORTABLE_SRCS := $(filter-out $(PCI_SRCS) $(USER_SRCS),$(wildcard net/*.c drivers/virtio/*.c))
 APP_SRCS := $(wildcard apps/*.c)
 
 include drivers/virtio/vec/build.mk
@@ -23,6 +25,7 @@ include arch/x86_64/build.mk
 include arch/x86_64/image.mk
 include arch/aarch64/build.mk
 include arch/aarch64/image.mk
+include arch/hosted/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include bench/build.mk
@@ -36,9 +39,9 @@ $(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI $(A64)/BOOTAA64.EF
 # ---- targets -------------------------------------------------------------------------------------
 
 .PHONY: all help deps ready ready-lint iso aarch64 run test check unit asan tsan neon guest \
-	guest-aarch64 lint fmt clean
+	guest-aarch64 soak lint fmt clean
 
-all: iso aarch64 ## build every image
+all: iso aarch64 hosted ## build every image
 
 iso: $(BUILD)/ringzero.iso ## build/ringzero.iso, and what is in it
 
@@ -53,6 +56,9 @@ test: ready ## every test; the last line is the total
 
 check unit asan tsan neon guest guest-aarch64: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
+
+soak: ready ## the grids of tests with more seeds and on more devices, half an hour; SOAK_SEEDS=
+	@BUILD=$(BUILD) tools/test.sh soak
 
 lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh

@@ -6,8 +6,8 @@
 #include "kernel/main.h"
 #include "apps/app.h"
 #include "apps/commands.h"
+#include "drivers/virtio/virtio_bus.h"
 #include "drivers/virtio/virtio_net.h"
-#include "drivers/virtio/virtio_pci.h"
 #include "kernel/assert.h"
 #include "kernel/console.h"
 #include "kernel/fmt.h"
@@ -15,9 +15,6 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
-#include "kernel/pci.h"
-#include "kernel/pci_regs.h"
-#include "kernel/pci_text.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
 #include "net/net_stack.h"
@@ -100,6 +97,7 @@ static void declare_options(void)
 	assert(len < sizeof(app_names));
 	options_declare(core_options, ARRAY_SIZE(core_options));
 	options_declare(virtio_net_options, virtio_net_nb_options);
+	options_declare(virtio_bus.options, virtio_bus.nb_options);
 	options_declare(net_stack_options, net_stack_nb_options);
 	for (const struct app *a = __start_ringzero_apps; a < __stop_ringzero_apps; a++) {
 		if (a->nb_options)
@@ -188,52 +186,28 @@ static void start_port(struct netdev *dev)
 		        -err);
 }
 
-static unsigned count_cards(void)
+static void probe_card(unsigned nth, size_t budget)
 {
-	unsigned n = 0;
+	struct virtio_dev *vd = virtio_bus.probe(nth);
 
-	for (unsigned i = 0; i < pci_count(); i++)
-		n += virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET;
-	return n;
-}
-
-static void probe_card(struct pci_dev *d, size_t budget)
-{
-	struct virtio_dev *vd;
-
-	if (netdev_count() == NETDEV_PORTS_MAX) {
-		log_warn("net", "%s: not used: there are %u ports already, which is the most",
-		         d->name, NETDEV_PORTS_MAX);
-		return;
-	}
-	vd = virtio_pci_probe(d);
 	if (vd && !virtio_net_probe(vd, budget))
-		virtio_pci_release(vd);
+		virtio_bus.release(vd);
 }
 
-/* Every virtio network function becomes a port; what else is a network card is told of. */
+/* Every virtio network device becomes a port. */
 static void probe_ports(void)
 {
-	const unsigned nb_cards = count_cards();
+	const unsigned found = virtio_bus.scan();
+	const unsigned nb_cards = (unsigned)min_u64(found, NETDEV_PORTS_MAX);
 	/* an equal share for each, and a quarter stays free */
-	const size_t budget =
-	    mem_free_bytes() / max_u64(min_u64(nb_cards, NETDEV_PORTS_MAX), 1) / 4 * 3;
+	const size_t budget = mem_free_bytes() / max_u64(nb_cards, 1) / 4 * 3;
 
-	if (!nb_cards)
-		log_err("net", "no usable network port: give the machine a virtio network card, "
-		               "for QEMU -device virtio-net-pci,netdev=...");
-
-	for (unsigned i = 0; i < pci_count(); i++) {
-		struct pci_dev *d = pci_dev(i);
-
-		if (virtio_pci_device_id(d) == VIRTIO_ID_NET)
-			probe_card(d, budget);
-		else if (d->class_code >> 16 == PCI_CLASS_NETWORK)
-			log_warn("net",
-			         "%s: network card %04x:%04x is not virtio and not supported; use "
-			         "-device virtio-net-pci",
-			         d->name, d->vendor, d->device);
-	}
+	if (found > nb_cards)
+		log_warn("net",
+		         "%u network cards, of which the first %u are used, which is the most",
+		         found, nb_cards);
+	for (unsigned i = 0; i < nb_cards; i++)
+		probe_card(i, budget);
 	for (unsigned i = 0; i < netdev_count(); i++)
 		start_port(netdev_get(i));
 }
@@ -277,6 +251,22 @@ static NOINLINE void housekeeping(void)
 	console_poll();
 }
 
+/* Platforms that nobody can ask to end need not supply it. */
+__attribute__((weak)) bool plat_end_asked(void)
+{
+	return false;
+}
+
+static NORETURN void end(void)
+{
+	stats_print_now(&loop.stats, plat_time_ns());
+	for (unsigned i = 0; i < netdev_count(); i++)
+		netdev_get(i)->ops->stop(netdev_get(i));
+	log_info("main", "asked to end");
+	console_flush();
+	plat_poweroff();
+}
+
 static NORETURN void run(void)
 {
 	const uint64_t interval = plat_cycles_hz() / HOUSEKEEPING_PER_SECOND;
@@ -294,6 +284,8 @@ static NORETURN void run(void)
 		/* the difference, so that a counter that jumps back only delays */
 		if (unlikely((int64_t)(now - next) >= 0)) {
 			housekeeping();
+			if (unlikely(plat_end_asked()))
+				end();
 			next = now + interval;
 		}
 	}
@@ -313,8 +305,6 @@ void kmain(const struct boot_args *boot)
 		panic("memory for the network stack is missing: %zu KiB are free; give the machine "
 		      "more",
 		      mem_free_bytes() >> 10);
-	pci_scan();
-	pci_text_log();
 	probe_ports();
 	if (loop.app->start(&loop.stack)) {
 		log_err("main", "application %s does not start", loop.app->name);

@@ -89,14 +89,14 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
  *
  * Handlers of one line share it: each is called and must look at its own device. A line that fires
  * again and again without any of them having raised it is switched off, for it would never end; its
- * devices are then left to polling.
+ * handlers are then called by plat_irq_report().
  *
  * Return: 0, -ENXIO when the line is not connected, -ENOSPC.
  */
 int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg);
 
-/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves; to be called
- * now and then, never from a handler */
+/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves, and poll lines
+ * that were switched off; to be called now and then, never from a handler */
 void plat_irq_report(void);
 
 /** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need
@@ -118,6 +118,10 @@ unsigned plat_isa(void);
 void plat_random(void *buf, size_t len);
 
 /* ---- the end ------------------------------------------------------------------------------ */
+
+/** plat_end_asked() - does somebody outside want the kernel to end (a signal)? Platforms where
+ * nobody can need not supply it */
+bool plat_end_asked(void);
 
 /** plat_poweroff() - end with success: status 0 for QEMU or the process */
 NORETURN void plat_poweroff(void);

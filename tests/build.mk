@@ -7,6 +7,7 @@ UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 UNIT_ARCH_SRCS := arch/bare/boot_info.c arch/bare/boot_efi.c arch/bare/irq_line.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
 	arch/bare/efi/load_options.c arch/aarch64/devtree.c arch/aarch64/devtree_pci.c arch/aarch64/acpi_machine.c
 UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
+	$(filter-out %_bus.c,$(PCI_SRCS) $(USER_SRCS)) \
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))

@@ -70,6 +70,10 @@ tidy_one() { # file
 	arch/x86_64/efi/*) flags+=(-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 		-DGNU_EFI_USE_MS_ABI -fshort-wchar) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
+	*vec/*_sse.c) flags+=(-msse4.1) ;;
+	*vec/*_avx2.c) flags+=(-mavx2) ;;
+	*vec/*_avx512.c) flags+=(-mavx512f -mavx512bw -mavx512vl) ;;
+	*vec/*_neon.c) flags=(--target=aarch64-linux-gnu -std=gnu11 -I. -Iarch/aarch64/include) ;;
 	esac
 	clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null
 }

@@ -11,6 +11,7 @@
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   guest   pytest on the images in QEMU, tests/guest
 #   guest-aarch64   the same tests on aarch64
+#   soak    not among "all": the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
 # hangs or does not build, and a group without any test, count as one failure each. The output
@@ -173,10 +174,16 @@ group_guest-aarch64() {
 		ARCH=aarch64 run_pytest guest-aarch64 1500 tests/guest "${more[@]}"
 }
 
+group_soak() {
+	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 tests/unit/test_vq_*.c \
+		tests/unit/test_vnet_[rt]x*.c tests/unit/test_differential.c
+	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 tests/guest
+}
+
 [ $# -gt 0 ] || set -- check unit asan tsan neon fuzz guest guest-aarch64
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan neon fuzz guest guest-aarch64" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz guest guest-aarch64 soak" >&2
 		exit 2
 	fi
 done

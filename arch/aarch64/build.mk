@@ -10,7 +10,7 @@ A64_LD := $(A64_PREFIX)ld
 ARM64_ROOT ?= $(BUILD)/arm64
 ARM64_FDT := $(ARM64_ROOT)/usr/lib/aarch64-linux-gnu/libfdt.a
 
-A64_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(VEC_AARCH64_SRCS) $(APP_SRCS) \
+A64_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(PCI_SRCS) $(VEC_AARCH64_SRCS) $(APP_SRCS) \
 	$(wildcard arch/bare/*.c arch/aarch64/*.c)
 A64_OBJS := $(A64_SRCS:%.c=$(A64)/obj/%.o) $(A64)/obj/arch/aarch64/boot.S.o \
 	$(A64)/obj/arch/aarch64/trap.S.o

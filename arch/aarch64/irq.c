@@ -242,7 +242,7 @@ void plat_irq_report(void)
 	static bool told_unhandled;
 
 	for (unsigned i = 0; i < nb_lines; i++)
-		irq_line_report(&lines[i].line);
+		irq_line_check(&lines[i].line);
 	if (nb_unhandled && !told_unhandled) {
 		told_unhandled = true;
 		log_info("irq", "an interrupt came that nobody had asked for");

@@ -15,13 +15,19 @@ int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg)
 	return 0;
 }
 
-void irq_line_fire(struct irq_line *l)
+/* Return: one of the line's devices had raised it. */
+static bool call_handlers(const struct irq_line *l)
 {
 	bool claimed = false;
 
 	for (unsigned i = 0; i < l->nb_handlers; i++)
 		claimed |= l->handler[i].fn(l->handler[i].arg);
-	if (claimed) {
+	return claimed;
+}
+
+void irq_line_fire(struct irq_line *l)
+{
+	if (call_handlers(l)) {
 		l->nb_unclaimed = 0;
 		return;
 	}
@@ -31,9 +37,12 @@ void irq_line_fire(struct irq_line *l)
 	}
 }
 
-void irq_line_report(struct irq_line *l)
+void irq_line_check(struct irq_line *l)
 {
-	if (!l->masked || l->reported)
+	if (!l->masked)
+		return;
+	call_handlers(l);
+	if (l->reported)
 		return;
 	l->reported = true;
 	log_warn("irq",

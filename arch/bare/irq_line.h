@@ -1,7 +1,8 @@
 /*
  * An interrupt line that several devices share. Each handler is called and looks at its own device;
  * a level-triggered line that fires again and again without any of them having raised it is held by
- * a device that nobody drives, and would fire for ever: it is masked.
+ * a device that nobody drives, and would fire for ever: it is masked, and its handlers are called
+ * now and then without an interrupt.
  */
 #ifndef ARCH_BARE_IRQ_LINE_H
 #define ARCH_BARE_IRQ_LINE_H
@@ -31,7 +32,8 @@ int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg);
 /** irq_line_fire() - the line was raised; in interrupt context */
 void irq_line_fire(struct irq_line *l);
 
-/** irq_line_report() - log, once, that the line was masked */
-void irq_line_report(struct irq_line *l);
+/** irq_line_check() - call the handlers of a line that was masked, and log once that it was; from
+ * the main loop, now and then */
+void irq_line_check(struct irq_line *l);
 
 #endif

@@ -1,7 +1,7 @@
 # The x86_64 kernel: build/x86_64/ringzero.elf (multiboot2 + PVH). Images of it: image.mk.
 
 X86 := $(BUILD)/x86_64
-X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
+X86_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(PCI_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
 	$(wildcard arch/bare/*.c arch/x86_64/*.c)
 X86_ASMS := $(wildcard arch/x86_64/*.asm)
 X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)

@@ -8,7 +8,8 @@
  *
  * Handlers of one line share it. The local APIC's EOI, sent after all of them ran, reaches the
  * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device
- * that holds it active is one that nobody drives: such a line is masked.
+ * that holds it active is one that nobody drives: such a line is masked, and its handlers are
+ * called now and then without an interrupt.
  */
 #include "arch/x86_64/ioapic.h"
 #include "arch/bare/irq_line.h"
@@ -234,7 +235,7 @@ void plat_irq_report(void)
 	static bool told_unhandled;
 
 	for (unsigned i = 0; i < nb_inputs; i++)
-		irq_line_report(&inputs[i].line);
+		irq_line_check(&inputs[i].line);
 	if (trap_unhandled() && !told_unhandled) {
 		told_unhandled = true;
 		log_info("ioapic", "an interrupt came that nobody had asked for");

@@ -125,15 +125,20 @@ static struct pci_window mem64_window(void)
 
 /* ---- public ------------------------------------------------------------------------------- */
 
-/* A table that leads nowhere must not hide what ports reach: the host bridge has to answer. */
-static bool ecam_present(void)
+/* A table that leads nowhere, or into something else, must not hide what ports reach: the host
+ * bridge has to answer, and to be the one that the ports know. */
+static bool ecam_present(bool has_ports)
 {
 	if (acpi_mcfg(&mcfg) != 0)
 		return false;
 	ecam_init(mcfg.base, mcfg.bus_first, mcfg.bus_last);
-	if (ecam_read((uint16_t)(mcfg.bus_first << 8), PCI_VENDOR_ID, 2) != UINT16_MAX)
+
+	const uint16_t bridge = (uint16_t)(mcfg.bus_first << 8);
+	const uint32_t id = ecam_read(bridge, PCI_VENDOR_ID, 4);
+
+	if (has_ports ? id == mech1_read(bridge, PCI_VENDOR_ID, 4) : id && id != UINT32_MAX)
 		return true;
-	log_warn("pci", "ACPI names ECAM at 0x%llx, but nothing answers there: not used",
+	log_warn("pci", "ACPI names ECAM at 0x%llx, but no host bridge answers there: not used",
 	         (unsigned long long)mcfg.base);
 	mcfg = (struct acpi_mcfg){0};
 	return false;
@@ -141,9 +146,10 @@ static bool ecam_present(void)
 
 void pci_host_init(void)
 {
-	const bool has_ecam = ecam_present();
+	const bool has_ports = mech1_present();
+	const bool has_ecam = ecam_present(has_ports);
 
-	present = has_ecam || mech1_present();
+	present = has_ecam || has_ports;
 	if (!present) {
 		log_warn("pci", "no ECAM and no configuration ports: this machine has no PCI");
 		return;

@@ -34,8 +34,10 @@ int virtio_dev_reset(struct virtio_dev *vd)
 
 int virtio_dev_begin(struct virtio_dev *vd)
 {
-	int err = virtio_dev_reset(vd);
+	int err = vd->ops->open ? vd->ops->open(vd) : 0;
 
+	if (!err)
+		err = virtio_dev_reset(vd);
 	if (err)
 		return err;
 	status_add(vd, VIRTIO_STATUS_ACKNOWLEDGE);

@@ -21,7 +21,7 @@
 int virtio_dev_reset(struct virtio_dev *vd);
 
 /** virtio_dev_begin() - reset the device, say that a driver is here, read what it offers. Return:
- * 0 or -ETIMEDOUT, logged */
+ * 0; -EAGAIN, not logged, when the device is not there now; -ETIMEDOUT ..., logged */
 int virtio_dev_begin(struct virtio_dev *vd);
 
 /**

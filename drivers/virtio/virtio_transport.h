@@ -29,6 +29,10 @@ enum virtio_irq_mode {
 struct virtio_transport_ops {
 	const char *name; /* "modern", "legacy", "user" */
 
+	/* of devices that may go away and come back: reach the device, if that is not done already.
+	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */
+	int (*open)(struct virtio_dev *vd);
+
 	/* virtio 2.2 */
 	uint64_t (*get_features)(struct virtio_dev *vd);
 	void (*set_features)(struct virtio_dev *vd, uint64_t features);

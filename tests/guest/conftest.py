@@ -1,5 +1,6 @@
 """Fixtures of the guest tests: guests that end with the test and leave their logs when it fails."""
 
+import os
 import re
 import signal
 import sys
@@ -25,12 +26,17 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "arch(name): is about this architecture alone")
+    config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
 
 
 def pytest_collection_modifyitems(config, items):
-    """What is about another architecture than ARCH is not there."""
+    """What is about another architecture than ARCH is not there; SOAK=1 runs the soak tests, and
+    only those."""
+    soak = bool(os.environ.get("SOAK"))
+
     def fits(item):
-        return all(mark.args[0] == ARCH for mark in item.iter_markers("arch"))
+        return (bool(item.get_closest_marker("soak")) == soak and
+                all(mark.args[0] == ARCH for mark in item.iter_markers("arch")))
     config.hook.pytest_deselected(items=[i for i in items if not fits(i)])
     items[:] = [i for i in items if fits(i)]
 

@@ -258,6 +258,8 @@ REGISTERS = {"x86_64": ("rax", "rsp", "r15", "cr2"),
     ("null", r"(?i)page fault"),
     ("ud", r"(?i)invalid opcode|breakpoint instruction"),
     ("stack", r"stack overflow"),
+    ("code", r"write to [0-9a-fx]+"),
+    ("exec", r"execut\w+"),
     ("panic", r"asked for at the console"),
 ])
 def test_a_crash_shows_registers_and_a_backtrace_with_names(serve, how, said):

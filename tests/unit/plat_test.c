@@ -256,3 +256,11 @@ NORETURN void plat_fail(void)
 void plat_backtrace(void)
 {
 }
+
+unsigned plat_test_seeds(void)
+{
+	const char *seeds = getenv("SOAK_SEEDS");
+	const unsigned long n = seeds ? strtoul(seeds, NULL, 10) : 1;
+
+	return n ? (unsigned)n : 1;
+}

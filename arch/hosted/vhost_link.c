@@ -1,0 +1,292 @@
+/* Sockets, event counters and descriptors for the vhost-user front end; see its contract. */
+#define _GNU_SOURCE
+#include "drivers/virtio/vhost_link.h"
+#include "arch/hosted/hosted.h"
+#include "kernel/plat.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000ull
+#define WAIT_STEP_MS 20
+#define SERVERS_MAX 64
+
+/* Sockets in the file system that are ours. */
+static const char *servers[SERVERS_MAX];
+static unsigned nb_servers;
+
+const char *vhost_link_error(int err)
+{
+	return strerror(-err);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static int address(const char *path, struct sockaddr_un *sun)
+{
+	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(sun->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun->sun_path, path, strlen(path));
+	return 0;
+}
+
+static int socket_open(void)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int try_connect(const char *path)
+{
+	struct sockaddr_un sun;
+	int err = address(path, &sun);
+	const int fd = err ? err : socket_open();
+
+	if (fd < 0)
+		return fd;
+	if (!connect(fd, (const struct sockaddr *)&sun, sizeof(sun)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* A socket that a dead process left behind is in the way; a living one's is not touched. */
+static int remove_stale(const char *path)
+{
+	struct stat st;
+	const int fd = lstat(path, &st) || !S_ISSOCK(st.st_mode) ? -ENOENT : try_connect(path);
+
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd == -ECONNREFUSED && unlink(path))
+		return -errno;
+	return 0;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un sun;
+	int err = address(path, &sun);
+
+	if (!err)
+		err = nb_servers == SERVERS_MAX ? -ENOSPC : remove_stale(path);
+	if (err)
+		return err;
+
+	const int fd = socket_open();
+
+	if (fd < 0)
+		return fd;
+	if (bind(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	servers[nb_servers++] = path;
+	if (listen(fd, 1)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int vhost_link_init(struct vhost_link *l, const char *path, bool server)
+{
+	*l = (struct vhost_link){
+	    .path = path, .server = server, .listen_fd = VHOST_LINK_NONE, .fd = VHOST_LINK_NONE};
+	if (!server)
+		return 0;
+
+	const int fd = listen_at(path);
+
+	if (fd < 0)
+		return fd;
+	l->listen_fd = fd;
+	return 0;
+}
+
+void links_remove(void)
+{
+	while (nb_servers)
+		unlink(servers[--nb_servers]);
+}
+
+/* Nobody there now, but there may be later. */
+static bool is_absent(int err)
+{
+	return err == -ENOENT || err == -ECONNREFUSED || err == -ECONNABORTED || err == -EINTR ||
+	       err == -EAGAIN;
+}
+
+int vhost_link_open(struct vhost_link *l)
+{
+	int fd;
+
+	if (l->server) {
+		fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = fd < 0 ? -errno : fd;
+	} else {
+		fd = try_connect(l->path);
+	}
+	if (fd < 0)
+		return is_absent(fd) ? -EAGAIN : fd;
+	l->fd = fd;
+	return 0;
+}
+
+int vhost_link_wait(struct vhost_link *l, uint64_t deadline_ns)
+{
+	for (;;) {
+		const int err = vhost_link_open(l);
+
+		if (err != -EAGAIN || plat_time_ns() >= deadline_ns)
+			return err;
+		if (plat_end_asked())
+			return -EINTR;
+		poll(NULL, 0, WAIT_STEP_MS);
+	}
+}
+
+void vhost_link_close(struct vhost_link *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = VHOST_LINK_NONE;
+}
+
+/* ---- messages ----------------------------------------------------------------------------- */
+
+int vhost_link_send(struct vhost_link *l, const void *msg, size_t len, const int *fds,
+                    unsigned nb_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_LINK_FDS_MAX)];
+	} control;
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)msg, .iov_len = len};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (nb_fds > VHOST_LINK_FDS_MAX)
+		return -EINVAL;
+	if (nb_fds) {
+		memset(&control, 0, sizeof(control));
+		mh.msg_control = control.bytes;
+		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nb_fds);
+
+		struct cmsghdr *c = CMSG_FIRSTHDR(&mh);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nb_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * nb_fds);
+	}
+
+	const ssize_t n = sendmsg(l->fd, &mh, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EAGAIN;
+}
+
+static void close_passed(struct msghdr *mh)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
+		     at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+			close(fd);
+		}
+	}
+}
+
+/* What there is now of @len bytes. Return: bytes, or -EAGAIN ... */
+static ssize_t recv_some(struct vhost_link *l, void *buf, size_t len)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_LINK_FDS_MAX)];
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct msghdr mh = {.msg_iov = &iov,
+	                    .msg_iovlen = 1,
+	                    .msg_control = control.bytes,
+	                    .msg_controllen = sizeof(control.bytes)};
+	const ssize_t n = recvmsg(l->fd, &mh, MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	close_passed(&mh);
+	return n ? n : -EPIPE;
+}
+
+int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns)
+{
+	char *at = buf;
+
+	while (len) {
+		struct pollfd p = {.fd = l->fd, .events = POLLIN};
+		const ssize_t n = recv_some(l, at, len);
+
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (n != -EAGAIN)
+			return (int)n;
+
+		const uint64_t now_ns = plat_time_ns();
+
+		if (now_ns >= deadline_ns)
+			return -ETIMEDOUT;
+		poll(&p, 1, (int)min_u64((deadline_ns - now_ns) / NS_PER_MS + 1, 1000));
+	}
+	return 0;
+}
+
+bool vhost_link_readable(const struct vhost_link *l)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+int vhost_event_open(void)
+{
+	const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void vhost_event_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void vhost_event_signal(int fd)
+{
+	const uint64_t one = 1;
+
+	/* full means that nobody took the last 2^64 - 2: still signalled */
+	(void)!write(fd, &one, sizeof(one));
+}

@@ -1,0 +1,469 @@
+/*
+ * Messages of vhost-user, a header of 12 bytes and a payload without padding, all in the
+ * processor's byte order. A question has an answer of its own; the others are acknowledged when
+ * REPLY_ACK was negotiated, so that a backend's refusal is seen where it happens.
+ */
+#include "drivers/virtio/vhost_user.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+
+#define FLAGS_VERSION 1u
+#define FLAGS_VERSION_MASK 3u
+#define FLAGS_REPLY (1u << 2)
+#define FLAGS_NEED_REPLY (1u << 3)
+
+#define BASE_PACKED_START (1u << 15 | 1u << 31) /* index 0 of a first lap, for both sides */
+#define MEMORY_GRAIN ((size_t)2 << 20)          /* of what is shared; a huge page */
+#define CONFIG_HEAD 12                          /* offset, size, flags */
+
+#define PROTOCOL_KNOWN                                                                             \
+	(VHOST_USER_PROTOCOL_F_MQ | VHOST_USER_PROTOCOL_F_REPLY_ACK |                              \
+	 VHOST_USER_PROTOCOL_F_NET_MTU | VHOST_USER_PROTOCOL_F_CONFIG |                            \
+	 VHOST_USER_PROTOCOL_F_RESET_DEVICE | VHOST_USER_PROTOCOL_F_STATUS)
+
+enum request {
+	NOTHING = 0,
+	GET_FEATURES = 1,
+	SET_FEATURES = 2,
+	SET_OWNER = 3,
+	SET_MEM_TABLE = 5,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
+	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	GET_PROTOCOL_FEATURES = 15,
+	SET_PROTOCOL_FEATURES = 16,
+	GET_QUEUE_NUM = 17,
+	SET_VRING_ENABLE = 18,
+	NET_SET_MTU = 20,
+	GET_CONFIG = 24,
+	RESET_DEVICE = 34,
+	SET_STATUS = 39,
+	GET_STATUS = 40,
+};
+
+static const char *const request_names[] = {
+    [NOTHING] = "",
+    [GET_FEATURES] = "GET_FEATURES: ",
+    [SET_FEATURES] = "SET_FEATURES: ",
+    [SET_OWNER] = "SET_OWNER: ",
+    [SET_MEM_TABLE] = "SET_MEM_TABLE: ",
+    [SET_VRING_NUM] = "SET_VRING_NUM: ",
+    [SET_VRING_ADDR] = "SET_VRING_ADDR: ",
+    [SET_VRING_BASE] = "SET_VRING_BASE: ",
+    [GET_VRING_BASE] = "GET_VRING_BASE: ",
+    [SET_VRING_KICK] = "SET_VRING_KICK: ",
+    [SET_VRING_CALL] = "SET_VRING_CALL: ",
+    [GET_PROTOCOL_FEATURES] = "GET_PROTOCOL_FEATURES: ",
+    [SET_PROTOCOL_FEATURES] = "SET_PROTOCOL_FEATURES: ",
+    [GET_QUEUE_NUM] = "GET_QUEUE_NUM: ",
+    [SET_VRING_ENABLE] = "SET_VRING_ENABLE: ",
+    [NET_SET_MTU] = "NET_SET_MTU: ",
+    [GET_CONFIG] = "GET_CONFIG: ",
+    [RESET_DEVICE] = "RESET_DEVICE: ",
+    [SET_STATUS] = "SET_STATUS: ",
+    [GET_STATUS] = "GET_STATUS: ",
+};
+
+struct vring_state {
+	uint32_t index, num;
+};
+
+struct vring_addr {
+	uint32_t index, flags;
+	uint64_t desc, used, avail, log;
+};
+
+/* One region is all we have. */
+struct memory_table {
+	uint32_t nb_regions, padding;
+	uint64_t guest_addr, bytes, user_addr, mmap_offset;
+};
+
+struct config {
+	uint32_t offset, size, flags;
+	uint8_t bytes[VHOST_CONFIG_MAX];
+};
+
+struct message {
+	uint32_t request, flags, size;
+	union {
+		uint64_t u64;
+		struct vring_state state;
+		struct vring_addr addr;
+		struct memory_table memory;
+		struct config config;
+	} __attribute__((packed, aligned(4)));
+};
+#define HEAD_BYTES 12
+static_assert(offsetof(struct message, u64) == HEAD_BYTES, "no padding behind the header");
+static_assert(sizeof(struct memory_table) == 40, "8 bytes and a region of 32");
+static_assert(sizeof(struct vring_addr) == 40, "two words and four addresses");
+
+/* ---- one message -------------------------------------------------------------------------- */
+
+/* The end of the connection; @why is logged. */
+static int fail(struct vhost_user *vu, uint32_t request, int err, const char *why)
+{
+	log_err("vhost_user", "%s: %s%s; the connection is closed", vu->link.path,
+	        request_names[request], why);
+	vhost_user_close(vu);
+	return err;
+}
+
+static int fail_io(struct vhost_user *vu, uint32_t request, int err)
+{
+	switch (err) {
+	case -EPIPE:
+		return fail(vu, request, err, "the backend has closed its end");
+	case -ETIMEDOUT:
+		return fail(vu, request, err, "the backend does not answer");
+	case -EAGAIN:
+		return fail(vu, request, -EIO, "the backend does not read what it is sent");
+	default:
+		return fail(vu, request, err, vhost_link_error(err));
+	}
+}
+
+static int send(struct vhost_user *vu, struct message *m, const int *fds, unsigned nb_fds)
+{
+	int err;
+
+	m->flags = FLAGS_VERSION | (m->flags & FLAGS_NEED_REPLY);
+	err = vhost_link_send(&vu->link, m, HEAD_BYTES + m->size, fds, nb_fds);
+	return err ? fail_io(vu, m->request, err) : 0;
+}
+
+/* The reply to @request, with a payload of @size bytes. */
+static int recv(struct vhost_user *vu, uint32_t request, struct message *m, uint32_t size)
+{
+	const uint64_t deadline_ns = min_u64(plat_time_ns() + VHOST_REPLY_NS, vu->talk_end_ns);
+	int err = vhost_link_recv(&vu->link, m, HEAD_BYTES, deadline_ns);
+
+	if (err)
+		return fail_io(vu, request, err);
+	if (m->request != request || !(m->flags & FLAGS_REPLY))
+		return fail(vu, request, -EPROTO, "the backend answers something else");
+	if ((m->flags & FLAGS_VERSION_MASK) != FLAGS_VERSION)
+		return fail(vu, request, -EPROTO, "the backend speaks another version");
+	if (m->size != size)
+		return fail(vu, request, -EPROTO, "the backend's answer has a wrong length");
+	err = vhost_link_recv(&vu->link, (uint8_t *)m + HEAD_BYTES, size, deadline_ns);
+	return err ? fail_io(vu, request, err) : 0;
+}
+
+/* The answer to an earlier question stands before any other. */
+static int status_awaited(struct vhost_user *vu)
+{
+	struct message m;
+
+	if (!vu->asked)
+		return 0;
+	vu->asked = false;
+	return recv(vu, GET_STATUS, &m, sizeof(m.u64));
+}
+
+/* Ask, and wait for the answer, as long as the question. */
+static int ask(struct vhost_user *vu, struct message *m)
+{
+	const uint32_t request = m->request, size = m->size;
+	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+
+	m->flags = 0;
+	if (!err)
+		err = send(vu, m, NULL, 0);
+	return err ? err : recv(vu, request, m, size);
+}
+
+static int ask_u64(struct vhost_user *vu, uint32_t request, uint64_t *out)
+{
+	struct message m = {.request = request};
+	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+
+	if (!err)
+		err = send(vu, &m, NULL, 0);
+	if (!err)
+		err = recv(vu, request, &m, sizeof(m.u64));
+	if (!err)
+		*out = m.u64;
+	return err;
+}
+
+/* Tell, and see it accepted where that is to be seen. */
+static int tell(struct vhost_user *vu, struct message *m, const int *fds, unsigned nb_fds)
+{
+	const uint32_t request = m->request;
+	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+
+	m->flags = vu->protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK ? FLAGS_NEED_REPLY : 0;
+
+	const bool acked = m->flags;
+
+	if (!err)
+		err = send(vu, m, fds, nb_fds);
+	if (!err && acked)
+		err = recv(vu, request, m, sizeof(m->u64));
+	if (!err && acked && m->u64)
+		err = fail(vu, request, -EIO, "the backend refuses");
+	return err;
+}
+
+static int tell_u64(struct vhost_user *vu, uint32_t request, uint64_t value)
+{
+	struct message m = {.request = request, .size = sizeof(m.u64), .u64 = value};
+
+	return tell(vu, &m, NULL, 0);
+}
+
+static int tell_state(struct vhost_user *vu, uint32_t request, uint32_t index, uint32_t num)
+{
+	struct message m = {
+	    .request = request, .size = sizeof(m.state), .state = {.index = index, .num = num}};
+
+	return tell(vu, &m, NULL, 0);
+}
+
+static int tell_fd(struct vhost_user *vu, uint32_t request, uint16_t index, int fd)
+{
+	struct message m = {.request = request, .size = sizeof(m.u64), .u64 = index};
+
+	return tell(vu, &m, &fd, 1);
+}
+
+/* ---- the connection ----------------------------------------------------------------------- */
+
+void vhost_user_begin(struct vhost_user *vu)
+{
+	vu->talk_end_ns = plat_time_ns() + VHOST_TALK_NS;
+}
+
+static int greet(struct vhost_user *vu)
+{
+	uint64_t offered = 0;
+	struct message owner = {.request = SET_OWNER};
+	int err = ask_u64(vu, GET_FEATURES, &vu->features);
+
+	if (!err && (vu->features & VHOST_USER_F_PROTOCOL_FEATURES)) {
+		err = ask_u64(vu, GET_PROTOCOL_FEATURES, &offered);
+		if (!err)
+			err = tell_u64(vu, SET_PROTOCOL_FEATURES, offered & PROTOCOL_KNOWN);
+		vu->protocol = offered & PROTOCOL_KNOWN;
+	}
+	if (!err && (vu->protocol & VHOST_USER_PROTOCOL_F_MQ))
+		err = ask_u64(vu, GET_QUEUE_NUM, &vu->pairs_max);
+	return err ? err : tell(vu, &owner, NULL, 0);
+}
+
+int vhost_user_open(struct vhost_user *vu)
+{
+	int err;
+
+	vhost_user_begin(vu);
+	if (vu->up)
+		return 0;
+	if (vu->link.fd == VHOST_LINK_NONE) {
+		err = vhost_link_open(&vu->link);
+		if (err == -EAGAIN)
+			return err;
+		if (err) {
+			log_err("vhost_user", "%s: %s", vu->link.path, vhost_link_error(err));
+			return err;
+		}
+	}
+	vu->up = true;
+	vu->asked = false;
+	vu->protocol = 0;
+	vu->pairs_max = 1;
+	return greet(vu);
+}
+
+void vhost_user_close(struct vhost_user *vu)
+{
+	vhost_link_close(&vu->link);
+	vu->up = false;
+}
+
+/* ---- features, memory, configuration ------------------------------------------------------ */
+
+int vhost_user_set_features(struct vhost_user *vu, uint64_t features)
+{
+	return tell_u64(vu, SET_FEATURES,
+	                features | (vu->features & VHOST_USER_F_PROTOCOL_FEATURES));
+}
+
+int vhost_user_set_memory(struct vhost_user *vu)
+{
+	const struct vhost_memory *mem = vhost_memory();
+	const size_t taken = mem_total_bytes() - mem_free_bytes();
+	struct message m = {
+	    .request = SET_MEM_TABLE,
+	    .size = sizeof(m.memory),
+	    .memory =
+		{
+		    .nb_regions = 1,
+		    .guest_addr = plat_iova(mem->base),
+		    .bytes = min_u64(align_up(taken, MEMORY_GRAIN), mem->bytes),
+		    .user_addr = (uint64_t)(uintptr_t)mem->base,
+		},
+	};
+
+	return tell(vu, &m, &mem->fd, 1);
+}
+
+int vhost_user_set_mtu(struct vhost_user *vu, uint16_t mtu)
+{
+	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_NET_MTU))
+		return 0;
+	return tell_u64(vu, NET_SET_MTU, mtu);
+}
+
+int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len)
+{
+	struct message m = {
+	    .request = GET_CONFIG, .size = CONFIG_HEAD + len, .config = {.size = len}};
+	const int err = ask(vu, &m);
+
+	if (err)
+		return err;
+	if (m.config.offset || m.config.size != len)
+		return fail(vu, GET_CONFIG, -EPROTO, "the backend answers something else");
+	memcpy(out, m.config.bytes, len);
+	return 0;
+}
+
+/* ---- rings -------------------------------------------------------------------------------- */
+
+/* Our address of what the backend will find in the memory it was given. */
+static uint64_t user_addr(uint64_t iova)
+{
+	const struct vhost_memory *mem = vhost_memory();
+
+	return iova - plat_iova(mem->base) + (uint64_t)(uintptr_t)mem->base;
+}
+
+static int ring_address(struct vhost_user *vu, const struct virtqueue *vq)
+{
+	struct message m = {
+	    .request = SET_VRING_ADDR,
+	    .size = sizeof(m.addr),
+	    .addr =
+		{
+		    .index = vq->index,
+		    .desc = user_addr(vq->desc_iova),
+		    .used = user_addr(vq->used_iova),
+		    .avail = user_addr(vq->avail_iova),
+		},
+	};
+
+	return tell(vu, &m, NULL, 0);
+}
+
+int vhost_user_ring_start(struct vhost_user *vu, const struct vhost_ring *ring)
+{
+	const uint16_t index = ring->vq->index;
+	/* call first: some backends make the ring at this message */
+	int err = tell_fd(vu, SET_VRING_CALL, index, ring->call_fd);
+
+	if (!err)
+		err = tell_state(vu, SET_VRING_NUM, index, ring->vq->nentries);
+	if (!err)
+		err = tell_state(vu, SET_VRING_BASE, index, ring->packed ? BASE_PACKED_START : 0);
+	if (!err)
+		err = ring_address(vu, ring->vq);
+	if (!err)
+		err = tell_fd(vu, SET_VRING_KICK, index, ring->kick_fd);
+	/* without protocol features a ring runs as soon as it can be kicked */
+	if (!err && (vu->features & VHOST_USER_F_PROTOCOL_FEATURES))
+		err = tell_state(vu, SET_VRING_ENABLE, index, 1);
+	return err;
+}
+
+int vhost_user_ring_stop(struct vhost_user *vu, uint16_t index)
+{
+	struct message m = {
+	    .request = GET_VRING_BASE, .size = sizeof(m.state), .state = {.index = index}};
+	const int err = ask(vu, &m);
+
+	if (!err && m.state.index != index)
+		return fail(vu, GET_VRING_BASE, -EPROTO, "the backend answers for another ring");
+	return err;
+}
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+int vhost_user_set_status(struct vhost_user *vu, uint8_t status)
+{
+	struct message reset = {.request = RESET_DEVICE};
+
+	if (vu->protocol & VHOST_USER_PROTOCOL_F_STATUS)
+		return tell_u64(vu, SET_STATUS, status);
+	if (!status && (vu->protocol & VHOST_USER_PROTOCOL_F_RESET_DEVICE))
+		return tell(vu, &reset, NULL, 0);
+	return 0;
+}
+
+int vhost_user_get_status(struct vhost_user *vu, uint8_t *status)
+{
+	uint64_t value;
+	int err;
+
+	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_STATUS))
+		return 0;
+	err = ask_u64(vu, GET_STATUS, &value);
+	if (!err)
+		*status = (uint8_t)value;
+	return err;
+}
+
+static int status_ask(struct vhost_user *vu, uint64_t now_ns)
+{
+	struct message m = {.request = GET_STATUS};
+
+	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_STATUS) ||
+	    now_ns - vu->asked_ns < VHOST_STATUS_NS)
+		return 0;
+	vu->asked = true;
+	vu->asked_ns = now_ns;
+	return send(vu, &m, NULL, 0);
+}
+
+/* Something without a question: the end, or nonsense. */
+static int unasked(struct vhost_user *vu)
+{
+	uint8_t byte;
+	const int err = vhost_link_recv(&vu->link, &byte, 1, vu->talk_end_ns);
+
+	if (err)
+		return fail_io(vu, NOTHING, err);
+	return fail(vu, NOTHING, -EPROTO, "the backend sends what nobody asked for");
+}
+
+int vhost_user_poll(struct vhost_user *vu, uint8_t *status)
+{
+	const uint64_t now_ns = plat_time_ns();
+	struct message m;
+	int err;
+
+	if (!vu->up)
+		return -ENOTCONN;
+	if (!vhost_link_readable(&vu->link)) {
+		if (!vu->asked)
+			return status_ask(vu, now_ns);
+		return now_ns - vu->asked_ns < VHOST_REPLY_NS ? 0
+		                                              : fail_io(vu, GET_STATUS, -ETIMEDOUT);
+	}
+
+	vhost_user_begin(vu);
+	if (!vu->asked)
+		return unasked(vu);
+	vu->asked = false;
+	err = recv(vu, GET_STATUS, &m, sizeof(m.u64));
+	if (!err)
+		*status = (uint8_t)m.u64;
+	return err;
+}

@@ -1,0 +1,47 @@
+/*
+ * Virtio without a bus: a device that is another process, reached by vhost-user (DPDK calls this
+ * virtio-user). The transport keeps what a backend does not: the status register and the
+ * configuration space.
+ *
+ * A backend that goes away, or says what it must not, looks like a device that needs a reset; the
+ * next reset connects again.
+ */
+#ifndef DRIVERS_VIRTIO_USER_H
+#define DRIVERS_VIRTIO_USER_H
+
+#include "drivers/virtio/vhost_user.h"
+#include "drivers/virtio/virtio_spec.h"
+#include "drivers/virtio/virtio_transport.h"
+
+#define VIRTIO_USER_PAIRS_MAX 1
+#define VIRTIO_USER_QUEUES_MAX (2 * VIRTIO_USER_PAIRS_MAX)
+
+struct virtio_user_queue {
+	int kick_fd, call_fd; /* for as long as the device lives */
+	bool running;         /* with the backend */
+};
+
+struct virtio_user {
+	struct virtio_dev vd;
+	struct vhost_user vu;
+	uint16_t queue_size;
+	uint16_t nb_pairs;
+	uint16_t mtu;             /* asked for by the user, 0: not */
+	uint64_t driver_features; /* accepted */
+	bool memory_shared;       /* since the last reset */
+	uint8_t status;
+	uint8_t backend_status;
+	struct virtio_net_config config;
+	struct virtio_user_queue queue[VIRTIO_USER_QUEUES_MAX];
+};
+
+/**
+ * virtio_user_init() - fill @u, all zero before, but for its vu.link, which is open or can be
+ * opened
+ * @name: for log lines, at most 15 bytes are kept
+ *
+ * Return: 0, or why there are no event counters.
+ */
+int virtio_user_init(struct virtio_user *u, const char *name);
+
+#endif

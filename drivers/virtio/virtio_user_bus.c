@@ -1,0 +1,133 @@
+/*
+ * The ports of a process: port N is the backend at netN.path. A port that its backend does not
+ * make possible ends the process: others would take its number, and with it its options.
+ */
+#include "drivers/virtio/virtio_bus.h"
+#include "drivers/virtio/virtio_user.h"
+#include "kernel/console.h"
+#include "kernel/errno.h"
+#include "kernel/fmt.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/plat.h"
+#include "net/netdev.h"
+
+#define CLIENT_WAIT_NS 5000000000ull /* for a backend that starts at the same time as we */
+#define NAME_LEN 16
+
+static const struct option bus_options[] = {
+    {.key = "net.path",
+     .kind = OPTION_TEXT,
+     .allowed = "the path of a vhost-user socket",
+     .help = "where the port's backend is"},
+    {.key = "net.server",
+     .kind = OPTION_BOOL,
+     .fallback = "0",
+     .help = "listen at the path and let the backend connect"},
+    {.key = "net.queue_size",
+     .kind = OPTION_UINT,
+     .fallback = "256",
+     .min = 1,
+     .max = VRING_SIZE_MAX,
+     .help = "descriptors of each ring"},
+};
+
+static struct virtio_user *users[NETDEV_PORTS_MAX];
+
+NORETURN static void give_up(void)
+{
+	console_flush();
+	plat_fail();
+}
+
+static struct virtio_user *user_make(unsigned port, const char *path)
+{
+	struct virtio_user *u = mem_alloc("virtio-user", sizeof(*u), CACHE_LINE);
+	char name[NAME_LEN];
+	int err;
+
+	if (!u) {
+		log_err("virtio_user", "net%u: no memory for the device", port);
+		give_up();
+	}
+	fmt_buf(name, sizeof(name), "user%u", port);
+	u->queue_size = (uint16_t)options_port_u64("net.queue_size", port);
+	if (options_given("net.mtu", port))
+		u->mtu = (uint16_t)options_port_u64("net.mtu", port);
+	err = vhost_link_init(&u->vu.link, path, options_port_u64("net.server", port));
+	if (!err)
+		err = virtio_user_init(u, name);
+	if (err) {
+		log_err("virtio_user", "net%u.path=%s: %s", port, path, vhost_link_error(err));
+		give_up();
+	}
+	return u;
+}
+
+/* Every socket that we listen at is there before the first backend is waited for. */
+static unsigned bus_scan(void)
+{
+	unsigned n = 0;
+
+	for (unsigned port = 0; port < OPTIONS_PORTS_MAX; port++) {
+		const char *path = options_port_get("net.path", port);
+
+		if (!path || (port && path == options_get("net.path")))
+			continue;
+		if (port != n || n == NETDEV_PORTS_MAX) {
+			log_err("virtio_user",
+			        "net%u.path=%s: ports have the numbers 0 to %u without a gap", port,
+			        path, NETDEV_PORTS_MAX - 1);
+			give_up();
+		}
+		users[n++] = user_make(port, path);
+	}
+	if (!n) {
+		log_err("virtio_user",
+		        "no port: name its backend's socket, for example net0.path=/run/vhost0");
+		give_up();
+	}
+	return n;
+}
+
+static struct virtio_dev *bus_probe(unsigned port)
+{
+	struct virtio_user *u = users[port];
+	const struct vhost_link *l = &u->vu.link;
+	int err;
+
+	log_info("virtio_user", "%s: %s %s", u->vd.name,
+	         l->server ? "waiting for a backend at" : "connecting to", l->path);
+	console_flush();
+	err =
+	    vhost_link_wait(&u->vu.link, l->server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
+	if (err == -EINTR) {
+		log_info("virtio_user", "%s: asked to end", u->vd.name);
+		console_flush();
+		plat_poweroff();
+	}
+	if (err == -EAGAIN)
+		log_err("virtio_user",
+		        "net%u.path=%s: no backend listens there; start it first, or give "
+		        "net%u.server=1 and let it connect",
+		        port, l->path, port);
+	else if (err)
+		log_err("virtio_user", "net%u.path=%s: %s", port, l->path, vhost_link_error(err));
+	if (err)
+		give_up();
+	return &u->vd;
+}
+
+static void bus_release(struct virtio_dev *vd)
+{
+	log_err("virtio_user", "%s: its port cannot be used", vd->name);
+	give_up();
+}
+
+const struct virtio_bus virtio_bus = {
+    .options = bus_options,
+    .nb_options = ARRAY_SIZE(bus_options),
+    .scan = bus_scan,
+    .probe = bus_probe,
+    .release = bus_release,
+};
