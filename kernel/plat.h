@@ -95,8 +95,8 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
  */
 int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg);
 
-/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves, and poll lines
- * that were switched off; to be called now and then, never from a handler */
+/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves, and poll
+ * lines that were switched off; to be called now and then, never from a handler */
 void plat_irq_report(void);
 
 /** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need

@@ -63,6 +63,7 @@ def raise_for_ever(guest, path):
         assert s.recv(100) == b"OK\n"
 
 
+@pytest.mark.arch("x86_64")  # elsewhere nobody switches on the registers of a card without driver
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_line_that_another_card_holds_is_switched_off(start, tmp_path, machine):
     path = tmp_path / "qtest"

@@ -1,10 +1,6 @@
-/* How far the kernel image lies from where it was linked. */
+/* How far the kernel image lies from where it was linked; for arch/bare/image_layout.h. */
 #ifndef ARCH_IMAGE_H
 #define ARCH_IMAGE_H
-
-#include <stdint.h>
-
-extern const uint8_t image_start[];
 
 #define IMAGE_MOVED ((uint64_t)(uintptr_t)image_start) /* linked at 0 */
 
