@@ -24,6 +24,7 @@ run_packages=(
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the NEON code of the vector paths
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
 	clang libclang-rt-dev                          # fuzz tests
+	dpdk-dev                                       # testpmd, a backend for the hosted build
 )
 lint_packages=(clang-format clang-tidy cppcheck shellcheck)
 qemu_package="qemu-system-x86"

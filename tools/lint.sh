@@ -69,6 +69,7 @@ tidy_one() { # file
 	case $1 in
 	arch/x86_64/efi/*) flags+=(-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 		-DGNU_EFI_USE_MS_ABI -fshort-wchar) ;;
+	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
 	esac
 	clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null
