@@ -23,31 +23,45 @@ APP_SRCS := $(wildcard apps/*.c)
 include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk
 include arch/x86_64/image.mk
+include arch/aarch64/build.mk
 include arch/hosted/build.mk
+include arch/aarch64/image.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include tools/vswitch/build.mk
 include bench/build.mk
 
+# One hybrid image: BIOS (GRUB, multiboot2), UEFI of x86_64 and of aarch64 (without GRUB).
+$(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI $(A64)/BOOTAA64.EFI \
+		arch/x86_64/grub.cfg tools/mkiso.sh
+	tools/mkiso.sh $@ $(X86)/ringzero.elf arch/x86_64/grub.cfg $(X86)/BOOTX64.EFI \
+		$(A64)/BOOTAA64.EFI
+
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso run test check unit asan tsan neon guest lint fmt clean
+.PHONY: all help deps ready ready-lint iso aarch64 run test check unit asan tsan neon \
+	guest guest-aarch64 soak lint fmt clean
 
-all: iso hosted ## build every image
+all: iso aarch64 hosted ## build every image
 
 iso: $(BUILD)/ringzero.iso ## build/ringzero.iso, and what is in it
 
-run: ready ## boot the ISO in QEMU; ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
-	@$(MAKE) --no-print-directory -s -j$$(nproc) iso
+aarch64: $(A64)/ringzero.img $(A64)/BOOTAA64.EFI ## build/aarch64/ringzero.img and BOOTAA64.EFI
+
+run: ready ## boot the ISO in QEMU; ARCH= ARGS= BOOT= NET= PORTS= PORT= MEM= MACHINE= ACCEL= QEMU_OPTS=
+	@$(MAKE) --no-print-directory -s -j$$(nproc) iso $(if $(filter aarch64,$(ARCH)),aarch64)
 	@BUILD=$(BUILD) tools/run.sh
 
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan tsan neon guest: ready ## one group of tests
+check unit asan tsan neon guest guest-aarch64: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
-lint: ready ready-lint ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
+soak: ready ## the grids of tests with more seeds and on more devices, half an hour; SOAK_SEEDS=
+	@BUILD=$(BUILD) tools/test.sh soak
+
+lint: ready ready-lint $(ARM64_FDT) ## clang-format, clang-tidy, cppcheck, shellcheck, include edges
 	@BUILD=$(BUILD) tools/lint.sh
 
 fmt: ready-lint ## format every C file
@@ -69,4 +83,4 @@ help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
 # run.sh reads these from its environment
-export ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK
+export ARCH ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK

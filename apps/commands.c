@@ -1,6 +1,6 @@
 /*
  * The console's commands that every application has: power off, a look at ports, counters and PCI,
- * and, for testing what happens then, four ways to crash.
+ * and, for testing what happens then, six ways to crash.
  */
 #include "apps/commands.h"
 #include "kernel/console.h"
@@ -74,9 +74,19 @@ static void crash_stack(unsigned depth)
 	here[0] = depth; /* keeps the call from becoming a jump */
 }
 
+static void crash_exec(void)
+{
+	static uint8_t data[16] = {
+	    0xc3}; /* a return on x86: nothing happens if it may be executed */
+	const uintptr_t at = (uintptr_t)data;
+
+	((void (*)(void))at)();
+}
+
 static void cmd_crash(const char *args)
 {
 	volatile uintptr_t nowhere = 0;
+	volatile uintptr_t code = (uintptr_t)crash_exec;
 
 	if (!strcmp(args, "null"))
 		*(volatile unsigned *)nowhere = 1; /* NOLINT(clang-analyzer-core.NullDereference) */
@@ -84,10 +94,14 @@ static void cmd_crash(const char *args)
 		__builtin_trap();
 	else if (!strcmp(args, "stack"))
 		crash_stack(0);
+	else if (!strcmp(args, "code"))
+		*(volatile uint8_t *)code = 0; /* must not be written */
+	else if (!strcmp(args, "exec"))
+		crash_exec();
 	else if (!strcmp(args, "panic"))
 		panic("asked for at the console");
 	else
-		console_printf("debug crash: one of null ud stack panic\n");
+		console_printf("debug crash: one of null ud stack code exec panic\n");
 }
 
 static const struct console_command commands[] = {
@@ -95,7 +109,7 @@ static const struct console_command commands[] = {
     {"lspci", "list PCI functions; -vv in full, -x as bytes", cmd_lspci},
     {"show port info all", "what was negotiated, one JSON line a port", cmd_port_info},
     {"show net stats", "what the stack received, sent and dropped, and why", cmd_net_stats},
-    {"debug crash", "crash: null, ud, stack or panic", cmd_crash},
+    {"debug crash", "crash: null, ud, stack, code, exec or panic", cmd_crash},
 };
 
 void commands_init(const struct net_stack *st)

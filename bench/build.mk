@@ -17,17 +17,33 @@ $(TOOLS)/stub.elf: tools/stub/stub.asm
 	nasm -f elf32 -o $(@:.elf=.o) $<
 	ld -m elf_i386 -n -Ttext=0x100000 --section-start=.note.pvh=0x100100 -e start -o $@ $(@:.elf=.o)
 
-# Cycles and instructions of the driver's functions alone.
-$(TOOLS)/vec_paths: bench/vec_paths.c $(BUILD)/unit/libringzero.a
-	@mkdir -p $(@D)
-	$(CC) $(UNIT_CFLAGS) -o $@ $^
+# Cycles and instructions of the driver's functions alone: their files compiled as for the kernel,
+# and once more without the checks of what the device says, to see what those cost.
+PATHS_SRCS := drivers/virtio/vnet_paths.c $(VEC_X86_SRCS)
+PATHS_CFLAGS := $(UNIT_CFLAGS) -mgeneral-regs-only
+
+define paths_variant # name, value of VIRTQUEUE_CHECKS
+$(BUILD)/$(1)/obj/%.o: %.c Makefile bench/build.mk
+	@mkdir -p $$(@D)
+	$$(CC) $$(PATHS_CFLAGS) -DVIRTQUEUE_CHECKS=$(2) -c -o $$@ $$<
+
+$(call vec_target_flags,$(BUILD)/$(1)/obj,PATHS_CFLAGS)
+
+$(TOOLS)/$(1): bench/vec_paths.c $(PATHS_SRCS:%.c=$(BUILD)/$(1)/obj/%.o) $(BUILD)/unit/libringzero.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(UNIT_CFLAGS) -o $$@ $$^
+-include $$(shell find $(BUILD)/$(1) -name '*.d' 2>/dev/null)
+endef
+
+$(eval $(call paths_variant,vec_paths,true))
+$(eval $(call paths_variant,vec_paths_unchecked,false))
 
 .PHONY: bench-tools bench bench-paths
-bench-paths: $(TOOLS)/vec_paths ## cycles, then instructions, per packet of each path and ISA
-	$< cycles
-	$< instructions
+bench-paths: ready $(TOOLS)/vec_paths $(TOOLS)/vec_paths_unchecked ## cycles and instructions per packet of each path
+	$(PYTHON) bench/paths.py $(TOOLS)
 
-bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub.elf
+bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub.elf $(TOOLS)/vec_paths \
+	$(TOOLS)/vec_paths_unchecked
 
 bench: ready ## measure: a table, and plots under build/bench/
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $(X86)/ringzero.elf bench-tools

@@ -16,24 +16,25 @@ def number(v):
     return f"{v:,.0f}" if v >= 100 else f"{v:.1f}"
 
 
-def bars(title, note, rows, target=None):
-    """An SVG picture. rows: (label, value, is it ours); target: a line across at this value."""
+def bars(title, note, rows, target=None, label=LABEL):
+    """An SVG picture. rows: (label, value, is it ours); target: a line across at this value; label:
+    the width that is kept for the labels."""
     highest = max([v for _, v, _ in rows] + [target or 0]) or 1
-    scale = (WIDTH - LABEL - 90) / highest
+    scale = (WIDTH - label - 90) / highest
     height = TOP + len(rows) * (BAR + GAP) + 14
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
              f'viewBox="0 0 {WIDTH} {height}">',
              f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
              text(12, 22, title, 16, weight="bold"), text(12, 42, note, 12, colour="#666")]
-    for i, (label, value, ours) in enumerate(rows):
+    for i, (name, value, ours) in enumerate(rows):
         y = TOP + i * (BAR + GAP)
-        parts.append(text(LABEL - 8, y + 15, label, anchor="end",
+        parts.append(text(label - 8, y + 15, name, anchor="end",
                           weight="bold" if ours else "normal"))
-        parts.append(f'<rect x="{LABEL}" y="{y}" width="{max(value * scale, 1):.1f}" '
+        parts.append(f'<rect x="{label}" y="{y}" width="{max(value * scale, 1):.1f}" '
                      f'height="{BAR}" fill="{OURS if ours else OTHERS}"/>')
-        parts.append(text(LABEL + value * scale + 6, y + 15, number(value)))
+        parts.append(text(label + value * scale + 6, y + 15, number(value)))
     if target:
-        x = LABEL + target * scale
+        x = label + target * scale
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 14}" '
                      f'stroke="{TARGET}" stroke-width="2" stroke-dasharray="5 4"/>')
         parts.append(text(x, height - 2, f"target {number(target)}", 11, "middle", TARGET))

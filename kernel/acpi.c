@@ -425,12 +425,25 @@ static bool s5_scan(struct acpi_power *pw, const struct acpi_header *t)
 	return false;
 }
 
-static bool s5_find(struct acpi_power *pw, const struct acpi_header *fadt)
+const struct acpi_header *acpi_dsdt(void)
 {
-	const uint64_t x_dsdt = field64(fadt, 140);
-	const struct acpi_header *dsdt = table_open(x_dsdt ? x_dsdt : field32(fadt, 40));
+	const struct acpi_header *fadt = acpi_find("FACP");
+	const struct acpi_header *dsdt;
 
-	if (dsdt && has_signature(dsdt, "DSDT") && s5_scan(pw, dsdt))
+	if (!fadt)
+		return NULL;
+
+	const uint64_t x_dsdt = field64(fadt, 140);
+
+	dsdt = table_open(x_dsdt ? x_dsdt : field32(fadt, 40));
+	return dsdt && has_signature(dsdt, "DSDT") ? dsdt : NULL;
+}
+
+static bool s5_find(struct acpi_power *pw)
+{
+	const struct acpi_header *dsdt = acpi_dsdt();
+
+	if (dsdt && s5_scan(pw, dsdt))
 		return true;
 	for (unsigned i = 0; i < nb_tables; i++)
 		if (has_signature(tables[i], "SSDT") && s5_scan(pw, tables[i]))
@@ -460,7 +473,7 @@ static int power_read(struct acpi_power *out)
 	out->pm1b_cnt = fadt_port(t, 68, 184);
 	out->pm_timer = fadt_port(t, 76, 208);
 	out->pm_timer_32 = flags & FADT_TMR_VAL_EXT;
-	out->has_s5 = s5_find(out, t);
+	out->has_s5 = s5_find(out);
 	return 0;
 }
 

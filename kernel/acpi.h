@@ -30,6 +30,9 @@ unsigned acpi_init(const void *rsdp, const void *(*map)(uint64_t phys, size_t le
 /** acpi_find() - the first table with a signature, checksum verified; NULL if there is none */
 const struct acpi_header *acpi_find(const char *signature);
 
+/** acpi_dsdt() - the table that the FADT points to, checksum verified; NULL if there is none */
+const struct acpi_header *acpi_dsdt(void);
+
 struct acpi_mcfg {
 	uint64_t base;
 	uint16_t segment;

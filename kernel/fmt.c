@@ -4,6 +4,7 @@
  * modifier, as C does.
  */
 #include "kernel/fmt.h"
+#include "kernel/compiler.h"
 #include "kernel/string.h"
 
 #define DIGITS_MAX 20 /* of 2^64 - 1 in decimal */
@@ -14,12 +15,26 @@ struct out {
 	size_t len; /* of the whole text, also when it does not fit */
 };
 
-struct spec {
-	bool left, zero, plus, space, alt;
-	unsigned width;
-	int precision; /* -1: none */
-	char length;   /* 'H' for hh, 'L' for ll, or h l z j, or 0 */
+/* In the order of flag_marks. */
+enum spec_flag {
+	FLAG_LEFT = 1u << 0,
+	FLAG_ZERO = 1u << 1,
+	FLAG_PLUS = 1u << 2,
+	FLAG_SPACE = 1u << 3,
+	FLAG_ALT = 1u << 4,
 };
+
+static const char flag_marks[] = "-0+ #";
+
+struct spec {
+	unsigned flags;
+	unsigned width;
+	int precision;  /* -1: none */
+	unsigned bytes; /* of an integer, after its length modifier */
+};
+static_assert(sizeof(long) == 8 && sizeof(long long) == 8 && sizeof(size_t) == 8 &&
+                  sizeof(intmax_t) == 8,
+              "l, ll, z and j are the same");
 
 static void out_char(struct out *o, char c)
 {
@@ -28,26 +43,26 @@ static void out_char(struct out *o, char c)
 	o->len++;
 }
 
-static void out_repeat(struct out *o, char c, size_t n)
+static NOINLINE void out_repeat(struct out *o, char c, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	while (n--)
 		out_char(o, c);
 }
 
-static void out_text(struct out *o, const char *text, size_t n)
+static NOINLINE void out_text(struct out *o, const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		out_char(o, text[i]);
+	while (n--)
+		out_char(o, *text++);
 }
 
 static void out_padded(struct out *o, const struct spec *s, const char *text, size_t n)
 {
 	const size_t pad = s->width > n ? s->width - n : 0;
 
-	if (!s->left)
+	if (!(s->flags & FLAG_LEFT))
 		out_repeat(o, ' ', pad);
 	out_text(o, text, n);
-	if (s->left)
+	if (s->flags & FLAG_LEFT)
 		out_repeat(o, ' ', pad);
 }
 
@@ -75,99 +90,61 @@ static void out_number(struct out *o, const struct spec *s, const char *prefix, 
 	const size_t prefix_len = strlen(prefix);
 	size_t zeros = s->precision > (int)n ? (size_t)s->precision - n : 0;
 
-	if (s->precision < 0 && s->zero && !s->left && s->width > prefix_len + n)
+	if (s->precision < 0 && (s->flags & (FLAG_ZERO | FLAG_LEFT)) == FLAG_ZERO &&
+	    s->width > prefix_len + n)
 		zeros = s->width - prefix_len - n;
 
 	const size_t total = prefix_len + zeros + n;
 	const size_t pad = s->width > total ? s->width - total : 0;
 
-	if (!s->left)
+	if (!(s->flags & FLAG_LEFT))
 		out_repeat(o, ' ', pad);
 	out_text(o, prefix, prefix_len);
 	out_repeat(o, '0', zeros);
 	while (n)
-		out_char(o, rev[--n]);
-	if (s->left)
+		out_repeat(o, rev[--n], 1);
+	if (s->flags & FLAG_LEFT)
 		out_repeat(o, ' ', pad);
 }
 
-static void out_signed(struct out *o, const struct spec *s, int64_t v)
+/* Widened by its sign, or by zeros. */
+static uint64_t arg_integer(const struct spec *s, va_list *ap, bool is_signed)
 {
-	const char *sign = v < 0 ? "-" : s->plus ? "+" : s->space ? " " : "";
+	const uint64_t v = s->bytes == 8 ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned);
+	const unsigned above = 64 - 8 * s->bytes;
 
-	out_number(o, s, sign, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, "0123456789");
+	return is_signed ? (uint64_t)((int64_t)(v << above) >> above) : v << above >> above;
 }
 
-static void out_hex(struct out *o, const struct spec *s, uint64_t v, bool upper)
+static void out_integer(struct out *o, const struct spec *s, char conversion, va_list *ap)
 {
-	const char *prefix = !s->alt || !v ? "" : upper ? "0X" : "0x";
+	const bool is_signed = conversion == 'd' || conversion == 'i';
+	const char *digits = "0123456789", *prefix = "";
+	uint64_t v = arg_integer(s, ap, is_signed);
 
-	out_number(o, s, prefix, v, upper ? "0123456789ABCDEF" : "0123456789abcdef");
-}
-
-static int64_t arg_signed(const struct spec *s, va_list *ap)
-{
-	switch (s->length) {
-	case 'H':
-		return (signed char)va_arg(*ap, int);
-	case 'h':
-		return (short)va_arg(*ap, int);
-	case 'l':
-		return va_arg(*ap, long);
-	case 'L':
-		return va_arg(*ap, long long);
-	case 'z':
-		return va_arg(*ap, ptrdiff_t);
-	case 'j':
-		return va_arg(*ap, intmax_t);
-	default:
-		return va_arg(*ap, int);
+	if (is_signed) {
+		prefix = (int64_t)v < 0          ? "-"
+		         : s->flags & FLAG_PLUS  ? "+"
+		         : s->flags & FLAG_SPACE ? " "
+		                                 : "";
+		v = (int64_t)v < 0 ? 0 - v : v;
+	} else if (conversion == 'x') {
+		digits = "0123456789abcdef";
+		prefix = s->flags & FLAG_ALT && v ? "0x" : "";
+	} else if (conversion == 'X') {
+		digits = "0123456789ABCDEF";
+		prefix = s->flags & FLAG_ALT && v ? "0X" : "";
 	}
-}
-
-static uint64_t arg_unsigned(const struct spec *s, va_list *ap)
-{
-	switch (s->length) {
-	case 'H':
-		return (unsigned char)va_arg(*ap, unsigned);
-	case 'h':
-		return (unsigned short)va_arg(*ap, unsigned);
-	case 'l':
-		return va_arg(*ap, unsigned long);
-	case 'L':
-		return va_arg(*ap, unsigned long long);
-	case 'z':
-		return va_arg(*ap, size_t);
-	case 'j':
-		return va_arg(*ap, uintmax_t);
-	default:
-		return va_arg(*ap, unsigned);
-	}
+	out_number(o, s, prefix, v, digits);
 }
 
 static const char *parse_flags(const char *f, struct spec *s)
 {
-	for (;; f++) {
-		switch (*f) {
-		case '-':
-			s->left = true;
-			break;
-		case '0':
-			s->zero = true;
-			break;
-		case '+':
-			s->plus = true;
-			break;
-		case ' ':
-			s->space = true;
-			break;
-		case '#':
-			s->alt = true;
-			break;
-		default:
-			return f;
-		}
-	}
+	const char *mark;
+
+	for (; *f && (mark = strchr(flag_marks, *f)); f++)
+		s->flags |= 1u << (mark - flag_marks);
+	return f;
 }
 
 static const char *parse_int(const char *f, int *value, va_list *ap)
@@ -185,22 +162,19 @@ static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 {
 	int width;
 
-	*s = (struct spec){.precision = -1};
+	*s = (struct spec){.precision = -1, .bytes = sizeof(int)};
 	f = parse_flags(f, s);
 	f = parse_int(f, &width, ap);
 	if (width < 0)
-		s->left = true;
+		s->flags |= FLAG_LEFT;
 	s->width = width < 0 ? 0 - (unsigned)width : (unsigned)width;
 	if (*f == '.')
 		f = parse_int(f + 1, &s->precision, ap);
 
-	if (*f == 'h' || *f == 'l' || *f == 'z' || *f == 'j') {
-		s->length = *f++;
-		if (*f == s->length && (*f == 'h' || *f == 'l')) {
-			s->length = *f == 'h' ? 'H' : 'L';
-			f++;
-		}
-	}
+	for (; *f == 'h'; f++)
+		s->bytes = (s->bytes + 1) / 2;
+	for (; *f == 'l' || *f == 'z' || *f == 'j'; f++)
+		s->bytes = 8;
 	return f;
 }
 
@@ -211,14 +185,10 @@ static void out_conversion(struct out *o, struct spec *s, char conversion, va_li
 	switch (conversion) {
 	case 'd':
 	case 'i':
-		out_signed(o, s, arg_signed(s, ap));
-		break;
 	case 'u':
-		out_number(o, s, "", arg_unsigned(s, ap), "0123456789");
-		break;
 	case 'x':
 	case 'X':
-		out_hex(o, s, arg_unsigned(s, ap), conversion == 'X');
+		out_integer(o, s, conversion, ap);
 		break;
 	case 'p':
 		out_number(o, s, "0x", (uintptr_t)va_arg(*ap, void *), "0123456789abcdef");
@@ -231,11 +201,11 @@ static void out_conversion(struct out *o, struct spec *s, char conversion, va_li
 		out_padded(o, s, &c, 1);
 		break;
 	case '%':
-		out_char(o, '%');
+		out_repeat(o, '%', 1);
 		break;
 	default:
-		out_char(o, '%');
-		out_char(o, conversion);
+		out_repeat(o, '%', 1);
+		out_repeat(o, conversion, 1);
 	}
 }
 
@@ -247,10 +217,13 @@ size_t fmt_vbuf(char *buf, size_t size, const char *fmt, va_list ap)
 
 	va_copy(args, ap);
 	for (const char *f = fmt; *f; f++) {
-		if (*f != '%') {
-			out_char(&o, *f);
-			continue;
-		}
+		const char *text = f;
+
+		while (*f && *f != '%')
+			f++;
+		out_text(&o, text, (size_t)(f - text));
+		if (!*f)
+			break;
 		f = parse_spec(f + 1, &s, &args);
 		if (!*f)
 			break;

@@ -50,7 +50,7 @@ void mem_add(void *base, size_t len)
 	ranges[nb_ranges++] = (struct mem_range){.base = start, .next = start, .end = end};
 }
 
-void *mem_alloc(const char *what, size_t bytes, size_t align)
+void *mem_take(const char *what, size_t bytes, size_t align)
 {
 	assert(bytes > 0 && is_power_of_two(align));
 	if (align < MEM_ALIGN_MIN)
@@ -64,11 +64,18 @@ void *mem_alloc(const char *what, size_t bytes, size_t align)
 			continue;
 		r->next = start + bytes;
 		log_debug("memory", "%s: %zu bytes at %p", what, bytes, (void *)start);
-		return memset((void *)start, 0, bytes);
+		return (void *)start;
 	}
 	log_debug("memory", "%s: no room for %zu bytes, %zu are free", what, bytes,
 	          mem_free_bytes());
 	return NULL;
+}
+
+void *mem_alloc(const char *what, size_t bytes, size_t align)
+{
+	void *p = mem_take(what, bytes, align);
+
+	return p ? memset(p, 0, bytes) : NULL;
 }
 
 size_t mem_free_bytes(void)

@@ -1,7 +1,6 @@
 /*
  * Memory is taken at start and never given back: the platform hands over its free ranges with
- * mem_add(), set-up code takes pieces with mem_alloc(), the data path takes none. What is taken is
- * zeroed. Recipe:
+ * mem_add(), set-up code takes pieces with mem_alloc(), the data path takes none. Recipe:
  *
  *	mem_add(base, len);			(platform, once per free range)
  *	p = mem_alloc("mempool", bytes, 64);	(set-up; NULL: report -ENOMEM upwards)
@@ -26,6 +25,10 @@ void mem_add(void *base, size_t len);
  * Return: the memory, physically contiguous, or NULL when no range has room.
  */
 void *mem_alloc(const char *what, size_t bytes, size_t align);
+
+/** mem_take() - mem_alloc(), but the memory holds what it held before: for large pieces that are
+ * written before they are read */
+void *mem_take(const char *what, size_t bytes, size_t align);
 
 /** mem_free_bytes() - what is left, in all ranges */
 size_t mem_free_bytes(void);

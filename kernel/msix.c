@@ -71,7 +71,7 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	if (entry >= mx->nb_vectors)
 		return -ERANGE;
 	msix_mask(mx, entry, true);
-	err = plat_irq_msi(fn, arg, &msg);
+	err = plat_irq_msi(pci_requester(mx->dev), fn, arg, &msg);
 	if (err)
 		return err;
 

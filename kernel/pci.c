@@ -186,6 +186,8 @@ static void header_read(struct pci_dev *d, uint32_t ids)
 	d->header_type = pci_read8(d, PCI_HEADER_TYPE);
 	d->irq_line = (uint8_t)irq;
 	d->irq_pin = (uint8_t)(irq >> 8);
+	if (d->host->intx_line)
+		d->irq_line = (uint16_t)d->host->intx_line(d);
 	if ((d->header_type & PCI_HEADER_KIND) == PCI_HEADER_ENDPOINT) {
 		uint32_t sub = pci_read32(d, PCI_SUBSYSTEM);
 
@@ -231,16 +233,47 @@ static void slot_scan(uint8_t bus, unsigned slot)
 		function_probe((uint16_t)(bdf | fn));
 }
 
+#define PORT_CONVENTIONAL 0x100 /* no port of PCI Express */
+
+/* Which kind of port of PCI Express a bridge is. */
+static unsigned port_kind(const struct pci_dev *bridge)
+{
+	unsigned cap = pci_cap_next(bridge, PCI_CAP_ID_EXPRESS, 0);
+
+	return cap ? PCI_EXPRESS_PORT(pci_read16(bridge, cap + PCI_EXPRESS_FLAGS))
+	           : PORT_CONVENTIONAL;
+}
+
 /* A PCI Express link has one device at its far end, so the other 31 slots need no look. */
 static bool is_link(const struct pci_dev *bridge)
 {
-	unsigned cap = pci_cap_next(bridge, PCI_CAP_ID_EXPRESS, 0);
-	unsigned port;
+	unsigned port = port_kind(bridge);
 
-	if (!cap)
-		return false;
-	port = PCI_EXPRESS_PORT(pci_read16(bridge, cap + PCI_EXPRESS_FLAGS));
 	return port == PCI_EXPRESS_ROOT_PORT || port == PCI_EXPRESS_DOWNSTREAM;
+}
+
+uint16_t pci_requester(const struct pci_dev *d)
+{
+	uint16_t requester = d->bdf;
+
+	for (unsigned n = 0; n < PCI_BUSES; n++) {
+		const struct pci_dev *up = pci.bridge_of[d->bdf >> 8];
+
+		if (!up)
+			break;
+		switch (port_kind(up)) {
+		case PORT_CONVENTIONAL:
+			requester = up->bdf;
+			break;
+		case PCI_EXPRESS_TO_PCI:
+			requester = (uint16_t)(d->bdf & 0xff00);
+			break;
+		default:
+			break;
+		}
+		d = up;
+	}
+	return requester;
 }
 
 static void bus_scan(uint8_t bus)

@@ -1,6 +1,6 @@
 /*
  * PCI: finding functions, their base address registers and capabilities. Configuration space is
- * reached through the platform's struct pci_host (ECAM or mechanism #1 on x86_64).
+ * reached through the platform's struct pci_host (ECAM, or mechanism #1 on x86_64).
  *
  *	pci_scan();
  *	for (unsigned i = 0; i < pci_count(); i++) { struct pci_dev *d = pci_dev(i); ... }
@@ -23,12 +23,17 @@ struct pci_window {
 	uint64_t bus;  /* the same place as PCI sees it */
 };
 
+struct pci_dev;
+
 struct pci_host {
 	uint16_t segment;
 	uint8_t bus_first, bus_last;
 	bool firmware_assigned; /* bus numbers and BARs were set up before us */
 	uint32_t (*read)(uint16_t bdf, unsigned offset, unsigned width);
 	void (*write)(uint16_t bdf, unsigned offset, unsigned width, uint32_t value);
+	/* The interrupt to which a function's pin is wired; NULL: its register says it. Bridges
+	 * above the function are known when it is asked */
+	unsigned (*intx_line)(const struct pci_dev *d);
 	struct pci_window io, mem32, mem64;
 };
 
@@ -46,8 +51,9 @@ struct pci_dev {
 	uint16_t bdf; /* bus << 8 | device << 3 | function */
 	uint16_t vendor, device, subvendor, subdevice;
 	uint32_t class_code; /* class << 16 | subclass << 8 | interface */
-	uint8_t revision, header_type, irq_line, irq_pin;
-	bool sized; /* are the BARs known? */
+	uint8_t revision, header_type, irq_pin;
+	uint16_t irq_line; /* for plat_irq_intx() */
+	bool sized;        /* are the BARs known? */
 	struct pci_bar bar[PCI_BARS];
 	char name[16]; /* "0000:00:03.0" */
 };
@@ -57,6 +63,9 @@ struct pci_dev {
 unsigned pci_scan(void);
 unsigned pci_count(void);
 struct pci_dev *pci_dev(unsigned i);
+
+/** pci_bridge_of() - the bridge that leads to @bus, NULL for a root bus */
+struct pci_dev *pci_bridge_of(uint8_t bus);
 
 /** pci_size() - find out the BARs of a function that pci_scan() did not size; to be called before
  * any other function that is about BARs */
@@ -68,6 +77,10 @@ uint32_t pci_read32(const struct pci_dev *d, unsigned offset);
 void pci_write8(const struct pci_dev *d, unsigned offset, uint8_t v);
 void pci_write16(const struct pci_dev *d, unsigned offset, uint16_t v);
 void pci_write32(const struct pci_dev *d, unsigned offset, uint32_t v);
+
+/** pci_requester() - who writes, as the host sees it: behind bridges to conventional PCI the bridge
+ * speaks for its devices (PCI Express to PCI bridge 1.0, 2.3) */
+uint16_t pci_requester(const struct pci_dev *d);
 
 /** pci_cap_next() - offset of the next capability with @id (0: any) behind @after (0: from the
  * start), 0 if there is none. Bounded: a list that loops ends after PCI_CAPS_MAX entries */

@@ -24,9 +24,6 @@ struct pci_range pci_bridge_range(const struct pci_dev *d, enum pci_bridge_windo
  * closes it */
 void pci_bridge_open(const struct pci_dev *d, enum pci_bridge_window w, struct pci_range r);
 
-/** pci_bridge_of() - the bridge that leads to @bus, NULL for a root bus */
-struct pci_dev *pci_bridge_of(uint8_t bus);
-
 /**
  * pci_assign() - give an address to every endpoint BAR that has none
  *

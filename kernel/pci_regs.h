@@ -71,6 +71,7 @@
 #define PCI_EXPRESS_PORT(flags) (((flags) >> 4) & 0xf)
 #define PCI_EXPRESS_ROOT_PORT 4
 #define PCI_EXPRESS_DOWNSTREAM 6
+#define PCI_EXPRESS_TO_PCI 7
 
 #define PCI_MSIX_CONTROL 2
 #define PCI_MSIX_TABLE 4

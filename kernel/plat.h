@@ -75,27 +75,28 @@ struct plat_msi {
 
 /**
  * plat_irq_msi() - reserve an interrupt and say how a device raises it
+ * @requester: pci_requester() of the function that will; some machines look at who writes
  * @fn:  called in interrupt context with @arg, on the boot core
  * @msg: filled on success
  *
  * Return: 0, -ENOSPC when no vector is left, -EOPNOTSUPP when the machine has no MSI.
  */
-int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg);
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg);
 
 /**
  * plat_irq_intx() - listen on the line of a PCI function's interrupt pin
- * @line: the interrupt line register of the function (x86_64) or its pin and slot (aarch64)
+ * @line: irq_line of the function (struct pci_dev)
  *
  * Handlers of one line share it: each is called and must look at its own device. A line that fires
  * again and again without any of them having raised it is switched off, for it would never end; its
- * devices are then left to polling.
+ * handlers are then called by plat_irq_report().
  *
  * Return: 0, -ENXIO when the line is not connected, -ENOSPC.
  */
 int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg);
 
-/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves; to be called
- * now and then, never from a handler */
+/** plat_irq_report() - log what interrupt handlers noticed and may not log themselves, and poll
+ * lines that were switched off; to be called now and then, never from a handler */
 void plat_irq_report(void);
 
 /** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need
@@ -110,7 +111,7 @@ void plat_irq_off(void);
 #define ISA_AVX512 (1u << 2)
 #define ISA_NEON (1u << 3)
 
-/** plat_isa() - the ISA_ bits that code may use (CPUID and XCR0 both agree) */
+/** plat_isa() - the ISA_ bits that code may use (on x86_64 CPUID and XCR0 both agree) */
 unsigned plat_isa(void);
 
 /** plat_random() - fill @buf with unpredictable bytes (good enough for transaction ids) */
@@ -126,7 +127,8 @@ bool plat_end_asked(void);
 NORETURN void plat_poweroff(void);
 
 /**
- * plat_fail() - end with a status that is not 0: isa-debug-exit where there is one, else a reset
+ * plat_fail() - end with a status that is not 0: isa-debug-exit or semihosting where there is one,
+ * else a reset
  *
  * Called by panic() after the console was flushed. Safe everywhere.
  */

@@ -34,22 +34,26 @@ struct mempool *mempool_create(const char *name, unsigned n, uint16_t data_room)
 
 	if (!n || data_room > UINT16_MAX - NETDEV_HEADROOM)
 		return NULL;
-	p = mem_alloc(name, head + n * element, CACHE_LINE);
+	p = mem_take(name, head + n * element, CACHE_LINE);
 	if (!p)
 		return NULL;
 
-	p->name = name;
-	p->stack = (struct mbuf **)(p + 1);
-	p->size = n;
-	p->data_room = data_room;
+	*p = (struct mempool){
+	    .name = name,
+	    .stack = (struct mbuf **)(p + 1),
+	    .size = n,
+	    .data_room = data_room,
+	};
 
 	/* the lowest address on top of the stack */
 	for (unsigned i = n; i-- > 0;) {
 		struct mbuf *m = (void *)((uint8_t *)p + head + i * element);
 
-		m->pool = p;
-		m->buf_len = (uint16_t)(NETDEV_HEADROOM + data_room);
-		m->iova = plat_iova(m->buf);
+		*m = (struct mbuf){
+		    .pool = p,
+		    .buf_len = (uint16_t)(NETDEV_HEADROOM + data_room),
+		    .iova = plat_iova(m->buf),
+		};
 		mbuf_reset(m);
 		p->stack[p->n++] = m;
 	}

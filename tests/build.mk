@@ -4,8 +4,8 @@
 
 UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 # of the platform's own files, those that touch no hardware
-UNIT_ARCH_SRCS := arch/x86_64/boot_info.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
-	arch/x86_64/efi/load_options.c
+UNIT_ARCH_SRCS := arch/bare/boot_info.c arch/bare/boot_efi.c arch/bare/irq_line.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
+	arch/bare/efi/load_options.c arch/aarch64/devtree.c arch/aarch64/devtree_pci.c arch/aarch64/acpi_machine.c
 UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
 	$(filter-out %_bus.c,$(PCI_SRCS) $(USER_SRCS)) \
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
@@ -37,8 +37,8 @@ $(1)-tests: $(3:tests/unit/%.c=$(BUILD)/$(1)/%)
 -include $$(shell find $(BUILD)/$(1) -name '*.d' 2>/dev/null)
 endef
 
-$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000,$(UNIT_SRCS),-lcriterion))
-$(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion))
+$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
+$(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/tests/tsan/runner.o,\
 	tests/unit/fake_%))
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 
 SIZES = (64, 512, 1400)
-PARTS = ("size", "memory", "boot", "insn", "rtt", "pps")
+PARTS = ("size", "memory", "boot", "insn", "paths", "rtt", "pps")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
 PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
@@ -224,6 +224,15 @@ class Bench:
                 result["housekeeping"] = round(cost.housekeeping)
         return result
 
+    def paths_part(self):
+        """The driver's functions alone."""
+        import paths
+        try:
+            return {"paths": paths.measure(self.tools)}
+        except (OSError, subprocess.SubprocessError) as e:
+            print(f"bench: the paths are not measured: {e}")
+            return {}
+
     def speed(self, folder, extra=()):
         """Round trips and rates of the guest that sits at these sockets."""
         found = {}
@@ -352,6 +361,19 @@ def write_pictures(folder, rows, targets, source):
             (folder / f"{file}.svg").write_text(picture)
 
 
+def print_paths(folder, rows):
+    import paths
+    import svg
+    paths.print_table(rows)
+    for name, title, key in (("paths-insn", "Instructions per packet", "insn"),
+                             ("paths-cycles", "Cycles per packet", "cycles")):
+        bars = [(f"{r['direction']}: {paths.short_name(r)}", r[key], r["isa"] != "scalar")
+                for r in rows]
+        picture = svg.bars(f"{title}, the driver's functions alone", "in colour: vector code", bars,
+                           label=300)
+        (folder / f"{name}.svg").write_text(picture)
+
+
 def main():
     args = arguments()
     wanted = args.only.split(",")
@@ -362,7 +384,7 @@ def main():
     result = {"accel": bench.ringzero.usual_accel(), "runs": args.runs, "long_unix_queues": roomy}
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
-             ("insn", bench.insn_part)]
+             ("insn", bench.insn_part), ("paths", bench.paths_part)]
     for name, measure in steps:
         if name in wanted:
             print(f"bench: {name} ...", flush=True)
@@ -381,6 +403,8 @@ def main():
     write_pictures(folder, rows, peers["targets"], peers["source"])
     print_table(rows, peers["targets"])
     print(f"others: {peers['source']}")
+    if "paths" in result:
+        print_paths(folder, result["paths"])
     if args.profile and "functions" in result:
         print("instructions per 64 B packet by function:")
         for name, n in result["functions"]["64"]:

@@ -31,9 +31,12 @@ MAY_INCLUDE = (
     ("net/", ("net/", "kernel/")),
     ("drivers/", ("drivers/", "kernel/") + PACKET_CORE),
     ("apps/", ("apps/", "net/", "kernel/")),
-    ("arch/x86_64/efi/", ("arch/x86_64/efi/", "arch/x86_64/efi_handoff.h")),
-    ("arch/x86_64/", ("arch/x86_64/", "kernel/")),
-    ("arch/aarch64/", ("arch/aarch64/", "kernel/")),
+    ("arch/bare/efi/", ("arch/bare/efi/", "arch/bare/efi_handoff.h")),
+    ("arch/x86_64/efi/", ("arch/x86_64/efi/", "arch/bare/efi")),
+    ("arch/aarch64/efi/", ("arch/aarch64/efi/", "arch/bare/efi")),
+    ("arch/x86_64/", ("arch/x86_64/", "arch/bare/", "kernel/")),
+    ("arch/aarch64/", ("arch/aarch64/", "arch/bare/", "kernel/")),
+    ("arch/bare/", ("arch/bare/", "kernel/")),
     ("arch/generic/", ("arch/generic/",)),
     ("arch/hosted/", ("arch/hosted/", "drivers/virtio/", "kernel/") + PACKET_CORE),
     ("tests/model/", ("tests/model/", "kernel/") + MODEL_SEES),
@@ -42,7 +45,8 @@ MAY_INCLUDE = (
     ("bench/", EVERYTHING),
 )
 
-LIBC_IN = ("arch/hosted/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
+LIBC_IN = ("arch/hosted/", "arch/bare/efi/", "arch/x86_64/efi/", "arch/aarch64/efi/", "tests/", "tools/", "bench/")
+LIBFDT_IN = ("arch/aarch64/devtree", "arch/aarch64/libfdt_env.h", "tests/")
 INTRINSICS_IN = ("drivers/virtio/vec/", "net/csum", "net/checksum", "tests/")
 ASM_IN = ("arch/", "tests/", "tools/", "bench/")
 
@@ -91,6 +95,8 @@ def check_angled(root, path, target):
         if starts(path, INTRINSICS_IN):
             return None
         return f"<{target}>: intrinsics belong into drivers/virtio/vec/"
+    if target == "libfdt.h" and starts(path, LIBFDT_IN):
+        return None
     if target in FREESTANDING or starts(path, LIBC_IN):
         return None
     return f"<{target}>: the C library is not there in a freestanding kernel"

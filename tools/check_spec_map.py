@@ -33,7 +33,7 @@ REASONS = {
 }
 
 HEADING = re.compile(r"#{2,6} ((?P<section>[2-6](\.\d+)+) )?(?P<title>.*)")
-REFERENCE = re.compile(r"`(?P<file>[\w.]+\.(?:c|h|py|S|asm)):(?P<name>[^`]+)`")
+REFERENCE = re.compile(r"`(?P<file>[\w./]+\.(?:c|h|py|S|asm)):(?P<name>[^`]+)`")
 FEATURE = re.compile(r"\bVIRTIO_(?:NET_)?F_\w+")
 
 Row = collections.namedtuple("Row", "line section cells")

@@ -21,13 +21,14 @@ run_packages=(
 	ovmf netcat-openbsd                            # to run it
 	libcriterion-dev pkg-config                    # unit tests
 	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the NEON code of the vector paths
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the kernel for aarch64, its vector paths
+	qemu-efi-aarch64 libfdt-dev                    # its firmware, and tests of its device tree
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
 	clang libclang-rt-dev                          # fuzz tests
 	dpdk-dev                                       # testpmd, a backend for the hosted build
 )
 lint_packages=(clang-format clang-tidy cppcheck shellcheck)
-qemu_package="qemu-system-x86"
+qemu_packages=(qemu-system-x86 qemu-system-arm)
 qemu_least=7.2 qemu_wish=10
 
 die() {
@@ -39,12 +40,19 @@ at_least() { # version, version
 	dpkg --compare-versions "$1" ge "$2"
 }
 
-# Whatever QEMU is found first, from a package or not; 0 when there is none.
+# Whatever QEMU is found first, from a package or not; 0 when one of the two is not there, else the
+# older one's version.
 qemu_version() {
-	local text
+	local arch text least=
 
-	text=$(qemu-system-x86_64 --version 2>/dev/null) || true
-	[[ $text =~ version\ ([0-9]+\.[0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+	for arch in x86_64 aarch64; do
+		text=$("qemu-system-$arch" --version 2>/dev/null) || true
+		[[ $text =~ version\ ([0-9]+\.[0-9]+) ]] || { echo 0; return; }
+		if [ -z "$least" ] || ! at_least "${BASH_REMATCH[1]}" "$least"; then
+			least=${BASH_REMATCH[1]}
+		fi
+	done
+	echo "$least"
 }
 
 missing_packages() {
@@ -86,11 +94,11 @@ update_lists() {
 }
 
 install_qemu() {
-	if [[ $(apt-cache policy "$qemu_package") == *"$codename-backports"* ]] &&
-		apt_install -t "$codename-backports" "$qemu_package"; then
+	if [[ $(apt-cache policy "${qemu_packages[0]}") == *"$codename-backports"* ]] &&
+		apt_install -t "$codename-backports" "${qemu_packages[@]}"; then
 		return 0
 	fi
-	apt_install "$qemu_package"
+	apt_install "${qemu_packages[@]}"
 }
 
 apt_install() {
@@ -113,7 +121,7 @@ esac
 	die "this machine is $(uname -m): ringzero is built on x86_64 (its GRUB and EFI tools are)"
 if ! command -v dpkg-query >/dev/null; then
 	[ -z "$check_only" ] || exit 1
-	[ -z "$with_qemu" ] || packages+=("$qemu_package")
+	[ -z "$with_qemu" ] || packages+=("${qemu_packages[@]}")
 	echo "deps: this is not Debian or Ubuntu. What is needed has these names there:" \
 		"${packages[*]}" >&2
 	exit 0
@@ -133,7 +141,7 @@ if [ -n "$with_qemu" ]; then
 fi
 
 if [ -n "$check_only" ]; then
-	[ "$qemu" != needed ] || missing+=("$qemu_package")
+	[ "$qemu" != needed ] || missing+=("${qemu_packages[@]}")
 	[ ${#missing[@]} != 0 ] || exit 0
 	die "missing: ${missing[*]}"
 fi
@@ -143,7 +151,7 @@ if [ ${#missing[@]} = 0 ] && [ "$qemu" = ok ]; then
 fi
 
 wanted=("${missing[@]}")
-[ "$qemu" = ok ] || wanted+=("$qemu_package")
+[ "$qemu" = ok ] || wanted+=("${qemu_packages[@]}")
 as_root=()
 if [ "$(id -u)" != 0 ]; then
 	command -v sudo >/dev/null ||
@@ -156,7 +164,7 @@ update_lists
 [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 case $qemu in
 needed)
-	install_qemu || die "$qemu_package cannot be installed"
+	install_qemu || die "${qemu_packages[*]} cannot be installed"
 	hash -r
 	at_least "$(qemu_version)" "$qemu_least" ||
 		die "QEMU is version $(qemu_version), $qemu_least or newer is needed: this" \

@@ -64,13 +64,23 @@ check_cppcheck() {
 
 # The flags that a file is compiled with, as far as they matter for reading it.
 tidy_one() { # file
-	local flags=(-std=gnu11 -I. -Iarch/x86_64/include)
+	local flags=(-std=gnu11 -I.)
 
+	case $1 in
+	arch/aarch64/* | */vec/*_neon.c | */vec/*_aarch64.c)
+		flags+=(--target=aarch64-linux-gnu -Iarch/aarch64/include
+			-isystem /usr/aarch64-linux-gnu/include
+			-isystem "${BUILD:-build}/arm64/usr/include") ;;
+	*) flags+=(-Iarch/x86_64/include) ;;
+	esac
 	case $1 in
 	arch/x86_64/efi/*) flags+=(-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 		-DGNU_EFI_USE_MS_ABI -fshort-wchar) ;;
 	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
+	*/vec/*_sse.c) flags+=(-msse4.1) ;;
+	*/vec/*_avx2.c) flags+=(-mavx2) ;;
+	*/vec/*_avx512.c) flags+=(-mavx512f -mavx512bw -mavx512vl) ;;
 	esac
 	clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null
 }

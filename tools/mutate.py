@@ -5,10 +5,11 @@
     tools/mutate.py --all -j4          every mutant
     tools/mutate.py --list             what there is, without running anything
     tools/mutate.py --only vnet_rx.h   of one file; --only NAME for one mutant
+    tools/mutate.py --all --again      those that no run before has killed ($BUILD/mutate.log)
 
 A mutant is one change of one line, named FILE:LINE:OPERATOR[:N]. Each runs in a private copy of
-the tree: what depends on the file is compiled again with -O1, then the unit tests of rings and
-driver run until one fails. Outcomes:
+the tree: the unit tests of rings and driver, what depends on the file compiled again with -O1, run
+one by one until one fails, first those that are likely to. Outcomes:
 
     killed      a test failed, crashed or hung, or the compiler refused
     same code   the compiler made the very same objects: nothing to see on this processor
@@ -20,8 +21,10 @@ Rings that the device model of the tests cannot do yet are left out, and said to
 """
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import os
@@ -39,13 +42,25 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DRIVER = "drivers/virtio"
 FILES = ("vq_split.h", "vq_packed.h", "vq.h", "virtqueue.h", "vnet_rx.h", "vnet_tx.h", "vnet_hdr.h",
-         "vq_split.c", "vq_packed.c", "virtqueue.c")
+         "vq_split.c", "vq_packed.c", "virtqueue.c",
+         *(f"vec/{name}.h" for name in (
+             "vec_packed", "vec_split", "vec_batch", "vec_x86", "vec_sse", "vec_avx2", "vec_avx512",
+             "vnet_vec_rx", "vnet_vec_rx_packed", "vnet_vec_rx_split",
+             "vnet_vec_tx", "vnet_vec_tx_packed", "vnet_vec_tx_split")))
 COPIED = ("Makefile", "kernel", "net", "drivers", "apps", "arch", "tests", "bench")
-TEST_PATTERNS = ("test_vq_*.c", "test_vnet_*.c", "test_virtio_net*.c", "test_spec.c")
+# without the programs that run the tests of another with vector paths
+TEST_PATTERNS = ("test_vq_*.c", "test_vnet_[rt]x.c", "test_vnet_books.c", "test_vnet_paths.c",
+                 "test_virtio_net*.c", "test_differential.c", "test_vec.c", "test_spec.c")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
-TEST_SECONDS = 30  # and five times what the unbroken program takes
+OBJECTS = "b/unit/obj"
+ARCHIVE = "b/unit/libringzero.a"
+VECTORS, VECTOR_TEST = "/virtio/vec/", "test_vec"  # half the time of compiling, run by one test
+CPU_SECONDS = 20  # for one test, which is a process
+TEST_SECONDS = 60  # and ten times what the unbroken program takes: other programs may run as well
 BASELINE_SECONDS = 600
 BUILD_SECONDS = 600
+LOG = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "mutate.log"  # all results so far
+DEAD = ("killed", "same code")
 DOC = "docs/testing.md"
 DOC_TABLE = "### Mutants that may survive"
 
@@ -108,6 +123,12 @@ class Mutant:
     rings: tuple
     old: str
     new: str
+    same: int = 0  # how many of the same key stand before it in the file
+
+    @property
+    def identity(self):
+        """What it is called in the log: a line number would not last."""
+        return f"{self.file}: {self.key}" + (f" #{self.same}" if self.same else "")
 
     @property
     def name(self):
@@ -116,7 +137,7 @@ class Mutant:
 
     @property
     def key(self):
-        """What docs/testing.md calls it: a line number would not last."""
+        """What docs/testing.md calls it."""
         suffix = f":{self.nth}" if self.nth else ""
         return f"{self.function}: {self.operator}{suffix}: {self.old.strip()}"
 
@@ -218,7 +239,8 @@ def explained_keys():
 # ---- running one ---------------------------------------------------------------------------------
 
 class Tree:
-    """A private copy of the sources, built once."""
+    """A private copy of the sources, built once. For a mutant only what depends on its file is
+    compiled, and of that only what the next program is linked from."""
 
     def __init__(self, where, tests):
         self.root = pathlib.Path(where)
@@ -231,68 +253,130 @@ class Tree:
                 shutil.copytree(source, self.root / name)
             elif source.exists():
                 shutil.copy(source, self.root / name)
-        built = self.build()
+        built = self.make([f"b/unit/{test}" for test in tests])
         if built.returncode:
             raise SystemExit(f"mutate: the unbroken tree does not build:\n{built.stdout}")
-        self.pristine = self.objects()
+        objects = [str(path.relative_to(self.root)) for path in (self.root / OBJECTS).rglob("*.o")]
+        self.pristine = {path: (self.root / path).read_bytes() for path in objects}
+        self.parts = {test: self.linked_from(test) for test in tests}
 
-    def build(self):
-        programs = [f"b/unit/{test}" for test in self.tests]
-        return subprocess.run(["make", "-s", "-k", "BUILD=b", f"CFLAGS_COMMON={CFLAGS}", *programs],
-                              cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=BUILD_SECONDS, check=False)
+    def twin(self, where):
+        """A copy that needs no building."""
+        other = copy.copy(self)
+        other.root = pathlib.Path(where)
+        shutil.copytree(self.root, other.root)
+        return other
 
-    def objects(self):
-        digest = hashlib.sha256()
-        for path in sorted((self.root / "b/unit/obj").rglob("*.o")):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+    def run_tool(self, *command):
+        return subprocess.run(command, cwd=self.root, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=BUILD_SECONDS,
+                              check=False)
 
-    def failing_test(self, tests=None):
-        """The first test program that does not pass, None when all do."""
-        for test in tests or self.tests:
-            # a session of its own, as each test is a process that has to go when time is up
-            with subprocess.Popen([f"b/unit/{test}", "--fail-fast", "-j1", "--color=never"],
-                                  cwd=self.root, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  start_new_session=True) as process:
-                try:
-                    if process.wait(self.limits.get(test, BASELINE_SECONDS)):
-                        return test
-                except subprocess.TimeoutExpired:
-                    return f"{test} (hangs)"
-                finally:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-        return None
+    def make(self, goals):
+        return self.run_tool("make", "-s", "BUILD=b", f"CFLAGS_COMMON={CFLAGS}", *goals)
 
-    def run(self, mutant):
+    def linked_from(self, test):
+        """The objects of a test program: its own, and what the linker took from the archive."""
+        own = f"{OBJECTS}/tests/unit/{test}.o"
+        linked = self.run_tool("gcc", "-Wl,-Map=b/map", "-o", f"b/unit/{test}", own, ARCHIVE,
+                               "-lcriterion")
+        if linked.returncode:
+            raise SystemExit(f"mutate: {test} cannot be linked:\n{linked.stdout}")
+        names = set(re.findall(re.escape(ARCHIVE) + r"\(([^)]+)\)", (self.root / "b/map").read_text()))
+        members = [path for path in self.pristine if os.path.basename(path) in names]
+        if len(members) != len(names):
+            raise SystemExit("mutate: two objects of the same name in the archive")
+        return [own, *members]
+
+    def dependents(self, file):
+        """The objects that are compiled again when this file changes."""
+        return {path for path in self.pristine
+                if f" {DRIVER}/{file}" in (self.root / path).with_suffix(".d").read_text()}
+
+    def failing_test(self, test):
+        """What a test program dies of, None when it passes."""
+        # a session of its own, as each test is a process that has to go when time is up
+        with subprocess.Popen(["prlimit", f"--cpu={CPU_SECONDS}", "--core=0", f"b/unit/{test}",
+                               "--fail-fast", "-j1", "--color=never"],
+                              cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            try:
+                return test if process.wait(self.limits.get(test, BASELINE_SECONDS)) else None
+            except subprocess.TimeoutExpired:
+                return f"{test} (hangs)"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def run(self, mutant, odds):
         """(outcome, who killed it)"""
         path = self.root / DRIVER / mutant.file
         original = path.read_text()
         lines = original.split("\n")
         lines[mutant.line - 1] = mutant.new
         path.write_text("\n".join(lines))
+        stale = self.dependents(mutant.file)
+        compiled = set()
         try:
-            if self.build().returncode:
-                return "killed", "the compiler"
-            if self.objects() == self.pristine:
-                return "same code", ""
-            test = self.failing_test()
-            return ("killed", test) if test else ("SURVIVED", "")
+            outcome = "same code"
+            for test in odds.order(mutant.file, self.tests):
+                start = time.monotonic()
+                state, who = self.run_test(test, stale, compiled)
+                odds.note(mutant.file, test, time.monotonic() - start, state == "killed")
+                if state == "killed":
+                    return state, who
+                if state == "passed":
+                    outcome = "SURVIVED"
+            return outcome, ""
         finally:
             path.write_text(original)
+            for name in compiled:  # newer than the source again
+                (self.root / name).write_bytes(self.pristine[name])
+
+    def run_test(self, test, stale, compiled):
+        """("killed", who), ("passed", "") or ("same code", "")"""
+        parts = self.parts[test]
+        goals = [name for name in parts if name in stale - compiled and
+                 (VECTORS not in name or test == VECTOR_TEST)]
+        compiled.update(goals)
+        if goals and self.make(goals).returncode:
+            return "killed", "the compiler"
+        if all((self.root / name).read_bytes() == self.pristine[name]
+               for name in parts if name in compiled):
+            return "same code", ""
+        if self.run_tool("gcc", "-o", f"b/unit/{test}", *parts, "-lcriterion").returncode:
+            return "killed", "the linker"
+        who = self.failing_test(test)
+        return ("killed", who) if who else ("passed", "")
+
+
+class Odds:
+    """Which test kills mutants of a file soonest: kills for each second spent, learned by doing."""
+
+    def __init__(self, seconds):
+        self.first = seconds  # by test, of the unbroken program
+        self.seen = {}  # (file, test): runs, kills, seconds
+
+    def order(self, file, tests):
+        def worth(test):
+            runs, kills, seconds = self.seen.get((file, test), (0, 0, 0.0))
+            return (kills + 1) / (runs + 2) / ((seconds + self.first[test]) / (runs + 1) + 0.1)
+        return sorted(tests, key=worth, reverse=True)
+
+    def note(self, file, test, seconds, killed):
+        runs, kills, before = self.seen.get((file, test), (0, 0, 0.0))
+        self.seen[file, test] = (runs + 1, kills + killed, before + seconds)
 
 
 # ---- the report ----------------------------------------------------------------------------------
 
 def show_table(results, left_out):
     kinds = ("killed", "SURVIVED", "explained", "same code")
-    print(f"\n{'file':<14}{'mutants':>8}" + "".join(f"{kind:>11}" for kind in kinds))
+    print(f"\n{'file':<26}{'mutants':>8}" + "".join(f"{kind:>11}" for kind in kinds))
     files = sorted({mutant.file for mutant, _, _ in results})
     for file in [*files, "all"]:
         mine = [outcome for mutant, outcome, _ in results if file in (mutant.file, "all")]
-        print(f"{file:<14}{len(mine):>8}" + "".join(f"{mine.count(kind):>11}" for kind in kinds))
+        print(f"{file:<26}{len(mine):>8}" + "".join(f"{mine.count(kind):>11}" for kind in kinds))
     outcomes = [outcome for _, outcome, _ in results]
     killed = outcomes.count("killed")
     survived = len(outcomes) - killed - outcomes.count("same code")
@@ -312,6 +396,13 @@ def choose(args):
     known = tested_rings() if args.rings is None else set(args.rings.split(",")) - {"split"}
     everything = [m for file in FILES if (ROOT / DRIVER / file).exists()
                   for m in file_mutants(file)]
+    seen = collections.Counter()
+    for i, m in enumerate(everything):
+        everything[i] = dataclasses.replace(m, same=seen[m.file, m.key])
+        seen[m.file, m.key] += 1
+    stale = explained_keys() - {m.key for m in everything}
+    if stale:
+        raise SystemExit(f"mutate: {DOC} explains what is not there: " + "; ".join(sorted(stale)))
     mutants = [m for m in everything if set(m.rings) <= known]
     left_out = len(everything) - len(mutants)
     if args.only:
@@ -328,6 +419,7 @@ def parse_args(argv):
     parser.add_argument("--count", type=int, default=150, help="size of the sample (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (%(default)s)")
     parser.add_argument("--only", metavar="WHAT", help="a file, function, operator or mutant")
+    parser.add_argument("--again", action="store_true", help="only those that no run before has killed")
     parser.add_argument("--rings", help="split,packed,in_order (what the device model can do)")
     parser.add_argument("--list", action="store_true", help="list the chosen mutants")
     parser.add_argument("--min-rate", type=float, default=95.0, help="%% killed (%(default)s)")
@@ -336,31 +428,33 @@ def parse_args(argv):
 
 
 def measure(trees):
-    """Run the tests on an unbroken tree; then the quick ones come first, with limits for all."""
-    limits = {}
+    """Run the tests of an unbroken tree. Return: the seconds each takes."""
+    seconds = {}
     for test in trees[0].tests:
         start = time.monotonic()
-        if trees[0].failing_test([test]):
+        if trees[0].failing_test(test):
             raise SystemExit(f"mutate: {test} fails without any change (built with {CFLAGS})")
-        limits[test] = TEST_SECONDS + 5 * (time.monotonic() - start)
+        seconds[test] = time.monotonic() - start
     for tree in trees:
-        tree.limits = limits
-        tree.tests = sorted(limits, key=limits.get)
+        tree.limits = {test: TEST_SECONDS + 10 * spent for test, spent in seconds.items()}
+    return seconds
 
 
-def run_all(mutants, tests, jobs):
+def run_all(mutants, tests, jobs, log):
     explained = explained_keys()
     results = {}
     with tempfile.TemporaryDirectory(prefix="mutate-") as top:
         trees = queue.Queue()
-        for i in range(min(jobs, len(mutants))):
-            trees.put(Tree(f"{top}/{i}", tests))
-        measure(list(trees.queue))
+        first = Tree(f"{top}/0", tests)
+        trees.put(first)
+        for i in range(1, min(jobs, len(mutants))):
+            trees.put(first.twin(f"{top}/{i}"))
+        odds = Odds(measure(list(trees.queue)))
 
         def work(mutant):
             tree = trees.get()
             try:
-                return tree.run(mutant)
+                return tree.run(mutant, odds)
             finally:
                 trees.put(tree)
 
@@ -373,7 +467,15 @@ def run_all(mutants, tests, jobs):
                     outcome = "explained"
                 results[mutant] = (mutant, outcome, who)
                 print(f"{mutant.name:<44} {outcome}{' by ' + who if who else ''}", flush=True)
+                print(mutant.identity, outcome, who, sep="\t", file=log, flush=True)
     return [results[mutant] for mutant in mutants]
+
+
+def results_before():
+    """(outcome, who) by identity of a mutant, of all runs so far."""
+    lines = LOG.read_text().splitlines() if LOG.exists() else []
+    return {identity: (outcome, who)
+            for identity, outcome, who in (line.split("\t") for line in lines)}
 
 
 def main(argv):
@@ -389,7 +491,14 @@ def main(argv):
         return 0
     tests = sorted({path.stem for pattern in TEST_PATTERNS
                     for path in (ROOT / "tests/unit").glob(pattern)})
-    results = run_all(mutants, tests, max(args.jobs, 1))
+    before = results_before() if args.again else {}
+    dead = [(m, *before[m.identity]) for m in mutants
+            if before.get(m.identity, ("",))[0] in DEAD]
+    killed = {m for m, _, _ in dead}
+    mutants = [m for m in mutants if m not in killed]
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("a" if args.again else "w") as log:
+        results = dead + (run_all(mutants, tests, max(args.jobs, 1), log) if mutants else [])
     return 0 if show_table(results, left_out) >= args.min_rate else 1
 
 

@@ -1,9 +1,11 @@
 #!/bin/bash
 # run.sh - boot ringzero in QEMU; `make run` calls it with its variables in the environment
 #
+#   ARCH=x86_64|aarch64         which machine (x86_64)
 #   ARGS="app=echo stats=json"  options for the kernel (by fw_cfg, so the same ISO serves)
-#   BOOT=iso|iso-efi|efi|kernel ISO by BIOS (default), ISO by UEFI, BOOTX64.EFI alone, ELF by PVH
-#   MACHINE=pc|q35              machine type (pc)
+#   BOOT=iso|iso-efi|efi|kernel ISO by BIOS (default), ISO by UEFI, BOOTX64.EFI alone, ELF by PVH;
+#                               aarch64: iso-efi (default), efi, kernel (ringzero.img)
+#   MACHINE=pc|q35              machine type (pc); aarch64: virt, or virt,gic-version=3
 #   MEM=256                     guest memory, MiB or with a unit
 #   NET=user|tap|vhost-user     what the ports are connected to (user)
 #     user:       PORT=7007     127.0.0.1 UDP port that leads to the guest's port 7; port N of the
@@ -15,18 +17,29 @@
 #   QEMU_OPTS="..."             more for QEMU's command line
 #   BUILD=build                 where the images are
 #
-# The exit status is QEMU's: 0 after poweroff, another one after a panic.
+# The exit status is QEMU's: 0 after poweroff, another one after a panic; on aarch64 for that
+# QEMU_OPTS="-semihosting-config enable=on" is needed, which lets the guest at the host's files.
 set -euo pipefail
 
-BUILD=${BUILD:-build} BOOT=${BOOT:-iso} MACHINE=${MACHINE:-pc} MEM=${MEM:-256} ARGS=${ARGS:-}
+ARCH=${ARCH:-x86_64} BUILD=${BUILD:-build} BOOT=${BOOT:-} MACHINE=${MACHINE:-} MEM=${MEM:-256} ARGS=${ARGS:-}
 port_source=${PORT:+PORT=$PORT}
 port_source=${port_source:-the default of PORT}
 NET=${NET:-user} PORT=${PORT:-7007} PORTS=${PORTS:-1} IFNAME=${IFNAME:-} SOCK=${SOCK:-}
 ACCEL=${ACCEL:-} QEMU_OPTS=${QEMU_OPTS:-}
 
-ovmf_code=/usr/share/OVMF/OVMF_CODE_4M.fd
-ovmf_vars=/usr/share/OVMF/OVMF_VARS_4M.fd
-qemu=(qemu-system-x86_64)
+case $ARCH in
+aarch64)
+	firmware=/usr/share/AAVMF/AAVMF_CODE.fd vars=/usr/share/AAVMF/AAVMF_VARS.fd
+	package="qemu-efi-aarch64"
+	kernel=$BUILD/aarch64/ringzero.img efi=$BUILD/aarch64/BOOTAA64.EFI
+	;;
+*)
+	firmware=/usr/share/OVMF/OVMF_CODE_4M.fd vars=/usr/share/OVMF/OVMF_VARS_4M.fd
+	package=ovmf
+	kernel=$BUILD/x86_64/ringzero.elf efi=$BUILD/x86_64/BOOTX64.EFI
+	;;
+esac
+qemu=("qemu-system-$ARCH")
 
 die() {
 	echo "run: $*" >&2
@@ -53,7 +66,7 @@ escape() { printf '%s' "${1//,/,,}"; }
 pick_accel() {
 	if [ -z "$ACCEL" ]; then
 		ACCEL=tcg
-		if [ -w /dev/kvm ] && [ ! -e /sys/module/kvm_pvm ] &&
+		if [ "$ARCH" = x86_64 ] && [ -w /dev/kvm ] && [ ! -e /sys/module/kvm_pvm ] &&
 			grep -qwE 'vmx|svm' /proc/cpuinfo; then
 			ACCEL=kvm
 		fi
@@ -66,10 +79,16 @@ pick_accel() {
 }
 
 pick_machine() {
-	one_of MACHINE "$MACHINE" pc q35
+	if [ "$ARCH" = aarch64 ]; then
+		MACHINE=${MACHINE:-virt}
+		one_of MACHINE "$MACHINE" virt virt,gic-version=3
+	else
+		MACHINE=${MACHINE:-pc}
+		one_of MACHINE "$MACHINE" pc q35
+		qemu+=(-device "isa-debug-exit,iobase=0xf4,iosize=4")
+	fi
 	[[ $MEM =~ ^[0-9]+[MG]?$ ]] || die "MEM=$MEM: MiB, or a number with M or G, is allowed"
 	qemu+=(-M "$MACHINE" -m "$MEM" -nodefaults -display none -no-reboot)
-	qemu+=(-device "isa-debug-exit,iobase=0xf4,iosize=4")
 	qemu+=(-chardev "stdio,id=console,mux=on,signal=off" -serial chardev:console)
 	qemu+=(-mon "chardev=console")
 	[ -z "$ARGS" ] || qemu+=(-fw_cfg "name=opt/ringzero/cmdline,string=$(escape "$ARGS")")
@@ -80,28 +99,38 @@ need_file() {
 }
 
 uefi() {
-	need_file "$ovmf_code" "install the package ovmf (make deps)"
-	install -m 644 "$ovmf_vars" "$BUILD/run-vars.fd"
-	qemu+=(-drive "if=pflash,format=raw,readonly=on,file=$ovmf_code")
+	need_file "$firmware" "install the package $package (make deps)"
+	install -m 644 "$vars" "$BUILD/run-vars.fd"
+	qemu+=(-drive "if=pflash,format=raw,readonly=on,file=$firmware")
 	qemu+=(-drive "if=pflash,format=raw,file=$(escape "$BUILD/run-vars.fd")")
 }
 
 pick_boot() {
-	one_of BOOT "$BOOT" iso iso-efi efi kernel
+	if [ "$ARCH" = aarch64 ]; then
+		BOOT=${BOOT:-iso-efi}
+		one_of BOOT "$BOOT" iso-efi efi kernel
+	else
+		BOOT=${BOOT:-iso}
+		one_of BOOT "$BOOT" iso iso-efi efi kernel
+	fi
 	case $BOOT in
 	iso*)
 		need_file "$BUILD/ringzero.iso" "run make iso"
-		qemu+=(-cdrom "$BUILD/ringzero.iso")
+		if [ "$ARCH" = aarch64 ]; then
+			qemu+=(-drive "if=virtio,format=raw,readonly=on,file=$(escape "$BUILD/ringzero.iso")")
+		else
+			qemu+=(-cdrom "$BUILD/ringzero.iso")
+		fi
 		;;
 	efi)
-		need_file "$BUILD/x86_64/BOOTX64.EFI" "run make"
+		need_file "$efi" "run make"
 		mkdir -p "$BUILD/run-esp/EFI/BOOT"
-		cp "$BUILD/x86_64/BOOTX64.EFI" "$BUILD/run-esp/EFI/BOOT/"
+		cp "$efi" "$BUILD/run-esp/EFI/BOOT/"
 		qemu+=(-drive "file=fat:$(escape "$BUILD/run-esp"),format=raw,if=virtio,readonly=on")
 		;;
 	kernel)
-		need_file "$BUILD/x86_64/ringzero.elf" "run make"
-		qemu+=(-kernel "$BUILD/x86_64/ringzero.elf")
+		need_file "$kernel" "run make"
+		qemu+=(-kernel "$kernel")
 		;;
 	esac
 	[[ $BOOT != *efi ]] || uefi
@@ -190,6 +219,7 @@ say_how() {
 	echo
 }
 
+one_of ARCH "$ARCH" x86_64 aarch64
 pick_accel
 pick_machine
 pick_net

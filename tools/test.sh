@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh - run tests, total them; `make test`, `make unit` and `make guest` call it
 #
-#   tools/test.sh [check] [unit] [asan] [tsan] [neon] [fuzz] [hosted] [guest]   the groups to run (all)
+#   tools/test.sh [GROUP...]   the groups to run; without one: all
 #
 #   check   who includes whom, the map of the specification, and the tests of the tools
 #   unit    the Criterion programs of tests/unit
@@ -11,6 +11,8 @@
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
 #   guest   pytest on the images in QEMU, tests/guest
+#   guest-aarch64   the same tests on aarch64
+#   soak    not among all: the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
 # hangs or does not build, and a group without any test, count as one failure each. The output
@@ -167,13 +169,26 @@ group_hosted() {
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
-	build build-images iso bench-tools && run_pytest guest 1500 tests/guest "${more[@]}"
+	build build-images iso bench-tools && ARCH=x86_64 run_pytest guest 1500 tests/guest "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz hosted guest
+group_soak() {
+	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 tests/unit/test_vq_*.c \
+		tests/unit/test_vnet_[rt]x*.c tests/unit/test_differential.c
+	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 tests/guest
+}
+
+group_guest-aarch64() {
+	local more
+	read -ra more <<<"${PYTEST_ARGS:-}"
+	build build-aarch64 aarch64 bench-tools &&
+		ARCH=aarch64 run_pytest guest-aarch64 1500 tests/guest "${more[@]}"
+}
+
+[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz hosted guest guest-aarch64
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan neon fuzz hosted guest" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz hosted guest guest-aarch64 soak" >&2
 		exit 2
 	fi
 done

@@ -158,10 +158,11 @@ void apic_init(void)
 	irq_enable();
 }
 
-int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg)
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg)
 {
 	unsigned vector;
 
+	(void)requester;
 	if (mode == APIC_NONE || boot_apic_id > MSI_APIC_ID_MAX)
 		return -EOPNOTSUPP;
 	vector = trap_alloc_vector(fn, arg);

@@ -1,43 +1,14 @@
 /*
- * The three formats in which loaders describe the machine: PVH's hvm_start_info (Xen
- * public/arch-x86/hvm/start_info.h), multiboot2's tags (Multiboot2 specification 3.6) and the
- * memory map of UEFI behind struct efi_handoff (UEFI 2.10, 7.2.3). Usable entries are added first
- * and all others taken out afterwards, so that a map whose entries overlap errs to the safe side.
+ * The formats in which a PC's loaders describe the machine: PVH's hvm_start_info (Xen
+ * public/arch-x86/hvm/start_info.h) and multiboot2's tags (Multiboot2 specification 3.6); UEFI's is
+ * arch/bare/boot_efi.c.
  */
-#include "arch/x86_64/boot_info.h"
-#include "arch/x86_64/efi_handoff.h"
+#include "arch/x86_64/boot_loaders.h"
 #include "kernel/errno.h"
 #include "kernel/string.h"
 
 /* Entries of PVH and multiboot2 maps mean the same types as the BIOS's E820. */
 #define MEMORY_USABLE 1
-
-struct map_entry {
-	uint64_t base, len;
-	bool usable;
-};
-
-/* Reads the entry @pos bytes into a map. */
-typedef struct map_entry (*map_read_fn)(const uint8_t *map, uint64_t pos);
-
-static void map_apply(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
-                      map_read_fn read)
-{
-	const uint64_t nb = min_u64(bytes / stride, BOOT_ENTRIES_MAX);
-
-	for (uint64_t i = 0; i < nb; i++) {
-		const struct map_entry e = read(map, i * stride);
-
-		if (e.usable)
-			boot_info_add(bi, e.base, e.len);
-	}
-	for (uint64_t i = 0; i < nb; i++) {
-		const struct map_entry e = read(map, i * stride);
-
-		if (!e.usable)
-			boot_info_exclude(bi, e.base, e.len);
-	}
-}
 
 /* ---- PVH ---------------------------------------------------------------------------------- */
 
@@ -58,12 +29,12 @@ struct pvh_memmap_entry {
 };
 static_assert(sizeof(struct pvh_memmap_entry) == 24, "hvm_memmap_table_entry");
 
-static struct map_entry pvh_entry_read(const uint8_t *map, uint64_t pos)
+static struct boot_map_entry pvh_entry_read(const uint8_t *map, uint64_t pos)
 {
 	struct pvh_memmap_entry e;
 
 	memcpy(&e, map + pos, sizeof(e));
-	return (struct map_entry){e.addr, e.size, e.type == MEMORY_USABLE};
+	return (struct boot_map_entry){e.addr, e.size, e.type == MEMORY_USABLE};
 }
 
 int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
@@ -86,7 +57,7 @@ int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
 
 	if (!map)
 		return -EINVAL;
-	map_apply(bi, map, bytes, sizeof(struct pvh_memmap_entry), pvh_entry_read);
+	boot_info_map(bi, map, bytes, sizeof(struct pvh_memmap_entry), pvh_entry_read);
 	return 0;
 }
 
@@ -116,12 +87,12 @@ struct mb2_mmap_entry {
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
 
-static struct map_entry mb2_entry_read(const uint8_t *map, uint64_t pos)
+static struct boot_map_entry mb2_entry_read(const uint8_t *map, uint64_t pos)
 {
 	struct mb2_mmap_entry e;
 
 	memcpy(&e, map + pos, sizeof(e));
-	return (struct map_entry){e.addr, e.len, e.type == MEMORY_USABLE};
+	return (struct boot_map_entry){e.addr, e.len, e.type == MEMORY_USABLE};
 }
 
 static void mb2_mmap(struct boot_info *bi, const uint8_t *body, uint32_t len)
@@ -133,7 +104,7 @@ static void mb2_mmap(struct boot_info *bi, const uint8_t *body, uint32_t len)
 	memcpy(&h, body, sizeof(h));
 	if (h.entry_size < sizeof(struct mb2_mmap_entry))
 		return;
-	map_apply(bi, body + sizeof(h), len - sizeof(h), h.entry_size, mb2_entry_read);
+	boot_info_map(bi, body + sizeof(h), len - sizeof(h), h.entry_size, mb2_entry_read);
 }
 
 static void mb2_rsdp(struct boot_info *bi, const uint8_t *body, uint32_t len)
@@ -196,51 +167,62 @@ int boot_parse_multiboot2(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
 	return 0;
 }
 
-/* ---- EFI ---------------------------------------------------------------------------------- */
+/* ---- the ACPI root pointer ---------------------------------------------------------------- */
 
-#define EFI_BOOT_SERVICES_CODE 3
-#define EFI_BOOT_SERVICES_DATA 4
-#define EFI_CONVENTIONAL 7
-#define EFI_PAGE_SHIFT 12
-#define EFI_PAGES_MAX (1ull << (64 - EFI_PAGE_SHIFT))
-#define EFI_DESC_SIZE_MAX 4096
+#define EBDA_SEGMENT 0x40e
+#define EBDA_SEARCH 1024
+#define BIOS_ROM 0xe0000
+#define BIOS_ROM_BYTES 0x20000
+#define RSDP_ALIGN 16
+#define RSDP_V1_BYTES 20
 
-struct efi_descriptor {
-	uint32_t type, pad;
-	uint64_t phys, virt, nb_pages, attribute;
-};
-static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 2.10, EFI_MEMORY_DESCRIPTOR");
-
-static struct map_entry efi_entry_read(const uint8_t *map, uint64_t pos)
+static uint64_t rsdp_search(uint64_t base, uint64_t bytes, boot_phys_fn phys)
 {
-	struct efi_descriptor d;
+	const uint8_t *area = phys(base, bytes);
 
-	memcpy(&d, map + pos, sizeof(d));
-	return (struct map_entry){d.phys, min_u64(d.nb_pages, EFI_PAGES_MAX - 1) << EFI_PAGE_SHIFT,
-	                          d.type == EFI_CONVENTIONAL || d.type == EFI_BOOT_SERVICES_CODE ||
-	                              d.type == EFI_BOOT_SERVICES_DATA};
+	if (!area)
+		return 0;
+	for (uint64_t pos = 0; pos + RSDP_V1_BYTES <= bytes; pos += RSDP_ALIGN) {
+		uint8_t sum = 0;
+
+		if (memcmp(area + pos, "RSD PTR ", 8) != 0)
+			continue;
+		for (unsigned i = 0; i < RSDP_V1_BYTES; i++)
+			sum = (uint8_t)(sum + area[pos + i]);
+		if (!sum)
+			return base + pos;
+	}
+	return 0;
 }
 
-int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys)
+uint64_t boot_find_rsdp(boot_phys_fn phys)
 {
-	struct efi_handoff h;
-	const void *p = phys(arg, sizeof(h));
+	const uint8_t *p = phys(EBDA_SEGMENT, 2);
+	uint64_t found = 0;
 
-	if (!p)
-		return -EINVAL;
-	memcpy(&h, p, sizeof(h));
-	if (h.magic != EFI_HANDOFF_MAGIC || h.desc_size < sizeof(struct efi_descriptor) ||
-	    h.desc_size > EFI_DESC_SIZE_MAX)
-		return -EINVAL;
-	bi->loader = "uefi";
-	bi->rsdp_phys = h.rsdp;
-	boot_info_cmdline_phys(bi, h.cmdline, phys);
+	if (p) {
+		const uint64_t ebda = (uint64_t)(p[0] | p[1] << 8) << 4;
 
-	const uint64_t bytes = min_u64(h.map_bytes, BOOT_ENTRIES_MAX * h.desc_size);
-	const uint8_t *map = phys(h.map, bytes);
+		if (ebda)
+			found = rsdp_search(ebda, EBDA_SEARCH, phys);
+	}
+	return found ? found : rsdp_search(BIOS_ROM, BIOS_ROM_BYTES, phys);
+}
 
-	if (!map)
-		return -EINVAL;
-	map_apply(bi, map, bytes, h.desc_size, efi_entry_read);
-	return 0;
+/* ---- all of them ------------------------------------------------------------------------- */
+
+int boot_info_parse(struct boot_info *bi, enum boot_kind kind, uint64_t arg, boot_phys_fn phys)
+{
+	int err = -EINVAL;
+
+	memset(bi, 0, sizeof(*bi));
+	if (kind == BOOT_PVH)
+		err = boot_parse_pvh(bi, arg, phys);
+	else if (kind == BOOT_MULTIBOOT2)
+		err = boot_parse_multiboot2(bi, arg, phys);
+	else if (kind == BOOT_EFI)
+		err = boot_parse_efi(bi, arg, phys);
+	if (err)
+		memset(bi, 0, sizeof(*bi));
+	return err;
 }

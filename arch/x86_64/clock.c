@@ -7,7 +7,8 @@
  * emulator even a lock that the I/O thread holds too. So the reference is read rarely: the time
  * follows a straight line over the TSC, and the first caller after the line's end reads the
  * reference and draws the next one (clock_math.h: never backwards, lost time made up at once).
- * Lines are 1 ms long at first and double up to 16 ms, or 256 ms with an invariant TSC.
+ * The first line lasts until the machine is up, the next ones are 1 ms long and double up to 16 ms,
+ * or 256 ms with an invariant TSC.
  *
  *   TSC invariant, rate known      the TSC alone
  *   a reference exists             TSC steered by HPET, else PM timer, else PIT
@@ -18,7 +19,6 @@
  */
 #include "arch/x86_64/clock_math.h"
 #include "arch/x86_64/clock_ref.h"
-#include "arch/x86_64/irqflags.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/atomic.h"
@@ -26,7 +26,9 @@
 #include "kernel/plat.h"
 #include "kernel/string.h"
 #include <arch/cpu.h>
+#include <arch/irqflags.h>
 
+#define SPAN_FIRST_NS (50 * NS_PER_MS)
 #define SPAN_MIN_NS NS_PER_MS
 #define SPAN_MAX_NS (16 * NS_PER_MS)
 #define SPAN_MAX_INVARIANT_NS (256 * NS_PER_MS)
@@ -273,7 +275,7 @@ static void start_steered(const struct clock_ref *ref, uint64_t rate, bool invar
 	steer.span_ns = SPAN_MIN_NS;
 	steer.span_max_ns = invariant ? SPAN_MAX_INVARIANT_NS : SPAN_MAX_NS;
 	clock_rate_begin(&steer.rate, now.tsc, ns, rate);
-	line_set(clock_line_next(&lines[lines_seq & 1], now.tsc, ns, rate, SPAN_MIN_NS));
+	line_set(clock_line_next(&lines[lines_seq & 1], now.tsc, ns, rate, SPAN_FIRST_NS));
 	steer.ref = ref;
 }
 

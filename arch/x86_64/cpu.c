@@ -1,12 +1,15 @@
 /*
- * The processor: floating point and vector state switched on, and what vector code may use.
+ * The processor: floating point and vector state and the guards against running or touching user
+ * pages by accident switched on, and what vector code may use. All of it at once and first: an
+ * emulator translates code again that runs under other control bits than before.
+ *
  * An instruction set counts only when CPUID names it and the register state it needs is enabled
  * in XCR0; without the latter the first such instruction would fault (Intel SDM vol. 1, 13.3 and
  * 14.3). The kernel itself is compiled without vector registers, so no interrupt handler has to
  * save them.
  */
+#include "arch/bare/random.h"
 #include "arch/x86_64/machine.h"
-
 #include "arch/x86_64/regs.h"
 #include "kernel/log.h"
 #include "kernel/plat.h"
@@ -26,16 +29,22 @@
 #define XCR0_AVX (1ull << 2)
 #define XCR0_AVX512 (7ull << 5) /* mask registers, upper halves, registers 16 to 31 */
 
+#define CPUID1_ECX_RDRAND (1u << 30)
+#define RDRAND_TRIES 10 /* Intel SDM vol. 1, 7.3.17.1: more failures mean a broken unit */
+
 #define CPUID1_ECX_SSSE3 (1u << 9)
 #define CPUID1_ECX_SSE41 (1u << 19)
 #define CPUID1_ECX_SSE42 (1u << 20)
 #define CPUID1_ECX_XSAVE (1u << 26)
 #define CPUID1_ECX_AVX (1u << 28)
 #define CPUID7_EBX_AVX2 (1u << 5)
+#define CPUID7_EBX_SMEP (1u << 7)
 #define CPUID7_EBX_AVX512F (1u << 16)
 #define CPUID7_EBX_AVX512DQ (1u << 17)
+#define CPUID7_EBX_SMAP (1u << 20)
 #define CPUID7_EBX_AVX512BW (1u << 30)
 #define CPUID7_EBX_AVX512VL (1u << 31)
+#define CPUID7_ECX_UMIP (1u << 2)
 
 #define NEED_SSE (CPUID1_ECX_SSSE3 | CPUID1_ECX_SSE41 | CPUID1_ECX_SSE42)
 #define NEED_AVX512                                                                                \
@@ -58,12 +67,21 @@ static void xcr0_write(uint64_t v)
 	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
 }
 
-static void fpu_enable(void)
+static void enable(struct cpuid leaf1, struct cpuid leaf7)
 {
 	const uint32_t mxcsr = MXCSR_DEFAULT;
+	uint64_t cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+	if (leaf1.ecx & CPUID1_ECX_XSAVE)
+		cr4 |= CR4_OSXSAVE;
+	if (leaf7.ebx & CPUID7_EBX_SMEP)
+		cr4 |= CR4_SMEP;
+	if (leaf7.ebx & CPUID7_EBX_SMAP)
+		cr4 |= CR4_SMAP;
+	if (leaf7.ecx & CPUID7_ECX_UMIP)
+		cr4 |= CR4_UMIP;
 	cr0_write((cr0_read() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
-	cr4_write(cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+	cr4_write(cr4);
 	__asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
 }
 
@@ -74,7 +92,6 @@ static uint64_t xstate_enable(uint32_t leaf1_ecx)
 
 	if (!(leaf1_ecx & CPUID1_ECX_XSAVE))
 		return want;
-	cr4_write(cr4_read() | CR4_OSXSAVE);
 
 	const struct cpuid leaf13 = cpuid(13, 0);
 	const uint64_t has = (uint64_t)leaf13.edx << 32 | leaf13.eax;
@@ -120,14 +137,16 @@ static const char *cpu_name(char buf[49])
 
 void cpu_init(void)
 {
-	const uint32_t leaf1_ecx = cpuid(1, 0).ecx;
+	const struct cpuid leaf1 = cpuid(1, 0), leaf7 = cpuid(7, 0);
+
+	enable(leaf1, leaf7);
+	isa = isa_detect(leaf1.ecx, leaf7.ebx, xstate_enable(leaf1.ecx));
+}
+
+void cpu_report(void)
+{
 	char name[49];
 
-	fpu_enable();
-
-	const uint64_t xcr0 = xstate_enable(leaf1_ecx);
-
-	isa = isa_detect(leaf1_ecx, cpuid(7, 0).ebx, xcr0);
 	log_info("cpu", "%s, vector code:%s%s%s%s", cpu_name(name), isa ? "" : " none",
 	         isa & ISA_SSE ? " sse" : "", isa & ISA_AVX2 ? " avx2" : "",
 	         isa & ISA_AVX512 ? " avx512" : "");
@@ -136,4 +155,18 @@ void cpu_init(void)
 unsigned plat_isa(void)
 {
 	return isa;
+}
+
+uint64_t random_hardware(void)
+{
+	static bool probed, has_rdrand; /* CPUID costs an exit under virtualisation */
+	uint64_t v = 0;
+
+	if (!probed) {
+		has_rdrand = cpuid(1, 0).ecx & CPUID1_ECX_RDRAND;
+		probed = true;
+	}
+	for (unsigned i = 0; has_rdrand && i < RDRAND_TRIES && v == 0; i++)
+		v = rdrand();
+	return v;
 }

@@ -1,14 +1,13 @@
-# What x86_64 boots from: BOOTX64.EFI (a GNU-EFI application with the kernel inside) and
-# ringzero.iso, one hybrid image for BIOS (GRUB, multiboot2) and UEFI (BOOTX64.EFI, no GRUB).
+# BOOTX64.EFI: a GNU-EFI application with the kernel inside.
 
 EFI := $(X86)/efi
-EFI_OBJS := $(patsubst %.c,$(EFI)/%.o,$(wildcard arch/x86_64/efi/*.c)) $(EFI)/arch/x86_64/efi/jump.o
+EFI_OBJS := $(patsubst %.c,$(EFI)/%.o,$(wildcard arch/bare/efi/*.c arch/x86_64/efi/*.c)) $(EFI)/arch/x86_64/efi/jump.o
 EFI_CFLAGS := $(CFLAGS_COMMON) -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 \
 	-DGNU_EFI_USE_MS_ABI -fpic -ffreestanding -fshort-wchar -fno-stack-protector -mno-red-zone \
 	-maccumulate-outgoing-args -mgeneral-regs-only
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym '.rel*' .reloc
 
-$(EFI)/arch/x86_64/efi/%.o: arch/x86_64/efi/%.c
+$(EFI)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(EFI_CFLAGS) -c -o $@ $<
 
@@ -29,7 +28,4 @@ $(EFI)/loader.so: $(EFI_OBJS)
 $(X86)/BOOTX64.EFI: $(EFI)/loader.so
 	objcopy $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
 
-$(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI arch/x86_64/grub.cfg tools/mkiso.sh
-	tools/mkiso.sh $@ $(X86)/ringzero.elf arch/x86_64/grub.cfg $(X86)/BOOTX64.EFI
-
--include $(wildcard $(EFI)/arch/x86_64/efi/*.d)
+-include $(wildcard $(EFI)/arch/*/efi/*.d)

@@ -8,17 +8,18 @@
  *
  * Handlers of one line share it. The local APIC's EOI, sent after all of them ran, reaches the
  * I/O APIC by itself and lets a line that is still active fire again. For ever, when the device
- * that holds it active is one that nobody drives: such a line is masked.
+ * that holds it active is one that nobody drives: such a line is masked, and its handlers are
+ * called now and then without an interrupt.
  */
 #include "arch/x86_64/ioapic.h"
-
-#include "arch/x86_64/irqflags.h"
+#include "arch/bare/irq_line.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/acpi.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/mmio.h"
 #include "kernel/plat.h"
+#include <arch/irqflags.h>
 
 #define IOAPIC_DEFAULT_ADDR 0xfec00000u /* where it is on every PC without a MADT */
 
@@ -40,8 +41,6 @@
 #define INTI_TRIGGER_LEVEL 0xcu
 
 #define LINES_MAX 16
-#define LINE_HANDLERS_MAX 8
-#define LINE_UNCLAIMED_MAX 1000 /* in a row; then it is no accident */
 
 struct ioapic_regs {
 	uint32_t select, reserved0[3];
@@ -56,24 +55,17 @@ struct ioapic {
 };
 
 /* An input that somebody listens on. */
-struct line {
+struct input {
 	const struct ioapic *io;
-	uint32_t gsi, input; /* input: the register's low word */
-	unsigned irq;        /* as the first handler named it */
-	unsigned nb_unclaimed;
-	bool masked, reported;
-	unsigned nb_handlers;
-	struct {
-		plat_intx_fn fn;
-		void *arg;
-	} handler[LINE_HANDLERS_MAX];
+	uint32_t gsi, low; /* low: the register's low word */
+	struct irq_line line;
 };
 
 static struct ioapic ioapics[ACPI_IOAPICS_MAX];
 static unsigned nb_ioapics;
 static struct acpi_madt madt;
-static struct line lines[LINES_MAX];
-static unsigned nb_lines;
+static struct input inputs[LINES_MAX];
+static unsigned nb_inputs;
 
 static uint32_t reg_read(const struct ioapic *io, uint32_t reg)
 {
@@ -164,68 +156,53 @@ static uint32_t gsi_of(unsigned irq, uint32_t *bits)
 }
 
 /* May have come between a selection and its access: leaves the selection as it was. */
-static void line_mask(struct line *l)
+static void input_mask(struct irq_line *l)
 {
-	const uint32_t selected = mmio_read(&l->io->regs->select);
+	const struct input *in = container_of(l, struct input, line);
+	const uint32_t selected = mmio_read(&in->io->regs->select);
 
-	reg_write(l->io, REG_INPUT(l->gsi - l->io->gsi_base), l->input | INPUT_MASKED);
-	mmio_write(&l->io->regs->select, selected);
-	l->masked = true;
+	reg_write(in->io, REG_INPUT(in->gsi - in->io->gsi_base), in->low | INPUT_MASKED);
+	mmio_write(&in->io->regs->select, selected);
 }
 
-static void line_fire(void *arg)
+static void input_fire(void *arg)
 {
-	struct line *l = arg;
-	bool claimed = false;
+	struct input *in = arg;
 
-	for (unsigned i = 0; i < l->nb_handlers; i++)
-		claimed |= l->handler[i].fn(l->handler[i].arg);
-	if (claimed) {
-		l->nb_unclaimed = 0;
-		return;
-	}
-	/* an edge ends by itself */
-	if (++l->nb_unclaimed >= LINE_UNCLAIMED_MAX && (l->input & INPUT_LEVEL))
-		line_mask(l);
+	irq_line_fire(&in->line);
 }
 
-static int line_add_handler(struct line *l, plat_intx_fn fn, void *arg)
+static int input_add_handler(struct input *in, plat_intx_fn fn, void *arg)
 {
-	if (l->masked)
+	if (in->line.masked)
 		return -ENXIO;
-	if (l->nb_handlers == LINE_HANDLERS_MAX)
-		return -ENOSPC;
 
 	const uint64_t flags = irq_save(); /* the line may fire already */
+	const int err = irq_line_add(&in->line, fn, arg);
 
-	l->handler[l->nb_handlers].fn = fn;
-	l->handler[l->nb_handlers].arg = arg;
-	l->nb_handlers++;
 	irq_restore(flags);
-	return 0;
+	return err;
 }
 
 /* Opens an input nobody listened on so far. */
-static int line_open(struct line want, plat_intx_fn fn, void *arg)
+static int input_open(struct input want, plat_intx_fn fn, void *arg)
 {
-	struct line *l = &lines[nb_lines];
+	struct input *in = &inputs[nb_inputs];
 	const uint32_t reg = REG_INPUT(want.gsi - want.io->gsi_base);
 
-	if (nb_lines == LINES_MAX)
+	if (nb_inputs == LINES_MAX)
 		return -ENOSPC;
 
-	const unsigned vector = trap_alloc_vector(line_fire, l);
+	const unsigned vector = trap_alloc_vector(input_fire, in);
 
 	if (!vector)
 		return -ENOSPC;
-	*l = want;
-	l->input |= vector;
-	l->handler[0].fn = fn;
-	l->handler[0].arg = arg;
-	l->nb_handlers = 1;
-	nb_lines++;
-	reg_write(l->io, reg + 1, apic_boot_id() << INPUT_DEST_SHIFT);
-	reg_write(l->io, reg, l->input); /* last: unmasks it */
+	*in = want;
+	in->low |= vector;
+	irq_line_add(&in->line, fn, arg);
+	nb_inputs++;
+	reg_write(in->io, reg + 1, apic_boot_id() << INPUT_DEST_SHIFT);
+	reg_write(in->io, reg, in->low); /* last: unmasks it */
 	return 0;
 }
 
@@ -242,28 +219,23 @@ int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 
 	if (!io)
 		return -ENXIO;
-	for (unsigned i = 0; i < nb_lines; i++)
-		if (lines[i].gsi == gsi)
-			return line_add_handler(&lines[i], fn, arg);
-	return line_open((struct line){.io = io, .gsi = gsi, .input = bits, .irq = line}, fn, arg);
+	for (unsigned i = 0; i < nb_inputs; i++)
+		if (inputs[i].gsi == gsi)
+			return input_add_handler(&inputs[i], fn, arg);
+	return input_open(
+	    (struct input){.io = io,
+	                   .gsi = gsi,
+	                   .low = bits,
+	                   .line = {.irq = line, .level = bits & INPUT_LEVEL, .mask = input_mask}},
+	    fn, arg);
 }
 
 void plat_irq_report(void)
 {
 	static bool told_unhandled;
 
-	for (unsigned i = 0; i < nb_lines; i++) {
-		struct line *l = &lines[i];
-
-		if (!l->masked || l->reported)
-			continue;
-		l->reported = true;
-		log_warn("ioapic",
-		         "interrupt line %u fired %u times and none of its %u device(s) had raised "
-		         "it: switched off, they are polled; another card holds it, give yours "
-		         "MSI-X (QEMU: not vectors=0)",
-		         l->irq, LINE_UNCLAIMED_MAX, l->nb_handlers);
-	}
+	for (unsigned i = 0; i < nb_inputs; i++)
+		irq_line_check(&inputs[i].line);
 	if (trap_unhandled() && !told_unhandled) {
 		told_unhandled = true;
 		log_info("ioapic", "an interrupt came that nobody had asked for");

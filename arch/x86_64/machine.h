@@ -2,8 +2,11 @@
 #ifndef ARCH_X86_64_MACHINE_H
 #define ARCH_X86_64_MACHINE_H
 
-/** cpu_init() - switch on the vector register state and remember what the processor can do */
+/** cpu_init() - switch on what this processor has, and remember what vector code may use */
 void cpu_init(void);
+
+/** cpu_report() - one log line about the processor; needs cpu_init() */
+void cpu_report(void);
 
 /** clock_init() - find and calibrate the clock; needs acpi_init() */
 void clock_init(void);

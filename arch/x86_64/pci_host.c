@@ -1,8 +1,7 @@
 /*
  * PCI configuration space on a PC: memory-mapped (ECAM, PCI Express 3.0, 7.2.2) where the MCFG
  * table names it, else the ports of configuration mechanism #1 (PCI 3.0, 3.2.2.3.2), which reach
- * the first 256 bytes of a function only. A bus of the ECAM area takes 1 MiB and is mapped when it
- * is first looked at, so page tables are spent on buses in use.
+ * the first 256 bytes of a function only.
  *
  * Where BARs that firmware left unassigned may go:
  *
@@ -14,21 +13,18 @@
  *
  * Only set-up code of the boot core comes here.
  */
-#include "arch/x86_64/irqflags.h"
+#include "arch/bare/pci_ecam.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/pio.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/acpi.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
-#include "kernel/mmio.h"
 #include "kernel/pci.h"
 #include "kernel/pci_regs.h"
 #include "kernel/plat.h"
+#include <arch/irqflags.h>
 
-#define ECAM_BUS_SHIFT 20
-#define ECAM_FUNCTION_SHIFT 12
-#define ECAM_FUNCTION_BYTES 4096
 #define MECH1_FUNCTION_BYTES 256
 
 #define CONFIG_ADDRESS 0xcf8
@@ -48,73 +44,6 @@
 static struct pci_host host;
 static bool present;
 static struct acpi_mcfg mcfg;
-static volatile uint8_t *ecam[PCI_BUSES];
-static bool ecam_failed[PCI_BUSES];
-
-static uint32_t all_ones(unsigned width)
-{
-	return width == 4 ? UINT32_MAX : (1u << 8 * width) - 1;
-}
-
-/* Registers are read and written as a whole: aligned to their width. */
-static bool access_valid(unsigned offset, unsigned width, unsigned size)
-{
-	return (width == 1 || width == 2 || width == 4) && offset % width == 0 &&
-	       offset <= size - width;
-}
-
-/* ---- ECAM --------------------------------------------------------------------------------- */
-
-static volatile uint8_t *ecam_bus(unsigned bus)
-{
-	if (bus < mcfg.bus_first || bus > mcfg.bus_last)
-		return NULL;
-	if (!ecam[bus] && !ecam_failed[bus]) {
-		/* the table's base is that of bus 0, whatever the first bus is */
-		ecam[bus] = plat_mmio_map(mcfg.base + ((uint64_t)bus << ECAM_BUS_SHIFT),
-		                          1u << ECAM_BUS_SHIFT);
-		ecam_failed[bus] = !ecam[bus];
-		if (ecam_failed[bus])
-			log_warn("pci", "configuration space of bus %u cannot be mapped", bus);
-	}
-	return ecam[bus];
-}
-
-static volatile uint8_t *ecam_at(uint16_t bdf, unsigned offset, unsigned width)
-{
-	volatile uint8_t *bus = ecam_bus(bdf >> 8);
-
-	if (!bus || !access_valid(offset, width, ECAM_FUNCTION_BYTES))
-		return NULL;
-	return bus + ((bdf & 0xffu) << ECAM_FUNCTION_SHIFT) + offset;
-}
-
-static uint32_t ecam_read(uint16_t bdf, unsigned offset, unsigned width)
-{
-	volatile uint8_t *p = ecam_at(bdf, offset, width);
-
-	if (!p)
-		return all_ones(width);
-	if (width == 1)
-		return mmio_read8(p);
-	if (width == 2)
-		return mmio_read16((volatile uint16_t *)p);
-	return mmio_read32((volatile uint32_t *)p);
-}
-
-static void ecam_write(uint16_t bdf, unsigned offset, unsigned width, uint32_t value)
-{
-	volatile uint8_t *p = ecam_at(bdf, offset, width);
-
-	if (!p)
-		return;
-	if (width == 1)
-		mmio_write8(p, (uint8_t)value);
-	else if (width == 2)
-		mmio_write16((volatile uint16_t *)p, (uint16_t)value);
-	else
-		mmio_write32((volatile uint32_t *)p, value);
-}
 
 /* ---- mechanism #1 ------------------------------------------------------------------------- */
 
@@ -127,8 +56,8 @@ static uint16_t mech1_select(uint16_t bdf, unsigned offset)
 /* Address and data are two accesses: an interrupt handler in between must not move the first. */
 static uint32_t mech1_read(uint16_t bdf, unsigned offset, unsigned width)
 {
-	if (!access_valid(offset, width, MECH1_FUNCTION_BYTES))
-		return all_ones(width);
+	if (!pci_access_valid(offset, width, MECH1_FUNCTION_BYTES))
+		return pci_all_ones(width);
 
 	const uint64_t flags = irq_save();
 	const uint32_t v = plat_io_read(mech1_select(bdf, offset), width);
@@ -139,7 +68,7 @@ static uint32_t mech1_read(uint16_t bdf, unsigned offset, unsigned width)
 
 static void mech1_write(uint16_t bdf, unsigned offset, unsigned width, uint32_t value)
 {
-	if (!access_valid(offset, width, MECH1_FUNCTION_BYTES))
+	if (!pci_access_valid(offset, width, MECH1_FUNCTION_BYTES))
 		return;
 
 	const uint64_t flags = irq_save();
@@ -196,14 +125,20 @@ static struct pci_window mem64_window(void)
 
 /* ---- public ------------------------------------------------------------------------------- */
 
-/* A table that leads nowhere must not hide what ports reach: the host bridge has to answer. */
-static bool ecam_present(void)
+/* A table that leads nowhere, or into something else, must not hide what ports reach: the host
+ * bridge has to answer, and to be the one that the ports know. */
+static bool ecam_present(bool has_ports)
 {
 	if (acpi_mcfg(&mcfg) != 0)
 		return false;
-	if (ecam_read((uint16_t)(mcfg.bus_first << 8), PCI_VENDOR_ID, 2) != UINT16_MAX)
+	ecam_init(mcfg.base, mcfg.bus_first, mcfg.bus_last);
+
+	const uint16_t bridge = (uint16_t)(mcfg.bus_first << 8);
+	const uint32_t id = ecam_read(bridge, PCI_VENDOR_ID, 4);
+
+	if (has_ports ? id == mech1_read(bridge, PCI_VENDOR_ID, 4) : id && id != UINT32_MAX)
 		return true;
-	log_warn("pci", "ACPI names ECAM at 0x%llx, but nothing answers there: not used",
+	log_warn("pci", "ACPI names ECAM at 0x%llx, but no host bridge answers there: not used",
 	         (unsigned long long)mcfg.base);
 	mcfg = (struct acpi_mcfg){0};
 	return false;
@@ -211,9 +146,10 @@ static bool ecam_present(void)
 
 void pci_host_init(void)
 {
-	const bool has_ecam = ecam_present();
+	const bool has_ports = mech1_present();
+	const bool has_ecam = ecam_present(has_ports);
 
-	present = has_ecam || mech1_present();
+	present = has_ecam || has_ports;
 	if (!present) {
 		log_warn("pci", "no ECAM and no configuration ports: this machine has no PCI");
 		return;

@@ -130,8 +130,11 @@ struct table_register { /* what lgdt and lidt load */
 	uint64_t base;
 } __attribute__((packed));
 
-/** gdt_set() - load a GDT, cs and the task register from it; the data segments become null */
-static inline void gdt_set(const void *gdt, uint16_t limit, uint16_t code, uint16_t task)
+/** gdt_set() - load a GDT, and cs and ss from it; the data segments become null
+ *
+ * 64-bit code could have a null ss too, but returning from an interrupt makes a null ss look
+ * different to QEMU, which then translates every block again. */
+static inline void gdt_set(const void *gdt, uint16_t limit, uint16_t code, uint16_t stack)
 {
 	const struct table_register r = {limit, (uint64_t)(uintptr_t)gdt};
 
@@ -146,11 +149,16 @@ static inline void gdt_set(const void *gdt, uint16_t limit, uint16_t code, uint1
 	                 "movl %%eax, %%es\n\t"
 	                 "movl %%eax, %%fs\n\t"
 	                 "movl %%eax, %%gs\n\t"
-	                 "movl %%eax, %%ss\n\t"
-	                 "ltr %w2"
+	                 "movl %2, %%ss"
 	                 :
-	                 : "m"(r), "r"((uint64_t)code), "r"(task)
+	                 : "m"(r), "r"((uint64_t)code), "r"((uint32_t)stack)
 	                 : "rax", "memory");
+}
+
+/** task_set() - load the task register, from the GDT in use */
+static inline void task_set(uint16_t task)
+{
+	__asm__ volatile("ltr %w0" : : "r"(task) : "memory");
 }
 
 static inline void idt_set(const void *idt, uint16_t limit)

@@ -1,7 +1,6 @@
-/* The stacks, their guard pages, and the value with which the compiler guards return addresses. */
+/* The stacks and their guard pages, and what makes the stack protector differ from boot to boot. */
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/regs.h"
-#include "kernel/panic.h"
 #include <arch/cpu.h>
 
 #define BOOT_STACK_BYTES (32 * 1024)
@@ -32,42 +31,13 @@ const struct stack stacks[STACKS] = {
                              IST_STACK_BYTES},
 };
 
-const struct stack *stack_of(uint64_t addr)
-{
-	for (unsigned i = 0; i < STACKS; i++) {
-		const uint64_t base = (uint64_t)(uintptr_t)stacks[i].base;
+const unsigned nb_stacks = STACKS;
 
-		if (addr >= base && addr < base + stacks[i].bytes)
-			return &stacks[i];
-	}
-	return NULL;
-}
-
-const struct stack *stack_of_guard(uint64_t addr)
-{
-	for (unsigned i = 0; i < STACKS; i++) {
-		const uint64_t guard = (uint64_t)(uintptr_t)stacks[i].guard;
-
-		if (addr >= guard && addr < guard + PAGE_SIZE)
-			return &stacks[i];
-	}
-	return NULL;
-}
-
-uintptr_t __stack_chk_guard = 0x5bd1e995a7c4d300;
-
-__attribute__((no_stack_protector)) void stack_protector_init(void)
+__attribute__((no_stack_protector)) uint64_t stack_protector_seed(void)
 {
 	uint64_t v = 0;
 
 	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_ECX_RDRAND)
 		v = rdrand();
-	v ^= cpu_cycles() * GOLDEN_RATIO;
-	/* A 0 byte at the bottom stops runaway string functions. */
-	__stack_chk_guard ^= v & ~(uint64_t)0xff;
-}
-
-void __stack_chk_fail(void)
-{
-	panic("stack smashed: a function wrote beyond an array of its own");
+	return v ^ cpu_cycles() * GOLDEN_RATIO;
 }

@@ -3,11 +3,12 @@
  * paging_init() the loader's or boot.asm's page tables map everything that the loader may point
  * at; afterwards only what was mapped on purpose can be reached.
  */
-#include "arch/x86_64/boot_info.h"
-#include "arch/x86_64/fw_cfg.h"
-#include "arch/x86_64/image_layout.h"
+#include "arch/bare/fw_cfg.h"
+#include "arch/bare/image_layout.h"
+#include "arch/bare/paging.h"
+#include "arch/x86_64/boot_loaders.h"
 #include "arch/x86_64/machine.h"
-#include "arch/x86_64/paging.h"
+#include "arch/x86_64/pio.h"
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/stack.h"
 #include "arch/x86_64/trap.h"
@@ -23,6 +24,9 @@
 
 /* The BIOS's own data, and room for the real-mode code that other cores start in. */
 #define LOW_RESERVED 0x8000
+
+#define FW_CFG_SELECTOR 0x510
+#define FW_CFG_DATA 0x511
 
 #define MEMORY_MIN (512u << 10) /* less does not hold one port's rings and buffers */
 
@@ -98,6 +102,18 @@ static const void *rsdp_map(void)
 	return info.rsdp_phys ? paging_map_ro(info.rsdp_phys, BOOT_RSDP_MAX) : NULL;
 }
 
+static void fw_cfg_select(uint16_t key)
+{
+	pio_write16(FW_CFG_SELECTOR, key);
+}
+
+static void fw_cfg_data(void *buf, size_t len)
+{
+	pio_read8_rep(FW_CFG_DATA, buf, len);
+}
+
+static const struct fw_cfg_regs fw_cfg = {.select = fw_cfg_select, .read = fw_cfg_data};
+
 static void args_fill(struct boot_args *args)
 {
 	args->loader = info.loader;
@@ -107,7 +123,7 @@ static void args_fill(struct boot_args *args)
 	args->nb_cmdlines = 1;
 
 	const int64_t len =
-	    fw_cfg_read("opt/ringzero/cmdline", fw_cfg_cmdline, sizeof(fw_cfg_cmdline));
+	    fw_cfg_read(&fw_cfg, "opt/ringzero/cmdline", fw_cfg_cmdline, sizeof(fw_cfg_cmdline));
 
 	if (len < 0)
 		return;
@@ -123,13 +139,14 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 {
 	struct boot_args args;
 
+	cpu_init();
+	trap_init();
 	(void)plat_time_ns(); /* time begins */
 	serial_init();
 	console_hold();
-	trap_init();
 	boot_info_read(kind, arg);
 	memory_init();
-	cpu_init();
+	cpu_report();
 	acpi_init(rsdp_map(), paging_map_ro);
 	clock_init();
 	apic_init();

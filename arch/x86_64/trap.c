@@ -13,9 +13,11 @@
 #include "kernel/assert.h"
 
 #define SELECTOR_CODE 0x08
-#define SELECTOR_TSS 0x10
+#define SELECTOR_STACK 0x10
+#define SELECTOR_TSS 0x18
 
 #define GDT_CODE64 0x00af9b000000ffffull
+#define GDT_STACK 0x00cf93000000ffffull
 #define GDT_TSS 0x0000890000000000ull /* present, 64-bit, available */
 #define GATE_INTERRUPT 0x8e00         /* present, ring 0 */
 #define STUB_BYTES 8                  /* trap.asm */
@@ -48,7 +50,7 @@ struct handler {
 extern const uint8_t trap_stubs[]; /* trap.asm */
 
 static struct tss tss = {.io_map = sizeof(struct tss)};
-static uint64_t gdt[4] = {0, GDT_CODE64}; /* then the TSS, which takes two */
+static uint64_t gdt[5] = {0, GDT_CODE64, GDT_STACK}; /* then the TSS, which takes two */
 static struct gate idt[TRAP_VECTORS];
 static struct handler handlers[TRAP_VECTORS];
 static uint64_t nb_unhandled;
@@ -60,7 +62,8 @@ static void gdt_load(void)
 	gdt[SELECTOR_TSS / 8] =
 	    GDT_TSS | (sizeof(tss) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
 	gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
-	gdt_set(gdt, sizeof(gdt) - 1, SELECTOR_CODE, SELECTOR_TSS);
+	gdt_set(gdt, sizeof(gdt) - 1, SELECTOR_CODE, SELECTOR_STACK);
+	task_set(SELECTOR_TSS);
 }
 
 static void ist_set(unsigned vector, unsigned ist, enum stack_id stack)

@@ -3,8 +3,9 @@
  * in words what the processor encodes in error codes and CR2.
  */
 #include "arch/x86_64/trap_report.h"
+#include "arch/bare/backtrace.h"
 #include "arch/x86_64/regs.h"
-#include "arch/x86_64/stack.h"
+#include "arch/bare/stack.h"
 #include "kernel/console.h"
 #include "kernel/panic.h"
 #include "kernel/plat.h"

@@ -7,13 +7,4 @@
 /** trap_report() - print an exception with registers and backtrace, end the machine */
 NORETURN COLD void trap_report(const struct trap_frame *f);
 
-/** backtrace_print() - print the callers of the function whose frame pointer is @rbp */
-void backtrace_print(uint64_t rbp);
-
-/** backtrace_print_bad_call() - when @rip is not in the text, print who went there */
-void backtrace_print_bad_call(uint64_t rip, uint64_t rsp);
-
-/** backtrace_print_address() - one line of a backtrace */
-void backtrace_print_address(uint64_t addr);
-
 #endif

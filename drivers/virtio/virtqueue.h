@@ -134,6 +134,18 @@ static inline void virtqueue_break(struct virtqueue *vq, const char *why)
 	virtqueue_give_up(vq, why);
 }
 
+/* What the device says is checked, always: only the benchmark, to learn what that costs, compiles
+ * the driver without. */
+#ifndef VIRTQUEUE_CHECKS
+#define VIRTQUEUE_CHECKS true
+#endif
+
+/** virtqueue_lie() - is @lie so? Around the condition of every check of what the device said */
+ALWAYS_INLINE bool virtqueue_lie(bool lie)
+{
+	return VIRTQUEUE_CHECKS && unlikely(lie);
+}
+
 /** virtqueue_save() - write back what verbs changed in a body's local copy. need_kick is asked of
  * the queue itself, so its kick_idx is not among it */
 ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *local,

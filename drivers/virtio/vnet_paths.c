@@ -148,8 +148,9 @@ static const char *refusal(const struct vnet_path *p, const struct vnet_wish *w)
 	return p->isa & ~w->isa ? "no vector instructions for this ring" : NULL;
 }
 
-/* The first vector row of this direction, or the reason of the last one of this kind of ring: they
- * differ by their ISA only. */
+/* The first vector row of this direction that fits. The reason is that of the vectorized path of
+ * this kind of ring: its rows differ by their ISA only. A mergeable row may stand in for it, which
+ * does not change that it was asked for and refused. */
 static const struct vnet_path *vec_select(const struct vnet_wish *w, bool rx, const char **why)
 {
 	*why = NULL;
@@ -160,8 +161,12 @@ static const struct vnet_path *vec_select(const struct vnet_wish *w, bool rx, co
 
 		if (!(rx ? p->rx : p->tx) || (p->need & PACKED) != (w->features & PACKED))
 			continue;
-		*why = refusal(p, w);
-		if (!*why)
+
+		const char *reason = refusal(p, w);
+
+		if (!(p->need & MRG))
+			*why = reason;
+		if (!reason)
 			return p;
 	}
 	return NULL;

@@ -41,9 +41,9 @@ struct vnet_wish {
 
 struct vnet_choice {
 	const struct vnet_path *rx, *tx;
-	const char
-	    *why_no_vec_rx; /* vector code was asked for and refused for this reason; or NULL */
-	const char *why_no_vec_tx;
+	/* NULL, or why a vectorized path was asked for and refused; a mergeable row has vector
+	 * code all the same when rx->isa says so */
+	const char *why_no_vec_rx, *why_no_vec_tx;
 };
 
 /** vnet_path_select() - for each direction the first row of the table that fits @w. Pure. Neither

@@ -45,8 +45,10 @@ static void log_vectorized(const struct vnet *vn)
 	if (c->tx->isa)
 		log_info("virtio_net", "port %u: %s", vn->dev.port, c->tx->name);
 	if (c->rx->isa || c->tx->isa)
-		log_info("virtio_net", "port %u: vector code: Rx %s, Tx %s", vn->dev.port,
-		         vnet_isa_name(c->rx->isa), vnet_isa_name(c->tx->isa));
+		log_info("virtio_net", "port %u: vector code: Rx %s%s, Tx %s", vn->dev.port,
+		         vnet_isa_name(c->rx->isa),
+		         c->rx->isa && c->why_no_vec_rx ? " where one buffer holds the packet" : "",
+		         vnet_isa_name(c->tx->isa));
 }
 
 void vnet_log_port(const struct vnet *vn)

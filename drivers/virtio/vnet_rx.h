@@ -101,7 +101,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 		m->data_len = (uint16_t)used.len;
 		tail->next = m;
 		tail = m;
-		if (unlikely(used.len > q->buf_bytes)) {
+		if (virtqueue_lie(used.len > q->buf_bytes)) {
 			virtqueue_break(vq, "used length above the buffer's capacity");
 			return false;
 		}
@@ -128,7 +128,7 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 	m->data_len = (uint16_t)data_len;
 	m->pkt_len = data_len;
 	/* one comparison for both ends: a length below the header wraps to a huge one */
-	if (unlikely(data_len > q->data_room)) {
+	if (virtqueue_lie(data_len > q->data_room)) {
 		if (used->len > q->buf_bytes)
 			virtqueue_break(vq, "used length above the buffer's capacity");
 		return false;

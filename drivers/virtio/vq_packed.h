@@ -137,7 +137,7 @@ ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint3
 	/* once: what was checked is what is used */
 	*id = ring_load_relaxed(&d->id);
 	*len = ring_load_relaxed(&d->len);
-	if (unlikely(*id >= vq->nentries || !vq->slot[*id].cookie)) {
+	if (virtqueue_lie(*id >= vq->nentries || !vq->slot[*id].cookie)) {
 		virtqueue_break(vq, "used id that is not with the device");
 		return false;
 	}

@@ -118,8 +118,8 @@ ALWAYS_INLINE bool vq_split_used_refresh(struct virtqueue *vq)
 	vq->used_idx_shadow = ring_load_acquire(&vq->split.used->idx);
 	if (vq->used_idx_shadow == vq->used_cons_idx)
 		return false;
-	if (unlikely((uint16_t)(vq->used_idx_shadow - vq->used_cons_idx) >
-	             vq->nentries - vq->free_cnt)) {
+	if (virtqueue_lie((uint16_t)(vq->used_idx_shadow - vq->used_cons_idx) >
+	                  vq->nentries - vq->free_cnt)) {
 		virtqueue_break(vq, "used index ahead of what was made available");
 		return false;
 	}
@@ -137,7 +137,7 @@ ALWAYS_INLINE bool vq_split_used_peek(struct virtqueue *vq, uint16_t *id, uint32
 	/* once: what was checked is what is used */
 	const uint32_t used_id = ring_load_relaxed(&e->id);
 
-	if (unlikely(used_id >= vq->nentries || !vq->slot[used_id].cookie)) {
+	if (virtqueue_lie(used_id >= vq->nentries || !vq->slot[used_id].cookie)) {
 		virtqueue_break(vq, "used id that is not with the device");
 		return false;
 	}
@@ -152,7 +152,7 @@ ALWAYS_INLINE bool vq_split_used_in_order(struct virtqueue *vq, uint16_t *id, ui
 	if (!vq->in_batch) {
 		if (!vq_split_used_peek(vq, &vq->batch_id, &vq->batch_len))
 			return false;
-	} else if (unlikely(vq->used_cons_idx == vq->used_idx_shadow)) {
+	} else if (virtqueue_lie(vq->used_cons_idx == vq->used_idx_shadow)) {
 		virtqueue_break(vq, "in-order batch longer than the used index says");
 		return false;
 	}

@@ -3,9 +3,9 @@
  * file that BOOTX64.EFI loads, and load options. Physical memory is the input; each read gets an
  * exact copy on the heap.
  */
-#include "arch/x86_64/boot_info.h"
+#include "arch/x86_64/boot_loaders.h"
 #include "arch/x86_64/efi/elf_plan.h"
-#include "arch/x86_64/efi/load_options.h"
+#include "arch/bare/efi/load_options.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/plat_test.h"
 

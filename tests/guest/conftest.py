@@ -1,5 +1,6 @@
 """Fixtures of the guest tests: guests that end with the test and leave their logs when it fails."""
 
+import os
 import re
 import signal
 import sys
@@ -10,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import netns as netns_module  # noqa: E402
-from ringzero import BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
+from ringzero import ARCH, BUILD, ELF, OVMF_CODE, OVMF_VARS, Guest, Nic, device_properties  # noqa: E402
 
 GUESTS = pytest.StashKey[list]()
 TEST_LIMIT = 120  # seconds; the longest test takes 20 on a quiet machine
@@ -24,6 +25,20 @@ def pytest_configure(config):
     # so that guests, namespaces and folders are cleaned up when the run is stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "arch(name): is about this architecture alone")
+    config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is about another architecture than ARCH is not there; SOAK=1 runs the soak tests, and
+    only those."""
+    soak = bool(os.environ.get("SOAK"))
+
+    def fits(item):
+        return (bool(item.get_closest_marker("soak")) == soak and
+                all(mark.args[0] == ARCH for mark in item.iter_markers("arch")))
+    config.hook.pytest_deselected(items=[i for i in items if not fits(i)])
+    items[:] = [i for i in items if fits(i)]
 
 
 def pytest_sessionstart():

@@ -24,12 +24,24 @@ from frames import Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
-ELF = BUILD / "x86_64" / "ringzero.elf"
-EFI = BUILD / "x86_64" / "BOOTX64.EFI"
 ISO = BUILD / "ringzero.iso"
-QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
-OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+ARCH = os.environ.get("ARCH", "x86_64")
+if ARCH == "aarch64":
+    ELF = BUILD / "aarch64" / "ringzero.img"
+    EFI = BUILD / "aarch64" / "BOOTAA64.EFI"
+    # MSI-X by GICv2m, and by the ITS
+    MACHINES = ["virt", "virt,gic-version=3"]
+    OVMF_CODE = Path("/usr/share/AAVMF/AAVMF_CODE.fd")
+    OVMF_VARS = Path("/usr/share/AAVMF/AAVMF_VARS.fd")
+    STATUS_OF_FAILURE = ["-semihosting-config", "enable=on,target=native"]
+else:
+    ELF = BUILD / "x86_64" / "ringzero.elf"
+    EFI = BUILD / "x86_64" / "BOOTX64.EFI"
+    MACHINES = ["pc", "q35"]
+    OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+    OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+    STATUS_OF_FAILURE = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+QEMU = os.environ.get("QEMU", f"qemu-system-{ARCH}")
 
 GUEST_IP, OUR_IP = "10.0.2.15", "10.0.2.2"
 STATIC = f"net.ip={GUEST_IP}/24 net.gw={OUR_IP}"
@@ -55,6 +67,8 @@ def wait_until(condition, limit, what, pause=0.005):
 @functools.cache
 def usual_accel():
     """kvm only where the processor really has it; ACCEL=... overrides."""
+    if ARCH != os.uname().machine:
+        return "tcg"
     if os.environ.get("ACCEL"):
         return os.environ["ACCEL"]
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and not Path("/sys/module/kvm_pvm").exists()
@@ -136,7 +150,7 @@ class Qmp:
 class Guest:
     """One QEMU process.
 
-    boot     pvh (-kernel), iso-bios, iso-uefi, efi (BOOTX64.EFI on a FAT folder),
+    boot     kernel (-kernel), iso-bios, iso-uefi, efi (BOOTX64.EFI or BOOTAA64.EFI on a FAT folder),
              efi-shell (started with load options from startup.nsh),
              iso-grub (an ISO made for this guest, its options on the GRUB line),
              iso-disk (the ISO as a hard disk)
@@ -145,7 +159,7 @@ class Guest:
     accel    kvm or tcg, if it matters
     """
 
-    def __init__(self, nics=(), options=STATIC, boot="pvh", machine="pc", memory=64, fw_cfg=None,
+    def __init__(self, nics=(), options=STATIC, boot="kernel", machine=MACHINES[0], memory=64, fw_cfg=None,
                  extra=(), pcap=True, netns=None, cpu="max", debug_exit=True, reboot=False,
                  accel=None):
         self.nics = list(nics)
@@ -168,7 +182,7 @@ class Guest:
         arguments = self._machine_arguments(machine, memory, cpu, accel or usual_accel())
         arguments += [] if reboot else ["-no-reboot"]
         if debug_exit:
-            arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+            arguments += STATUS_OF_FAILURE
         arguments += self._boot_arguments(boot, words, fw_cfg)
         arguments += extra  # bridges stand before what is plugged into them
         for n, nic in enumerate(self.nics):
@@ -189,7 +203,7 @@ class Guest:
                 "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
 
     def _boot_arguments(self, boot, words, fw_cfg):
-        if boot == "pvh":
+        if boot == "kernel":
             result = ["-kernel", str(ELF)] + (["-append", words] if words else [])
             words = None
         else:
@@ -212,12 +226,15 @@ class Guest:
             shutil.copy(OVMF_VARS, self.folder / "vars.fd")
             result = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                       "-drive", f"if=pflash,format=raw,unit=1,file={self.folder}/vars.fd"]
+        if boot.startswith("iso") and ARCH == "aarch64":
+            return result + ["-drive", f"file={ISO},format=raw,if=none,id=iso,readonly=on",
+                             "-device", "virtio-blk-pci,drive=iso,bootindex=0"]
         if boot.startswith("iso"):
             return result + ["-cdrom", str(ISO), "-boot", "d"]
         disk = self.folder / "esp"
         if boot == "efi":
             (disk / "EFI" / "BOOT").mkdir(parents=True)
-            shutil.copy(EFI, disk / "EFI" / "BOOT" / "BOOTX64.EFI")
+            shutil.copy(EFI, disk / "EFI" / "BOOT" / EFI.name)
         else:
             disk.mkdir()
             shutil.copy(EFI, disk / "ringzero.efi")

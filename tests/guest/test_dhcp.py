@@ -217,12 +217,12 @@ class Dnsmasq:
         self.netns, self.log = netns, folder / "dnsmasq.log"
         netns.add_tap("tap0", "10.9.0.1/24")
 
-    def start(self):
+    def start(self, first=50, options=()):
         self.netns.start(
             "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=tap0",
-            "--bind-interfaces", "--dhcp-range=10.9.0.50,10.9.0.59,120", "--no-ping", "--log-dhcp",
-            "--leasefile-ro", "--dhcp-authoritative", "--dhcp-option=option:T1,3",
-            "--dhcp-option=option:T2,6", "--user=root", "--pid-file=", log=self.log)
+            "--bind-interfaces", f"--dhcp-range=10.9.0.{first},10.9.0.{first + 9},120", "--no-ping",
+            "--log-dhcp", "--leasefile-ro", "--dhcp-authoritative", "--dhcp-option=option:T1,3",
+            "--dhcp-option=option:T2,6", "--user=root", "--pid-file=", *options, log=self.log)
 
     def vanish(self):
         process = self.netns.processes[-1]
@@ -285,3 +285,35 @@ def test_a_server_that_vanishes_does_not_take_the_lease_along(start, netns, dnsm
         assert s.recv(100) == b"nobody renews"
     assert not any("lease" in line and "ended" in line for line in guest.read())
     assert len(guest.json_lines("addr")) == 1
+
+
+def test_a_server_that_forgot_the_lease_gives_another(start, netns, dnsmasq):
+    """The renewal is answered by a NAK: the address is given up, and a new one asked for."""
+    dnsmasq.start()
+    guest = start(nics=[Nic(backend="tap", ifname="tap0")], options="", netns=netns)
+    assert guest.wait_json("addr")["ip"].startswith("10.9.0.5")
+    dnsmasq.vanish()
+    dnsmasq.start(first=80)
+    addr = guest.wait_json("addr", 15, after=1)
+    assert dnsmasq.count("DHCPNAK") > 0
+    assert addr["ip"].startswith("10.9.0.8")
+    with netns.socket(2, 2) as s:
+        s.sendto(b"at the new address", (addr["ip"].split("/")[0], 7))
+        assert s.recv(100) == b"at the new address"
+
+
+def test_another_server_takes_the_lease_over(start, netns, dnsmasq):
+    """The first one is gone with its address: at T2 everybody is asked, and the second answers."""
+    dnsmasq.start()
+    guest = start(nics=[Nic(backend="tap", ifname="tap0")], options="", netns=netns)
+    before = guest.wait_json("addr")
+    dnsmasq.vanish()
+    netns.run("ip", "addr", "del", "10.9.0.1/24", "dev", "tap0")
+    netns.run("ip", "addr", "add", "10.9.0.2/24", "dev", "tap0")
+    dnsmasq.start()
+    after = guest.wait_json("addr", 15, after=1)
+    assert dnsmasq.count("DHCPNAK") == 0
+    assert after == {**before, "gw": "10.9.0.2"}
+    with netns.socket(2, 2) as s:
+        s.sendto(b"rebound", (before["ip"].split("/")[0], 7))
+        assert s.recv(100) == b"rebound"

@@ -12,6 +12,7 @@ from frames import (BROADCAST, PEER_MAC, ethernet, icmp, icmp_echo, ipv4, is_arp
 from ringzero import GUEST_IP, OUR_IP, STATIC, Nic
 
 ICMP_A_SECOND, ICMP_BURST = 100, 20  # net/icmp.h
+ANNOUNCEMENTS = 2  # of the address, net/arp.c
 
 
 def drops(stats):
@@ -294,7 +295,7 @@ def test_wrong_frames_are_dropped_and_counted(counted, props):
         del frames["a frame of 4000 bytes"]  # QEMU itself drops what fits no buffer
     for name, frame in frames.items():
         peer.send(frame)
-        echoed = [f for f in peer.drain(0.01) if is_udp(f)]
+        echoed = [f for f in peer.drain(0.5 if name in ANSWERED else 0.01) if is_udp(f)]
         assert not echoed or name in ANSWERED, f"{name}: was echoed"
     guest.sent_in_all += len(frames)
     after = check_alive_and_counted(guest, before, len(frames))
@@ -389,7 +390,9 @@ def test_what_a_full_tx_ring_does_not_take_is_counted(serve, loadgen):
     stats = guest.fresh_stats()
     assert result["sent"] == result["received"] + result["lost"] == 20000
     assert stats["tx_dropped"] > 0, "16 descriptors for bursts of 32"
-    assert result["lost"] == stats["tx_dropped"] == guest.net_stats()["tx_ring_full"]
+    assert stats["tx_dropped"] == guest.net_stats()["tx_ring_full"]
+    # the announcements of the address may be among them
+    assert result["lost"] <= stats["tx_dropped"] <= result["lost"] + ANNOUNCEMENTS
     assert result["bad"] == 0
 
 

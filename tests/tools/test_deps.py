@@ -19,7 +19,8 @@ def deps(tmp_path):
     def call(*words, qemu="10.0.2", **programs):
         programs = {"dpkg-query": ALL_THERE, "apt-get": f"echo $* >>{tmp_path}/apt; exit 100",
                     "apt-cache": "", "sudo": '"$@"', "tee": "cat >/dev/null",
-                    "qemu-system-x86_64": f"echo QEMU emulator version {qemu}" if qemu else "exit 1",
+                    **dict.fromkeys(("qemu-system-x86_64", "qemu-system-aarch64"),
+                                    f"echo QEMU emulator version {qemu}" if qemu else "exit 1"),
                     **{k.replace("_", "-"): v for k, v in programs.items()}}
         for name, text in programs.items():
             (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
@@ -39,7 +40,14 @@ def test_a_qemu_from_7_2_on_is_enough(deps, version):
 @pytest.mark.parametrize("version", ["6.2.0", "7.1.0", None])
 def test_an_older_qemu_or_none_is_missing(deps, version):
     status, said = deps("--check", qemu=version)
-    assert status == 1 and said == ["deps: missing: qemu-system-x86"]
+    assert status == 1 and said == ["deps: missing: qemu-system-x86 qemu-system-arm"]
+
+
+def test_both_qemus_are_needed_and_the_older_one_counts(deps):
+    status, said = deps("--check", qemu_system_aarch64="exit 1")
+    assert status == 1 and "qemu-system-arm" in said[0]
+    status, said = deps("--check", qemu_system_aarch64="echo QEMU emulator version 6.2.0")
+    assert status == 1 and "qemu-system-arm" in said[0]
 
 
 def test_a_qemu_that_stays_too_old_is_one_line(deps):

@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_BOOT_FIXTURE_H
 #define TESTS_UNIT_BOOT_FIXTURE_H
 
-#include "arch/x86_64/boot_info.h"
+#include "arch/x86_64/boot_loaders.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

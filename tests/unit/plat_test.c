@@ -178,10 +178,11 @@ void plat_io_write(uint32_t port, unsigned width, uint32_t value)
 
 /* ---- interrupts --------------------------------------------------------------------------- */
 
-int plat_irq_msi(plat_irq_fn fn, void *arg, struct plat_msi *msg)
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg)
 {
 	unsigned n = plat_test_nb_irqs;
 
+	(void)requester;
 	if (!plat_test_irq_limit)
 		return -EOPNOTSUPP;
 	if (n >= plat_test_irq_limit || n >= PLAT_TEST_IRQS_MAX)
@@ -254,4 +255,12 @@ NORETURN void plat_fail(void)
 
 void plat_backtrace(void)
 {
+}
+
+unsigned plat_test_seeds(void)
+{
+	const char *seeds = getenv("SOAK_SEEDS");
+	const unsigned long n = seeds ? strtoul(seeds, NULL, 10) : 1;
+
+	return n ? (unsigned)n : 1;
 }

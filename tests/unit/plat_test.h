@@ -92,4 +92,7 @@ bool plat_test_msi(uint64_t addr, uint32_t data);
 /** plat_test_raise_intx() - call all handlers of a line. Return: how many */
 unsigned plat_test_raise_intx(unsigned line);
 
+/** plat_test_seeds() - with how many seeds each case of a grid is run: one, more in `make soak` */
+unsigned plat_test_seeds(void);
+
 #endif

@@ -1,4 +1,4 @@
-/* arch/x86_64/boot_info.c: free ranges, the command line, the search for the ACPI root pointer. */
+/* arch/bare/boot_info.c: free ranges and the command line; the search for the ACPI root pointer. */
 #include "tests/unit/boot_fixture.h"
 
 /* ---- ranges ------------------------------------------------------------------------------- */

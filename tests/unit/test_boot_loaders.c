@@ -1,5 +1,5 @@
 /* arch/x86_64/boot_loaders.c: what the three loaders pass, well-formed and hostile. */
-#include "arch/x86_64/efi_handoff.h"
+#include "arch/bare/efi_handoff.h"
 #include "kernel/errno.h"
 #include "tests/unit/boot_fixture.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arch/x86_64/efi/elf_plan.h"
-#include "arch/x86_64/efi/load_options.h"
+#include "arch/bare/efi/load_options.h"
 
 /* ---- ELF ---------------------------------------------------------------------------------- */
 

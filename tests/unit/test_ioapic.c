@@ -79,6 +79,17 @@ Test(ioapic, a_level_that_nobody_claims_a_thousand_times_is_masked)
 	cr_assert_eq(plat_irq_intx(LINE, device, &calls), -ENXIO, "its devices are polled");
 }
 
+Test(ioapic, devices_of_a_masked_line_are_polled)
+{
+	plat_irq_report();
+	cr_assert_eq(calls, 0, "the line lives");
+	fire_times(1000);
+	for (unsigned i = 1; i < 4; i++) {
+		plat_irq_report();
+		cr_assert_eq(calls, 1000 + i);
+	}
+}
+
 Test(ioapic, one_claim_starts_the_count_again)
 {
 	fire_times(999);
@@ -93,7 +104,7 @@ Test(ioapic, one_claim_starts_the_count_again)
 
 Test(ioapic, an_edge_is_never_masked)
 {
-	lines[0].input &= ~INPUT_LEVEL;
+	inputs[0].line.level = false;
 	fire_times(5000);
 	cr_assert_not(regs.window & INPUT_MASKED);
 }

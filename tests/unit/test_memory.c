@@ -140,3 +140,16 @@ Test(memory, an_alignment_that_is_no_power_of_two_panics, .signal = SIGABRT)
 {
 	mem_alloc("x", 8, 24);
 }
+
+Test(memory, gives_memory_as_it_was_when_asked_to)
+{
+	mem_reset();
+	mem_add(block(KIB), KIB);
+
+	const uint8_t *p = mem_take("x", 104, 8);
+
+	cr_assert_not_null(p);
+	for (unsigned i = 0; i < 104; i++)
+		cr_assert_eq(p[i], 0xa5);
+	cr_assert_eq(mem_free_bytes(), KIB - 104);
+}

@@ -21,6 +21,8 @@ Test(mempool, every_mbuf_is_ready_for_use)
 		cr_assert_eq(m[i]->data_off, NETDEV_HEADROOM);
 		cr_assert_eq(m[i]->nb_segs, 1);
 		cr_assert_null(m[i]->next);
+		cr_assert_eq(m[i]->flags | m[i]->pkt_len | m[i]->data_len | m[i]->hash, 0);
+		cr_assert_eq(m[i]->vlan_tci | m[i]->csum_start | m[i]->csum_offset, 0);
 		cr_assert_eq(mbuf_tailroom(m[i]), MEMPOOL_DATA_ROOM);
 	}
 }

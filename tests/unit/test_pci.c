@@ -489,3 +489,61 @@ Test(pci, ends_at_a_capability_pointer_into_the_header)
 	cr_expect_eq(pci_cap_next(pci_dev(0), PCI_CAP_ID_VENDOR, 0), first);
 	cr_expect_eq(pci_cap_next(pci_dev(0), PCI_CAP_ID_VENDOR, first), 0);
 }
+
+static void set_port(struct fake_pci *bridge, unsigned kind)
+{
+	const unsigned cap = fake_pci_cap(bridge, PCI_CAP_ID_EXPRESS, 60);
+
+	fake_pci_put16(bridge, cap + PCI_EXPRESS_FLAGS, (uint16_t)(kind << 4 | 2));
+}
+
+Test(pci, a_bridge_to_conventional_pci_speaks_for_what_is_behind_it)
+{
+	struct fake_pci *port, *bridge, *inner;
+
+	fake_pci_start(true);
+	port = fake_pci_bridge(NULL, 1, 1, 3);
+	set_port(port, PCI_EXPRESS_ROOT_PORT);
+	bridge = fake_pci_bridge(port, 0, 2, 3);
+	set_port(bridge, PCI_EXPRESS_TO_PCI);
+	fake_pci_add(bridge, 5, 0, SOME_NIC);
+	inner = fake_pci_bridge(bridge, 6, 3, 3);
+	fake_pci_add(inner, 7, 0, SOME_NIC);
+	cr_assert_eq(pci_scan(), 5);
+	cr_expect_eq(pci_requester(pci_dev(0)), 0x0008);
+	cr_expect_eq(pci_requester(pci_dev(1)), 0x0100, "what is behind a root port is itself");
+	cr_expect_eq(pci_dev(2)->bdf, 0x0228);
+	cr_expect_eq(pci_requester(pci_dev(2)), 0x0200, "the secondary bus, device 0");
+	cr_expect_eq(pci_dev(4)->bdf, 0x0338);
+	cr_expect_eq(pci_requester(pci_dev(4)), 0x0200);
+}
+
+Test(pci, behind_a_conventional_bridge_the_bridge_itself_speaks)
+{
+	struct fake_pci *outer;
+
+	fake_pci_start(true);
+	outer = fake_pci_bridge(NULL, 2, 1, 2);
+	fake_pci_add(fake_pci_bridge(outer, 4, 2, 2), 7, 0, SOME_NIC);
+	cr_assert_eq(pci_scan(), 3);
+	cr_expect_eq(pci_requester(pci_dev(2)), 0x0010);
+}
+
+static unsigned line_of_slot(const struct pci_dev *d)
+{
+	return d->irq_pin ? 300u + (d->bdf >> 3) : 0;
+}
+
+Test(pci, the_host_may_say_where_a_pin_is_wired_to)
+{
+	struct fake_pci *f;
+
+	fake_pci_start(true);
+	fake_pci_host.intx_line = line_of_slot;
+	f = fake_pci_add(NULL, 4, 0, SOME_NIC);
+	f->config[PCI_IRQ_LINE] = 11;
+	f->config[PCI_IRQ_LINE + 1] = 1;
+	pci_scan();
+	cr_expect_eq(pci_dev(0)->irq_pin, 1);
+	cr_expect_eq(pci_dev(0)->irq_line, 304);
+}

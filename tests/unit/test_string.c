@@ -12,6 +12,7 @@
 #define strcmp rz_strcmp
 #define strncmp rz_strncmp
 #define strchr rz_strchr
+#define strrchr rz_strrchr
 #define strstr rz_strstr
 #include "kernel/string.c"
 #undef memcpy
@@ -24,6 +25,7 @@
 #undef strcmp
 #undef strncmp
 #undef strchr
+#undef strrchr
 #undef strstr
 
 #include <criterion/criterion.h>
@@ -163,4 +165,7 @@ Test(string, searching_agrees_with_libc)
 	cr_assert_eq(rz_strchr(text, 'b'), text + 2);
 	cr_assert_eq(rz_strchr(text, '\0'), text + 9);
 	cr_assert_null(rz_strchr(text, 'x'));
+	cr_assert_eq(rz_strrchr(text, 'b'), strrchr(text, 'b'));
+	cr_assert_eq(rz_strrchr(text, '\0'), text + 9);
+	cr_assert_null(rz_strrchr(text, 'x'));
 }

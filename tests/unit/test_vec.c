@@ -2,6 +2,9 @@
  * The vector paths: primitives of every instruction set that this processor has against the scalar
  * reference, and the bodies made with them against a small device.
  */
+#include "drivers/virtio/vec/vec_scalar.h" /* before what is made with it */
+
+#include "drivers/virtio/vec/vec_packed.h"
 #include "kernel/plat.h"
 #include "tests/vec/host_isa.h"
 #include "tests/vec/ring_dev.h"
@@ -65,7 +68,7 @@ static void run_sets(run_fn run, const struct vec_run *r)
 
 Test(vec, split_receives_every_packet_once_in_any_order_of_completion)
 {
-	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	static const uint16_t rings[] = {1, 4, 8, 16, 256, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -82,7 +85,7 @@ Test(vec, split_receives_every_packet_once_in_any_order_of_completion)
 
 Test(vec, split_sends_every_packet_once_in_any_order_of_completion)
 {
-	static const uint16_t rings[] = {1, 4, 8, 16, 256};
+	static const uint16_t rings[] = {1, 4, 8, 16, 256, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -99,7 +102,7 @@ Test(vec, split_sends_every_packet_once_in_any_order_of_completion)
 
 Test(vec, packed_receives_every_packet_once)
 {
-	static const uint16_t rings[] = {1, 5, 8, 13, 256, 257};
+	static const uint16_t rings[] = {1, 5, 8, 13, 256, 257, 1024};
 	uint64_t seed = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(rings); n++) {
@@ -109,6 +112,106 @@ Test(vec, packed_receives_every_packet_once)
 			                                       .burst = bursts[b],
 			                                       .seed = seed++,
 			                                       .packets = 2000});
+	}
+}
+
+Test(vec, mergeable_packets_come_once_be_they_in_one_buffer_or_in_several)
+{
+	static const uint16_t rings[] = {4, 8, 16, 256, 1024};
+	static const unsigned chains[] = {0, 2, 5, 20, 100};
+	uint64_t seed = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rings) * ARRAY_SIZE(chains); i++) {
+		const uint16_t ring = rings[i / ARRAY_SIZE(chains)];
+
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++) {
+			for (unsigned packed = 0; packed < 2; packed++)
+				run_sets(vec_run_rx,
+				         &(struct vec_run){.packed = packed,
+				                           .mrg = true,
+				                           .nentries = (uint16_t)(ring + packed),
+				                           .burst = bursts[b],
+				                           .chains = chains[i % ARRAY_SIZE(chains)],
+				                           .seed = seed++,
+				                           .packets = 600});
+		}
+	}
+}
+
+Test(vec, what_comes_by_eights_is_taken_by_eights)
+{
+	static const uint16_t rings[] = {8, 16, 64, 256};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rings) * 8; i++) {
+		const uint16_t ring = rings[i / 8];
+		const struct vec_run r = {.packed = i & 1,
+		                          .mrg = i & 2,
+		                          .nentries = ring,
+		                          .burst = ring < 32 || i & 4 ? 8 : 32,
+		                          .order = i & 1 ? 0 : i / 2 % 3,
+		                          .whole = true,
+		                          .packets = 640};
+
+		run_sets(vec_run_rx, &r);
+		run_sets(vec_run_tx, &r);
+	}
+}
+
+Test(vec, packed_receives_what_a_device_completes_by_one_descriptor)
+{
+	static const uint16_t rings[] = {5, 8, 64, 257};
+	static const unsigned batches[] = {2, 3, 8, 9, 32, 1000};
+	uint64_t seed = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rings) * ARRAY_SIZE(batches); i++) {
+		for (size_t b = 0; b < ARRAY_SIZE(bursts); b++)
+			run_sets(vec_run_rx,
+			         &(struct vec_run){.packed = true,
+			                           .nentries = rings[i / ARRAY_SIZE(batches)],
+			                           .burst = bursts[b],
+			                           .batch = batches[i % ARRAY_SIZE(batches)],
+			                           .seed = seed++,
+			                           .packets = 500});
+	}
+}
+
+/* Both flags change, so that in any lap the device sees a descriptor that is not its own. */
+Test(vec, the_first_descriptor_of_a_burst_is_hidden_and_no_other)
+{
+	const uint16_t both = VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED;
+	struct virtqueue vq = {.packed = {.avail_pos = 3, .publish_pos = 3}};
+
+	for (unsigned lap = 0; lap < 2; lap++) {
+		vq.packed.avail_flags = lap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED;
+		vq.packed.avail_pos = 3;
+		cr_assert_eq(vec_packed_hide(&vq, VRING_DESC_F_WRITE),
+		             (uint64_t)both << VEC_META_FLAGS_SHIFT);
+		cr_assert_eq(vq.packed.publish_flags, vq.packed.avail_flags | VRING_DESC_F_WRITE);
+		vq.packed.avail_pos = 11;
+		cr_assert_eq(vec_packed_hide(&vq, VRING_DESC_F_WRITE), 0);
+	}
+}
+
+Test(vec, indexes_wrap_twice)
+{
+	static const struct vec_run runs[] = {
+	    {.nentries = 8, .burst = 33, .order = RING_DEV_MIXED},
+	    {.nentries = 64, .burst = 32, .order = RING_DEV_SAME},
+	    {.nentries = 256, .burst = 32, .order = RING_DEV_REVERSED},
+	    {.nentries = 64, .burst = 32, .mrg = true, .chains = 50},
+	    {.packed = true, .nentries = 13, .burst = 8},
+	    {.packed = true, .nentries = 257, .burst = 32},
+	    {.packed = true, .nentries = 64, .burst = 32, .mrg = true, .chains = 50},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
+		struct vec_run r = runs[i];
+
+		r.packets = (1 << 17) + 100;
+		run_sets(vec_run_rx, &r);
+		if (r.mrg)
+			continue;
+		run_sets(vec_run_tx, &r);
 	}
 }
 

@@ -173,7 +173,8 @@ ParameterizedTestParameters(vq_packed, keeps_its_books_under_random_work)
 
 ParameterizedTest(struct mill_case *c, vq_packed, keeps_its_books_under_random_work)
 {
-	mill(c);
+	for (unsigned i = 0; i < plat_test_seeds(); i++, c->seed += 7919)
+		mill(c);
 }
 
 /* ---- kicks and interrupts ----------------------------------------------------------------- */

@@ -125,7 +125,8 @@ ParameterizedTestParameters(vq_split, keeps_its_books_under_random_work)
 
 ParameterizedTest(struct mill_case *c, vq_split, keeps_its_books_under_random_work)
 {
-	mill(c);
+	for (unsigned i = 0; i < plat_test_seeds(); i++, c->seed += 7919)
+		mill(c);
 }
 
 Test(vq_split, in_order_buffers_of_a_batch_come_one_by_one)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "drivers/virtio/virtio_net.h"
+#include "drivers/virtio/vnet.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "net/mempool.h"
@@ -218,6 +219,32 @@ static inline struct netdev_stats port_stats(const struct port *p)
 
 	p->dev->ops->stats(p->dev, 0, &s);
 	return s;
+}
+
+/* The books of a ring agree with each other: what is free, what the device has, and where the
+ * indices or positions are. */
+static inline void ring_check(const struct virtqueue *vq)
+{
+	const unsigned n = vq->nentries, with = n - vq->free_cnt;
+	unsigned bufs = 0, descs = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		bufs += vq->slot[i].cookie != NULL;
+		descs += vq->slot[i].cookie ? vq->slot[i].nb_desc : 0;
+	}
+	cr_assert_eq(descs, with, "%u descriptors belong to buffers, %u are not free", descs, with);
+	if (!vq->is_packed) {
+		cr_assert_eq((uint16_t)(vq->avail_idx - vq->used_cons_idx), bufs);
+		cr_assert_eq(vq->split.avail->idx, vq->avail_idx);
+		return;
+	}
+
+	const bool avail_lap = vq->packed.avail_flags & VRING_PACKED_DESC_F_AVAIL;
+	const bool used_lap = vq->packed.used_flags & VRING_PACKED_DESC_F_AVAIL;
+	const unsigned ahead = vq->packed.avail_pos + (avail_lap == used_lap ? 0 : n);
+
+	cr_assert_eq(ahead - vq->packed.used_pos, with);
+	cr_assert_eq(vq->packed.publish_pos, vq->packed.avail_pos);
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */

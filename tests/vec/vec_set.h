@@ -25,7 +25,7 @@ struct vec_set {
 	bool (*packed_rx)(const struct vring_packed_desc *d, struct mbuf *const *m,
 	                  struct vec_rx_case *c);
 	bool (*packed_is_used)(const struct vring_packed_desc *d, uint16_t used_flags);
-	bool (*any_null)(struct mbuf *const *m);
+	bool (*one_buffer_each)(struct mbuf *const *m, uint32_t hdr_len);
 	void (*split_post)(const struct virtqueue *vq, const uint16_t *ids, struct mbuf *const *m,
 	                   uint64_t offset, uint32_t len);
 	uint64_t (*split_send)(const struct virtqueue *vq, const uint16_t *ids,
@@ -42,7 +42,7 @@ struct vec_set {
 	bool (*free_plain)(struct mbuf *const *m, const struct mempool *pool);
 
 	/* the bodies made with them */
-	netdev_burst_fn rx_split, tx_split, rx_packed, tx_packed;
+	netdev_burst_fn rx_split, rx_split_mrg, tx_split, rx_packed, rx_packed_mrg, tx_packed;
 };
 
 extern const struct vec_set vec_set_scalar, vec_set_sse, vec_set_avx2, vec_set_avx512, vec_set_neon;
@@ -53,11 +53,13 @@ const char *vec_compare(const struct vec_set *set, uint64_t seed);
 
 /* One run of a body against a device. */
 struct vec_run {
-	bool packed;
+	bool packed, mrg;
 	uint16_t nentries, burst;
 	unsigned order;  /* enum ring_dev_order, split only */
-	unsigned batch;  /* in-order buffers completed by one entry, sending only */
-	unsigned chains; /* every so many packets one has several segments; 0: none */
+	unsigned batch;  /* in-order buffers completed by one entry; what is received is full */
+	bool whole;      /* everything comes and goes by eights: each packet has to be of a batch */
+	unsigned chains; /* every so many packets one has several segments; 0: none. Receiving: of
+	                  * several buffers, with MRG_RXBUF */
 	uint64_t seed;
 	unsigned packets;
 };

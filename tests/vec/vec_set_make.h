@@ -4,9 +4,9 @@
  */
 #include "tests/vec/vec_set.h"
 
-static bool any_null(struct mbuf *const *m)
+static bool one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	return vec_any_null(m);
+	return vec_one_buffer_each(m, hdr_len);
 }
 
 static bool tx_plain(struct mbuf *const *m, uint32_t flags, uint32_t len_max)
@@ -55,7 +55,12 @@ static uint64_t split_send(const struct virtqueue *vq, const uint16_t *ids, stru
 
 static uint16_t rx_split(void *q, struct mbuf **pkts, uint16_t n)
 {
-	return vnet_vec_rx_split(q, pkts, n);
+	return vnet_vec_rx_split(q, pkts, n, 0);
+}
+
+static uint16_t rx_split_mrg(void *q, struct mbuf **pkts, uint16_t n)
+{
+	return vnet_vec_rx_split(q, pkts, n, VNET_MRG);
 }
 
 static uint16_t tx_split(void *q, struct mbuf **pkts, uint16_t n)
@@ -114,7 +119,12 @@ static void slots_clear(struct vq_slot *slot)
 
 static uint16_t rx_packed(void *q, struct mbuf **pkts, uint16_t n)
 {
-	return vnet_vec_rx_packed(q, pkts, n);
+	return vnet_vec_rx_packed(q, pkts, n, 0);
+}
+
+static uint16_t rx_packed_mrg(void *q, struct mbuf **pkts, uint16_t n)
+{
+	return vnet_vec_rx_packed(q, pkts, n, VNET_MRG);
 }
 
 static uint16_t tx_packed(void *q, struct mbuf **pkts, uint16_t n)
@@ -126,7 +136,7 @@ static uint16_t tx_packed(void *q, struct mbuf **pkts, uint16_t n)
 const struct vec_set VEC_SET = {
     .name = VEC_SET_NAME,
     .isa = VEC_SET_ISA,
-    .any_null = any_null,
+    .one_buffer_each = one_buffer_each,
     .tx_plain = tx_plain,
     .hdr_clear = hdr_clear,
     .free_plain = free_plain,
@@ -135,6 +145,7 @@ const struct vec_set VEC_SET = {
     .split_post = split_post,
     .split_send = split_send,
     .rx_split = rx_split,
+    .rx_split_mrg = rx_split_mrg,
     .tx_split = tx_split,
 #endif
 #if VEC_SET_PACKED
@@ -146,6 +157,7 @@ const struct vec_set VEC_SET = {
     .slots_get = slots_get,
     .slots_clear = slots_clear,
     .rx_packed = rx_packed,
+    .rx_packed_mrg = rx_packed_mrg,
     .tx_packed = tx_packed,
 #endif
 };

@@ -10,17 +10,12 @@
 #include <efi.h>
 #include <efilib.h>
 
+#include "arch/bare/efi/handover.h"
 #include "arch/x86_64/efi/elf_plan.h"
 #include "arch/x86_64/efi/jump.h"
-#include "arch/x86_64/efi/load_options.h"
-#include "arch/x86_64/efi_handoff.h"
 
-#define PAGE 4096u
 #define BELOW_4G 0xffffffffull
-#define PLACE_TRIES 64     /* pages may be offered inside the kernel's range; then ask again */
-#define EXIT_TRIES 8       /* the map may change between reading it and leaving */
-#define CMDLINE_BYTES 2048 /* as much as the kernel takes */
-#define MAP_BYTES (16 * PAGE)
+#define PLACE_TRIES 64 /* pages may be offered inside the kernel's range; then ask again */
 #define PTE_PRESENT_WRITE 0x3ull
 #define PDE_2M 0x80ull
 
@@ -33,13 +28,6 @@ struct stage {
 	UINT64 pd[4][512];
 	struct jump_args args;
 	UINT8 file[] __attribute__((aligned(PAGE)));
-};
-
-/* For the kernel. EfiLoaderData, see efi_handoff.h. */
-struct kept {
-	struct efi_handoff handoff;
-	char cmdline[CMDLINE_BYTES];
-	UINT8 map[MAP_BYTES] __attribute__((aligned(16)));
 };
 
 typedef void (*jump_fn)(struct jump_args *) __attribute__((sysv_abi));
@@ -59,46 +47,6 @@ static void *alloc_outside(const struct elf_plan *plan, EFI_MEMORY_TYPE type, UI
 			return (void *)at;
 	}
 	return NULL;
-}
-
-static EFI_STATUS find_options(EFI_HANDLE image, char *line, UINTN size)
-{
-	EFI_GUID loaded_image_guid = LOADED_IMAGE_PROTOCOL;
-	EFI_GUID shell_guid = EFI_SHELL_PARAMETERS_PROTOCOL_GUID;
-	EFI_LOADED_IMAGE *loaded;
-	VOID *shell;
-	BOOLEAN from_shell;
-	EFI_STATUS status = BS->HandleProtocol(image, &loaded_image_guid, (VOID **)&loaded);
-
-	if (EFI_ERROR(status)) {
-		Print(L"ringzero: the firmware does not say how it loaded us: %r\n", status);
-		return status;
-	}
-	from_shell = !EFI_ERROR(BS->HandleProtocol(image, &shell_guid, &shell));
-
-	switch (load_options_line(line, size, loaded->LoadOptions, loaded->LoadOptionsSize,
-	                          from_shell)) {
-	case LOAD_OPTIONS_OK:
-		return EFI_SUCCESS;
-	case LOAD_OPTIONS_NOT_TEXT:
-		Print(L"ringzero: the load options are not text: ignored\n");
-		return EFI_SUCCESS;
-	case LOAD_OPTIONS_TOO_LONG:
-		break;
-	}
-	Print(L"ringzero: the load options have more than %d characters\n", (INT32)size - 1);
-	return EFI_INVALID_PARAMETER;
-}
-
-static UINT64 find_rsdp(void)
-{
-	EFI_GUID acpi2 = ACPI_20_TABLE_GUID, acpi1 = ACPI_TABLE_GUID;
-	VOID *rsdp = NULL;
-
-	if (EFI_ERROR(LibGetSystemConfigurationTable(&acpi2, &rsdp)) &&
-	    EFI_ERROR(LibGetSystemConfigurationTable(&acpi1, &rsdp)))
-		return 0;
-	return (UINT64)rsdp;
 }
 
 /* Is this memory ours once boot services have ended? */
@@ -141,19 +89,6 @@ static EFI_STATUS check_range(const struct kept *kept, const struct elf_plan *pl
 		}
 		at = d->PhysicalStart + d->NumberOfPages * PAGE;
 	}
-	return EFI_SUCCESS;
-}
-
-static EFI_STATUS read_map(struct kept *kept, UINTN *key)
-{
-	UINTN bytes = sizeof(kept->map), desc_size;
-	UINT32 version;
-	EFI_STATUS status = BS->GetMemoryMap(&bytes, (VOID *)kept->map, key, &desc_size, &version);
-
-	if (EFI_ERROR(status))
-		return status;
-	kept->handoff.map_bytes = bytes;
-	kept->handoff.desc_size = desc_size;
 	return EFI_SUCCESS;
 }
 
@@ -210,41 +145,16 @@ static EFI_STATUS prepare(EFI_HANDLE image, struct stage **stage, struct kept **
 	fill_stage(*stage, &plan, file_bytes);
 	(*stage)->args.handoff = (UINT64) & (*kept)->handoff;
 
-	(*kept)->handoff = (struct efi_handoff){
-	    .magic = EFI_HANDOFF_MAGIC,
-	    .rsdp = find_rsdp(),
-	    .cmdline = (UINT64)(*kept)->cmdline,
-	    .map = (UINT64)(*kept)->map,
-	};
-	status = find_options(image, (*kept)->cmdline, sizeof((*kept)->cmdline));
+	status = efi_fill_kept(*kept, image);
 	if (EFI_ERROR(status))
 		return status;
 
-	status = read_map(*kept, &key);
+	status = efi_read_map(*kept, &key);
 	if (EFI_ERROR(status)) {
 		Print(L"ringzero: reading the memory map failed: %r\n", status);
 		return status;
 	}
 	return check_range(*kept, &plan);
-}
-
-/* From the first ExitBootServices() on only it and GetMemoryMap() may be called (UEFI 2.10, 7.4.6),
- * so a failure here can only be returned. */
-static EFI_STATUS leave_firmware(EFI_HANDLE image, struct kept *kept)
-{
-	EFI_STATUS status = EFI_SUCCESS;
-
-	for (unsigned i = 0; i < EXIT_TRIES; i++) {
-		UINTN key;
-
-		status = read_map(kept, &key);
-		if (EFI_ERROR(status))
-			return status;
-		status = BS->ExitBootServices(image, key);
-		if (status != EFI_INVALID_PARAMETER)
-			return status;
-	}
-	return status;
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
@@ -261,7 +171,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	status = prepare(image, &stage, &kept);
 	if (EFI_ERROR(status))
 		return status;
-	status = leave_firmware(image, kept);
+	status = efi_leave(image, kept);
 	if (EFI_ERROR(status))
 		return status;
 

@@ -27,6 +27,10 @@
 static_assert(VEC_HDR_CLEAR >= VIRTIO_NET_HDR_LEN, "covers the header");
 static_assert(VEC_HDR_CLEAR <= MBUF_HEADROOM_MIN, "stays in the headroom");
 
+/* num_buffers in the second 8 bytes of a net header. */
+#define VEC_NUM_BUFFERS_SHIFT 16
+static_assert(offsetof(struct virtio_net_hdr, num_buffers) == 10, "VEC_NUM_BUFFERS_SHIFT");
+
 /* The fields of a packed descriptor's upper 8 bytes. */
 #define VEC_META_ID_SHIFT 32
 #define VEC_META_FLAGS_SHIFT 48

@@ -122,14 +122,19 @@ ALWAYS_INLINE void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	}
 }
 
-static inline bool vec_any_null(struct mbuf *const *m)
+/*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	uint64x2_t null = vceqzq_u64(vec_load128(&m[0]));
+	const uint64x2_t one = vec_pair(0, 1ull << VEC_NUM_BUFFERS_SHIFT);
+	uint64x2_t differ = vdupq_n_u64(0);
 
 	VEC_UNROLL
-	for (unsigned i = 2; i < VEC_BATCH; i += 2)
-		null = vorrq_u64(null, vceqzq_u64(vec_load128(&m[i])));
-	return vmaxvq_u32(vreinterpretq_u32_u64(null));
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		const uint64x2_t hdr = vec_load128(m[i]->buf + NETDEV_HEADROOM - hdr_len);
+
+		differ = vorrq_u64(differ, veorq_u64(hdr, one));
+	}
+	return !(vgetq_lane_u64(differ, 1) & 0xffffull << VEC_NUM_BUFFERS_SHIFT);
 }
 
 /* ---- split descriptors -------------------------------------------------------------------- */

@@ -52,13 +52,15 @@ ALWAYS_INLINE void vec_packed_added(struct virtqueue *vq, struct mbuf *const *m)
 	}
 }
 
-/* Has the device used each of the next eight descriptors? They are with it, and do not wrap. */
+/* Has the device used each of the next eight descriptors? They are with it, and do not wrap. The
+ * queue is not broken. */
 ALWAYS_INLINE bool vec_packed_used_ready(const struct virtqueue *vq)
 {
 	const struct vq_packed *r = &vq->packed;
 
-	if (vq->broken || vq->in_batch || r->used_pos + VEC_BATCH > vq->nentries ||
-	    vq->order_head + VEC_BATCH > vq->nentries || vq->nentries - vq->free_cnt < VEC_BATCH ||
+	if (vq->in_batch || r->used_pos + VEC_BATCH > vq->nentries ||
+	    vq->order_head + VEC_BATCH > vq->nentries ||
+	    virtqueue_lie(vq->nentries - vq->free_cnt < VEC_BATCH) ||
 	    !vec_packed_is_used(&r->desc[r->used_pos], r->used_flags))
 		return false;
 	/* acquire: eight flags before ids and lengths, which were not read with them (pair U) */

@@ -94,14 +94,22 @@ static inline void vec_rx_mbufs(struct mbuf *const *m, struct vec_used v, uint64
 	}
 }
 
-/** vec_any_null() - is one of eight pointers NULL? */
-static inline bool vec_any_null(struct mbuf *const *m)
+/** vec_one_buffer_each() - do the net headers of eight mergeable buffers just received say that
+ * each holds a packet by itself? */
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	bool null = false;
+	bool one = true;
 
-	for (unsigned i = 0; i < VEC_BATCH; i++)
-		null |= !m[i];
-	return null;
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		uint16_t nb;
+
+		__builtin_memcpy(&nb,
+		                 m[i]->buf + NETDEV_HEADROOM - hdr_len +
+		                     offsetof(struct virtio_net_hdr, num_buffers),
+		                 sizeof(nb));
+		one &= nb == 1;
+	}
+	return one;
 }
 
 /** vec_split_post() - write eight descriptors for the device to write to: of id ids[i], at @offset

@@ -10,7 +10,7 @@
  * A batch of used ids is stored there as it is, and copied to the available ring as it is. With a
  * device that keeps the order, id and position stay the same for ever; any other is served as
  * quickly. The scalar verbs have a list of free ids instead: they are given the next id at the
- * head of that list, and leave the id that came back there.
+ * head of that list, and leave the ids that came back there.
  */
 #ifndef DRIVERS_VIRTIO_VEC_VEC_SPLIT_H
 #define DRIVERS_VIRTIO_VEC_VEC_SPLIT_H
@@ -63,48 +63,57 @@ ALWAYS_INLINE bool vec_split_used_ready(const struct virtqueue *vq)
 	       vec_split_used_pos(vq) + VEC_BATCH <= vq->nentries;
 }
 
-/* Take the cookies of eight ids. False: one id is not with the device, or there twice; then
- * nothing has changed. */
-ALWAYS_INLINE bool vec_split_cookies(struct vq_slot *slot, const uint16_t *ids, struct mbuf **m)
+/* What vec_split_take() took is still with the device. */
+ALWAYS_INLINE void vec_split_untake(const struct virtqueue *vq, struct mbuf *const *m)
 {
-	VEC_UNROLL
-	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		struct vq_slot *own = &slot[ids[i]];
+	const uint16_t *ids = &vq->ids[vec_split_used_pos(vq)];
 
-		m[i] = own->cookie;
-		own->cookie = NULL;
-	}
-	if (likely(!vec_any_null(m)))
-		return true;
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
 		if (m[i])
-			slot[ids[i]].cookie = m[i];
+			vq->slot[ids[i]].cookie = m[i];
 	}
+}
+
+/* Take the cookies of the eight buffers of @used, their ids below nentries. False: one id is not
+ * with the device, or there twice; then nothing has changed. */
+ALWAYS_INLINE bool vec_split_take(const struct virtqueue *vq, struct vec_used used, struct mbuf **m)
+{
+	uint16_t *ids = &vq->ids[vec_split_used_pos(vq)];
+	uint64_t below = 0; /* sets the highest bit when one is NULL: no pointer has it */
+
+	vec_used_ids(ids, used);
+	VEC_UNROLL
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		struct vq_slot *slot = &vq->slot[ids[i]];
+		struct mbuf *own = slot->cookie;
+
+		slot->cookie = NULL;
+		m[i] = own;
+		below |= (uintptr_t)own - 1u;
+	}
+	if (likely(!(below >> 63)))
+		return true;
+	vec_split_untake(vq, m);
 	return false;
 }
 
-/* Take back the eight buffers of @used, their ids below nentries. False: as above. */
-ALWAYS_INLINE bool vec_split_take(struct virtqueue *vq, struct vec_used used, struct mbuf **m)
+/* And they stay taken. */
+ALWAYS_INLINE void vec_split_taken(struct virtqueue *vq)
 {
-	uint16_t *ids = &vq->ids[vec_split_used_pos(vq)];
-
-	vec_used_ids(ids, used);
-	if (unlikely(!vec_split_cookies(vq->slot, ids, m)))
-		return false;
 	vq->used_cons_idx = (uint16_t)(vq->used_cons_idx + VEC_BATCH);
 	vq->free_cnt = (uint16_t)(vq->free_cnt + VEC_BATCH);
-	return true;
 }
 
-/* One buffer by the scalar verb. */
-ALWAYS_INLINE bool vec_split_pop(struct virtqueue *vq, struct vq_used *out)
+/* Scalar verbs have taken back what was used since used_cons_idx was @from: the last of it is at
+ * the head of their list. */
+ALWAYS_INLINE void vec_split_popped(struct virtqueue *vq, uint16_t from)
 {
-	uint16_t *id = &vq->ids[vec_split_used_pos(vq)];
+	uint16_t id = vq->desc_head;
 
-	if (!vq_split_used_pop(vq, out, 0))
-		return false;
-	*id = vq->desc_head;
-	return true;
+	for (uint16_t idx = vq->used_cons_idx; idx != from; id = vq->slot[id].next) {
+		idx--;
+		vq->ids[idx & (vq->nentries - 1u)] = id;
+	}
 }
 
 #endif

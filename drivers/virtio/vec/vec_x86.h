@@ -19,16 +19,21 @@ ALWAYS_INLINE __m128i vec_load64(const void *p)
 	return _mm_loadl_epi64(p);
 }
 
-static inline bool vec_any_null(struct mbuf *const *m)
+/*	header  [ flags ... csum_start | csum_offset num_buffers ... ]	the latter all 1	*/
+static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 {
-	const __m128i *p = (const void *)m;
-	const __m128i zero = _mm_setzero_si128();
-	__m128i null = _mm_cmpeq_epi64(_mm_loadu_si128(p), zero);
+	const __m128i mask = _mm_set_epi64x(0xffffll << VEC_NUM_BUFFERS_SHIFT, 0);
+	const __m128i one = _mm_set_epi64x(1ll << VEC_NUM_BUFFERS_SHIFT, 0);
+	__m128i differ = _mm_setzero_si128();
 
 	VEC_UNROLL
-	for (unsigned i = 1; i < VEC_BATCH / 2; i++)
-		null = _mm_or_si128(null, _mm_cmpeq_epi64(_mm_loadu_si128(p + i), zero));
-	return _mm_movemask_epi8(null);
+	for (unsigned i = 0; i < VEC_BATCH; i++) {
+		const uint8_t *hdr = m[i]->buf + NETDEV_HEADROOM - hdr_len;
+
+		differ =
+		    _mm_or_si128(differ, _mm_xor_si128(_mm_loadu_si128((const void *)hdr), one));
+	}
+	return _mm_testz_si128(differ, mask);
 }
 
 /*

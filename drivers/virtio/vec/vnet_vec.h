@@ -11,6 +11,10 @@ uint16_t virtio_recv_pkts_vec_sse(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_recv_pkts_vec_avx2(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_recv_pkts_vec_neon(void *q, struct mbuf **pkts, uint16_t n);
 
+uint16_t virtio_recv_mergeable_pkts_sse(void *q, struct mbuf **pkts, uint16_t n);
+uint16_t virtio_recv_mergeable_pkts_avx2(void *q, struct mbuf **pkts, uint16_t n);
+uint16_t virtio_recv_mergeable_pkts_neon(void *q, struct mbuf **pkts, uint16_t n);
+
 uint16_t virtio_xmit_pkts_simple_sse(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_xmit_pkts_simple_avx2(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_xmit_pkts_simple_neon(void *q, struct mbuf **pkts, uint16_t n);
@@ -18,6 +22,10 @@ uint16_t virtio_xmit_pkts_simple_neon(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_recv_pkts_packed_vec_avx2(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_recv_pkts_packed_vec_avx512(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_recv_pkts_packed_vec_neon(void *q, struct mbuf **pkts, uint16_t n);
+
+uint16_t virtio_recv_mergeable_pkts_packed_avx2(void *q, struct mbuf **pkts, uint16_t n);
+uint16_t virtio_recv_mergeable_pkts_packed_avx512(void *q, struct mbuf **pkts, uint16_t n);
+uint16_t virtio_recv_mergeable_pkts_packed_neon(void *q, struct mbuf **pkts, uint16_t n);
 
 uint16_t virtio_xmit_pkts_packed_vec_avx2(void *q, struct mbuf **pkts, uint16_t n);
 uint16_t virtio_xmit_pkts_packed_vec_avx512(void *q, struct mbuf **pkts, uint16_t n);

@@ -9,7 +9,12 @@
 
 uint16_t virtio_recv_pkts_packed_vec_avx512(void *q, struct mbuf **pkts, uint16_t n)
 {
-	return vnet_vec_rx_packed(q, pkts, n);
+	return vnet_vec_rx_packed(q, pkts, n, 0);
+}
+
+uint16_t virtio_recv_mergeable_pkts_packed_avx512(void *q, struct mbuf **pkts, uint16_t n)
+{
+	return vnet_vec_rx_packed(q, pkts, n, VNET_MRG);
 }
 
 uint16_t virtio_xmit_pkts_packed_vec_avx512(void *q, struct mbuf **pkts, uint16_t n)

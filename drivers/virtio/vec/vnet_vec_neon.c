@@ -11,7 +11,12 @@
 
 uint16_t virtio_recv_pkts_vec_neon(void *q, struct mbuf **pkts, uint16_t n)
 {
-	return vnet_vec_rx_split(q, pkts, n);
+	return vnet_vec_rx_split(q, pkts, n, 0);
+}
+
+uint16_t virtio_recv_mergeable_pkts_neon(void *q, struct mbuf **pkts, uint16_t n)
+{
+	return vnet_vec_rx_split(q, pkts, n, VNET_MRG);
 }
 
 uint16_t virtio_xmit_pkts_simple_neon(void *q, struct mbuf **pkts, uint16_t n)
@@ -21,7 +26,12 @@ uint16_t virtio_xmit_pkts_simple_neon(void *q, struct mbuf **pkts, uint16_t n)
 
 uint16_t virtio_recv_pkts_packed_vec_neon(void *q, struct mbuf **pkts, uint16_t n)
 {
-	return vnet_vec_rx_packed(q, pkts, n);
+	return vnet_vec_rx_packed(q, pkts, n, 0);
+}
+
+uint16_t virtio_recv_mergeable_pkts_packed_neon(void *q, struct mbuf **pkts, uint16_t n)
+{
+	return vnet_vec_rx_packed(q, pkts, n, VNET_MRG);
 }
 
 uint16_t virtio_xmit_pkts_packed_vec_neon(void *q, struct mbuf **pkts, uint16_t n)

@@ -1,6 +1,8 @@
 /*
- * The four kinds of vector rows, to be made for each ISA. DPDK's simple Tx has the promise that all
+ * The kinds of vector rows, to be made for each ISA. DPDK's simple Tx has the promise that all
  * packets are of one segment; here it is the indirect descriptor that makes one of every packet.
+ * The mergeable rows are those of vnet_paths.c over again, with vector code for the packets that
+ * one buffer holds.
  */
 #ifndef DRIVERS_VIRTIO_VEC_VNET_VEC_ROWS_H
 #define DRIVERS_VIRTIO_VEC_VNET_VEC_ROWS_H
@@ -16,6 +18,16 @@
 		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE,        \
 		.isa = (isa_bit), .rx_name = "virtio_recv_pkts_vec",                               \
 		.rx = virtio_recv_pkts_vec_##suffix                                                \
+	}
+
+#define VNET_SPLIT_MRG_RX(suffix, isa_bit)                                                         \
+	{                                                                                          \
+		.name = "Split virtqueue mergeable path", .need = VIRTIO_NET_F_MRG_RXBUF,          \
+		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
+		.need_wish = VNET_WISH_VECTORIZED,                                                 \
+		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE,        \
+		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts",                         \
+		.rx = virtio_recv_mergeable_pkts_##suffix                                          \
 	}
 
 #define VNET_SPLIT_SIMPLE_TX(suffix, isa_bit)                                                      \
@@ -35,6 +47,16 @@
 		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE, .isa = (isa_bit),              \
 		.rx_name = "virtio_recv_pkts_packed_vec",                                          \
 		.rx = virtio_recv_pkts_packed_vec_##suffix                                         \
+	}
+
+#define VNET_PACKED_MRG_RX(suffix, isa_bit)                                                        \
+	{                                                                                          \
+		.name = "Packed virtqueue in-order mergeable path",                                \
+		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF,         \
+		.need_wish = VNET_WISH_VECTORIZED,                                                 \
+		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE, .isa = (isa_bit),              \
+		.rx_name = "virtio_recv_mergeable_pkts_packed",                                    \
+		.rx = virtio_recv_mergeable_pkts_packed_##suffix                                   \
 	}
 
 #define VNET_PACKED_VEC_TX(suffix, isa_bit)                                                        \

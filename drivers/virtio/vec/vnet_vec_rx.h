@@ -2,8 +2,8 @@
  * What the vector receive bodies share. They are made for the primitives that were included before:
  * VEC_BATCH packets at a time, checked together; whatever is not a whole batch that the device
  * described well (the tail of a burst, the end of the ring, a batch that an in-order device
- * completed by one descriptor, a lie) goes packet by packet through the scalar verbs, which also
- * name what was wrong.
+ * completed by one descriptor, a packet of several buffers, a lie) goes packet by packet through
+ * the scalar verbs and vnet_rx_packet(), which also name what was wrong.
  */
 #ifndef DRIVERS_VIRTIO_VEC_VNET_VEC_RX_H
 #define DRIVERS_VIRTIO_VEC_VNET_VEC_RX_H
@@ -18,13 +18,13 @@ struct vec_rx {
 	uint64_t bytes;
 };
 
-/* One buffer as the scalar path takes it. */
+/* One packet as the scalar path takes it, and all its buffers. */
 ALWAYS_INLINE void vec_rx_one(struct vnet_rxq *q, struct virtqueue *vq, struct vec_rx *rx,
-                              const struct vq_used *used)
+                              const struct vq_used *used, const unsigned path)
 {
 	struct mbuf *m = used->cookie;
 
-	if (unlikely(!vnet_rx_packet(q, vq, used, 0))) {
+	if (unlikely(!vnet_rx_packet(q, vq, used, path))) {
 		q->stats.errors++;
 		mbuf_free(m);
 		return;
@@ -39,6 +39,13 @@ ALWAYS_INLINE uint16_t vec_rx_end(struct vnet_rxq *q, const struct vec_rx *rx)
 	q->stats.packets += rx->done;
 	q->stats.bytes += rx->bytes;
 	return rx->done;
+}
+
+/* By batches, but nothing is held back while nothing comes: the device may wait for it. */
+ALWAYS_INLINE bool vec_rx_refill_due(const struct vnet_rxq *q, const struct vec_rx *rx)
+{
+	return (q->vq.free_cnt >= q->refill_at || (!rx->done && q->vq.free_cnt > q->keep_free)) &&
+	       likely(!q->vq.broken);
 }
 
 /* Buffers to refill with; a shortage of them is counted once. */

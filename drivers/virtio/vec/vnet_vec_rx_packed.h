@@ -9,7 +9,7 @@
 
 /* The eight descriptors from used_pos on. False: they are not all used, or need a closer look. */
 ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueue *vq,
-                                       struct vec_rx *rx)
+                                       struct vec_rx *rx, const unsigned path)
 {
 	const uint16_t pos = vq->packed.used_pos;
 	const struct vring_packed_desc *d = &vq->packed.desc[pos];
@@ -20,9 +20,11 @@ ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueu
 
 	const struct vec_used used = vec_packed_used(d, pos, q->hdr_len);
 
-	if (unlikely(!vec_used_within(used, 0, q->data_room)))
+	if (virtqueue_lie(!vec_used_within(used, 0, q->data_room)))
 		return false;
 	vec_slots_get(m, &vq->slot[pos]);
+	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len))
+		return false;
 	vec_slots_clear(&vq->slot[pos]);
 	vec_packed_used_skip(vq);
 
@@ -71,26 +73,27 @@ ALWAYS_INLINE void vec_rx_packed_refill(struct vnet_rxq *q)
 		virtqueue_notify(&q->vq);
 }
 
-/** vnet_vec_rx_packed() - netdev_rx_burst() for a packed ring with IN_ORDER and without MRG_RXBUF;
- * with @n == 0 it only fills the ring */
-ALWAYS_INLINE uint16_t vnet_vec_rx_packed(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n)
+/** vnet_vec_rx_packed() - netdev_rx_burst() for a packed ring with IN_ORDER, VNET_MRG in @path or
+ * not; with @n == 0 it only fills the ring */
+ALWAYS_INLINE uint16_t vnet_vec_rx_packed(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
+                                          const unsigned path)
 {
 	struct vec_rx rx = {.pkts = pkts};
 	struct virtqueue vq = q->vq;
 	unsigned alone = 0; /* packets to take one by one before the next try */
 
-	while (rx.done < n) {
+	while (rx.done < n && likely(!vq.broken)) {
 		struct vq_used used;
 
-		if (!alone && n - rx.done >= VEC_BATCH && vec_rx_packed_batch(q, &vq, &rx))
+		if (!alone && n - rx.done >= VEC_BATCH && vec_rx_packed_batch(q, &vq, &rx, path))
 			continue;
 		if (!vq_packed_used_pop(&vq, &used, VQ_IN_ORDER))
 			break;
-		vec_rx_one(q, &vq, &rx, &used);
+		vec_rx_one(q, &vq, &rx, &used, VNET_PACKED | VNET_IN_ORDER | path);
 		alone = alone ? alone - 1 : VEC_BATCH - 1;
 	}
 	virtqueue_save(&q->vq, &vq, VQ_PACKED | VQ_IN_ORDER);
-	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
+	if (vec_rx_refill_due(q, &rx))
 		vec_rx_packed_refill(q);
 	return vec_rx_end(q, &rx);
 }

@@ -1,6 +1,6 @@
 /*
- * The vector receive body of split rings without MRG_RXBUF and IN_ORDER; see vnet_vec_rx.h, and
- * vec_split.h for how ids are kept.
+ * The vector receive body of split rings without IN_ORDER; see vnet_vec_rx.h, and vec_split.h for
+ * how ids are kept.
  */
 #ifndef DRIVERS_VIRTIO_VEC_VNET_VEC_RX_SPLIT_H
 #define DRIVERS_VIRTIO_VEC_VNET_VEC_RX_SPLIT_H
@@ -10,15 +10,20 @@
 
 /* The next eight used elements. False: they need a closer look. */
 ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue *vq,
-                                      struct vec_rx *rx)
+                                      struct vec_rx *rx, const unsigned path)
 {
 	struct mbuf **m = &rx->pkts[rx->done];
 	const struct vec_used used =
 	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], q->hdr_len);
 
-	if (unlikely(!vec_used_within(used, vq->nentries - 1u, q->data_room) ||
-	             !vec_split_take(vq, used, m)))
+	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, q->data_room)) ||
+	    virtqueue_lie(!vec_split_take(vq, used, m)))
 		return false;
+	if ((path & VNET_MRG) && !vec_one_buffer_each(m, q->hdr_len)) {
+		vec_split_untake(vq, m);
+		return false;
+	}
+	vec_split_taken(vq);
 	vec_rx_mbufs(m, used, vec_rearm(q->port, q->data_room));
 	rx->bytes += vec_used_bytes(used);
 	rx->done = (uint16_t)(rx->done + VEC_BATCH);
@@ -62,25 +67,35 @@ ALWAYS_INLINE void vec_rx_split_refill(struct vnet_rxq *q)
 		virtqueue_notify(&q->vq);
 }
 
-/** vnet_vec_rx_split() - netdev_rx_burst() for a split ring; with @n == 0 it only fills the ring */
-ALWAYS_INLINE uint16_t vnet_vec_rx_split(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n)
+/** vnet_vec_rx_split() - netdev_rx_burst() for a split ring, VNET_MRG in @path or not; with @n == 0
+ * it only fills the ring */
+ALWAYS_INLINE uint16_t vnet_vec_rx_split(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
+                                         const unsigned path)
 {
 	struct vec_rx rx = {.pkts = pkts};
 	struct virtqueue vq = q->vq;
+	unsigned alone = 0; /* packets to take one by one before the next try */
 	struct vq_used used;
 
 	if ((uint16_t)(vq.used_idx_shadow - vq.used_cons_idx) < n)
 		vq_split_used_refresh(&vq);
 	while (rx.done < n) {
-		if (n - rx.done >= VEC_BATCH && vec_split_used_ready(&vq) &&
-		    vec_rx_split_batch(q, &vq, &rx))
-			continue;
-		if (!vec_split_pop(&vq, &used))
+		if (!alone && n - rx.done >= VEC_BATCH && vec_split_used_ready(&vq)) {
+			if (vec_rx_split_batch(q, &vq, &rx, path))
+				continue;
+			alone = VEC_BATCH;
+		}
+
+		const uint16_t from = vq.used_cons_idx;
+
+		if (!vq_split_used_pop(&vq, &used, 0))
 			break;
-		vec_rx_one(q, &vq, &rx, &used);
+		vec_rx_one(q, &vq, &rx, &used, path);
+		vec_split_popped(&vq, from);
+		alone -= alone > 0;
 	}
 	virtqueue_save(&q->vq, &vq, 0);
-	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
+	if (vec_rx_refill_due(q, &rx))
 		vec_rx_split_refill(q);
 	return vec_rx_end(q, &rx);
 }

@@ -37,9 +37,9 @@ ALWAYS_INLINE bool vec_tx_packed_used(const struct virtqueue *vq)
 {
 	if (!vec_packed_used_ready(vq))
 		return false;
-	return vec_used_within(
+	return !virtqueue_lie(!vec_used_within(
 	    vec_packed_used(&vq->packed.desc[vq->packed.used_pos], vq->order_head, 0), 0,
-	    UINT32_MAX);
+	    UINT32_MAX));
 }
 
 /* Free what the device has sent (virtio 2.8.22). */
@@ -49,7 +49,7 @@ ALWAYS_INLINE void vec_tx_packed_reclaim(struct vnet_txq *q)
 	unsigned alone = 0; /* packets to take one by one before the next try */
 	struct vq_used used;
 
-	for (;;) {
+	while (likely(!vq.broken)) {
 		if ((vec_tx_in_batch(&vq) || (!alone && vec_tx_packed_used(&vq))) &&
 		    vec_tx_packed_free(&vq))
 			continue;

@@ -16,9 +16,10 @@ ALWAYS_INLINE bool vec_tx_split_batch_used(struct virtqueue *vq)
 	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], 0);
 	struct mbuf *m[VEC_BATCH];
 
-	if (unlikely(!vec_used_within(used, vq->nentries - 1u, UINT32_MAX) ||
-	             !vec_split_take(vq, used, m)))
+	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, UINT32_MAX)) ||
+	    virtqueue_lie(!vec_split_take(vq, used, m)))
 		return false;
+	vec_split_taken(vq);
 	vec_tx_free(m);
 	return true;
 }
@@ -33,8 +34,12 @@ ALWAYS_INLINE void vec_tx_split_reclaim(struct vnet_txq *q)
 	for (;;) {
 		if (vec_split_used_ready(&vq) && vec_tx_split_batch_used(&vq))
 			continue;
-		if (!vec_split_pop(&vq, &used))
+
+		const uint16_t from = vq.used_cons_idx;
+
+		if (!vq_split_used_pop(&vq, &used, 0))
 			break;
+		vec_split_popped(&vq, from);
 		mbuf_free(used.cookie);
 	}
 	virtqueue_save(&q->vq, &vq, 0);

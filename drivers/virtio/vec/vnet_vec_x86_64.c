@@ -7,8 +7,10 @@
 
 const struct vnet_path vnet_vec_paths[] = {
     VNET_PACKED_VEC_RX(avx512, ISA_AVX512), VNET_PACKED_VEC_TX(avx512, ISA_AVX512),
-    VNET_PACKED_VEC_RX(avx2, ISA_AVX2),     VNET_PACKED_VEC_TX(avx2, ISA_AVX2),
+    VNET_PACKED_MRG_RX(avx512, ISA_AVX512), VNET_PACKED_VEC_RX(avx2, ISA_AVX2),
+    VNET_PACKED_VEC_TX(avx2, ISA_AVX2),     VNET_PACKED_MRG_RX(avx2, ISA_AVX2),
     VNET_SPLIT_VEC_RX(avx2, ISA_AVX2),      VNET_SPLIT_SIMPLE_TX(avx2, ISA_AVX2),
-    VNET_SPLIT_VEC_RX(sse, ISA_SSE),        VNET_SPLIT_SIMPLE_TX(sse, ISA_SSE),
+    VNET_SPLIT_MRG_RX(avx2, ISA_AVX2),      VNET_SPLIT_VEC_RX(sse, ISA_SSE),
+    VNET_SPLIT_SIMPLE_TX(sse, ISA_SSE),     VNET_SPLIT_MRG_RX(sse, ISA_SSE),
 };
 const unsigned vnet_nb_vec_paths = ARRAY_SIZE(vnet_vec_paths);

@@ -46,4 +46,18 @@ static inline void mmio_write32(volatile uint32_t *p, uint32_t v)
 	__asm__ volatile("str %w1, %0" : "=Q"(*p) : "r"(v));
 }
 
+/* Aligned 64-bit registers, of the interrupt controller alone. */
+static inline uint64_t mmio_read64(const volatile uint64_t *p)
+{
+	uint64_t v;
+
+	__asm__ volatile("ldr %x0, %1" : "=r"(v) : "Q"(*p));
+	return v;
+}
+
+static inline void mmio_write64(volatile uint64_t *p, uint64_t v)
+{
+	__asm__ volatile("str %x1, %0" : "=Q"(*p) : "r"(v));
+}
+
 #endif

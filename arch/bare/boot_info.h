@@ -4,11 +4,12 @@
  * that nothing of the loader's memory is used afterwards. They are pure functions and trust
  * nothing: physical memory is reached through a reader that says what is readable.
  *
- *	boot_info_parse(&bi, kind, arg, phys);
+ *	boot_info_add(&bi, ram, bytes);
  *	boot_info_exclude(&bi, image, bytes);
+ *	boot_info_align(&bi);
  */
-#ifndef ARCH_X86_64_BOOT_INFO_H
-#define ARCH_X86_64_BOOT_INFO_H
+#ifndef ARCH_BARE_BOOT_INFO_H
+#define ARCH_BARE_BOOT_INFO_H
 
 #include "kernel/compiler.h"
 #include "kernel/main.h"
@@ -16,8 +17,6 @@
 #define BOOT_RANGES_MAX 30    /* leaves mem_add() room for what start.c adds of its own */
 #define BOOT_ENTRIES_MAX 1024 /* of a loader's memory map; more are ignored */
 #define BOOT_RSDP_MAX 36
-
-enum boot_kind { BOOT_PVH = 1, BOOT_MULTIBOOT2 = 2, BOOT_EFI = 3 }; /* boot.asm */
 
 struct boot_range {
 	uint64_t base, end;
@@ -28,7 +27,7 @@ struct boot_info {
 	char cmdline[BOOT_CMDLINE_LEN];
 	bool cmdline_cut;            /* it was longer, and ends with a whole word */
 	uint64_t rsdp_phys;          /* 0: unknown, or in @rsdp */
-	uint8_t rsdp[BOOT_RSDP_MAX]; /* multiboot2 passes a copy */
+	uint8_t rsdp[BOOT_RSDP_MAX]; /* a copy, where the loader passes one */
 	unsigned rsdp_len;           /* 0: no copy */
 	unsigned nb_ranges;
 	struct boot_range ranges[BOOT_RANGES_MAX]; /* free memory, rising, never touching */
@@ -37,13 +36,6 @@ struct boot_info {
 
 /** The reader: the bytes at @phys, NULL when not all @len of them can be read */
 typedef const void *(*boot_phys_fn)(uint64_t phys, uint64_t len);
-
-/**
- * boot_info_parse() - read what the loader of @kind passed at physical address @arg
- *
- * Return: 0, or -EINVAL when it is not what that loader passes; @bi is then empty but valid.
- */
-int boot_info_parse(struct boot_info *bi, enum boot_kind kind, uint64_t arg, boot_phys_fn phys);
 
 /** boot_info_add() - [@base, @base + @len) is free; may overlap what is known */
 void boot_info_add(struct boot_info *bi, uint64_t base, uint64_t len);
@@ -54,17 +46,20 @@ void boot_info_exclude(struct boot_info *bi, uint64_t base, uint64_t len);
 /** boot_info_align() - shrink every range to whole pages, drop what is empty then */
 void boot_info_align(struct boot_info *bi);
 
-/**
- * boot_find_rsdp() - search the places of ACPI 6.5, 5.2.5.1: the first KiB of the EBDA, then
- * 0xe0000 to 0xfffff
- *
- * Return: its physical address, 0 when there is none with a good checksum.
- */
-uint64_t boot_find_rsdp(boot_phys_fn phys);
+/* An entry of a loader's memory map. */
+struct boot_map_entry {
+	uint64_t base, len;
+	bool usable;
+};
 
-/* One for each loader; see boot_info_parse(), which clears @bi before. */
-int boot_parse_pvh(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
-int boot_parse_multiboot2(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
+/** boot_info_map() - take over a map of entries of @stride bytes; @read understands the one at
+ * @pos. Usable entries are added first and all others taken out afterwards, so that a map whose
+ * entries overlap errs to the safe side */
+void boot_info_map(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
+                   struct boot_map_entry (*read)(const uint8_t *map, uint64_t pos));
+
+/** boot_parse_efi() - what the loader at @arg passed as struct efi_handoff. Return: 0, or -EINVAL
+ * when it is none */
 int boot_parse_efi(struct boot_info *bi, uint64_t arg, boot_phys_fn phys);
 
 /** boot_info_cmdline() - take over a command line's first line; at most @max bytes are read */

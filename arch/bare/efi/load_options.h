@@ -2,8 +2,8 @@
  * EFI load options as an option line. The shell puts the program's own name in front, a boot
  * manager may leave bytes there that are no text at all. Pure, so that it is tested on the host.
  */
-#ifndef ARCH_X86_64_EFI_LOAD_OPTIONS_H
-#define ARCH_X86_64_EFI_LOAD_OPTIONS_H
+#ifndef ARCH_BARE_EFI_LOAD_OPTIONS_H
+#define ARCH_BARE_EFI_LOAD_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * Load options (UEFI 2.10, 9.1: EFI_LOADED_IMAGE_PROTOCOL) are whatever the caller of LoadImage
  * wanted: UCS-2 text from the shell and from QEMU, binary from some boot managers.
  */
-#include "arch/x86_64/efi/load_options.h"
+#include "arch/bare/efi/load_options.h"
 
 static bool is_space(uint16_t c)
 {

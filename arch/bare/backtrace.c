@@ -1,11 +1,11 @@
 /*
- * Backtraces over frame pointers: each function's frame starts with its caller's rbp and the
- * return address. The chain may be broken by whatever went wrong, so it is followed only inside our
- * stacks, upwards, and for so many steps.
+ * Backtraces over frame pointers: each function's frame starts with its caller's frame pointer and
+ * the return address, on x86_64 and aarch64 alike. The chain may be broken by whatever went wrong,
+ * so it is followed only inside our stacks, upwards, and for so many steps.
  */
-#include "arch/x86_64/image_layout.h"
-#include "arch/x86_64/stack.h"
-#include "arch/x86_64/trap_report.h"
+#include "arch/bare/backtrace.h"
+#include "arch/bare/image_layout.h"
+#include "arch/bare/stack.h"
 #include "kernel/console.h"
 #include "kernel/plat.h"
 #include "kernel/symbols.h"
@@ -14,7 +14,7 @@
 #define CALLERS_MAX 4096 /* more do not fit on a stack */
 
 struct call_frame {
-	uint64_t caller_rbp, return_addr;
+	uint64_t caller_fp, return_addr;
 };
 
 static bool is_text(uint64_t addr)
@@ -22,19 +22,19 @@ static bool is_text(uint64_t addr)
 	return addr > (uint64_t)(uintptr_t)image_start && addr < (uint64_t)(uintptr_t)text_end;
 }
 
-static const struct call_frame *frame_at(uint64_t rbp)
+static const struct call_frame *frame_at(uint64_t fp)
 {
-	const struct stack *s = stack_of(rbp);
+	const struct stack *s = stack_of(fp);
 
-	if (!s || rbp % sizeof(uint64_t) || stack_top(s) - rbp < sizeof(struct call_frame))
+	if (!s || fp % sizeof(uint64_t) || stack_top(s) - fp < sizeof(struct call_frame))
 		return NULL;
-	return (const struct call_frame *)(uintptr_t)rbp;
+	return (const struct call_frame *)(uintptr_t)fp;
 }
 
 static void print_name(uint64_t addr, uint64_t back)
 {
 	uint64_t offset;
-	const char *name = symbols_find(&symbols_table, addr - back, &offset);
+	const char *name = symbols_find(&symbols_table, addr - back - IMAGE_MOVED, &offset);
 
 	if (name)
 		console_printf("  %016llx %s+0x%llx\n", (unsigned long long)addr, name,
@@ -48,24 +48,27 @@ void backtrace_print_address(uint64_t addr)
 	print_name(addr, 0);
 }
 
-/* After a call through a bad pointer there is no frame yet, only the return address. */
-void backtrace_print_bad_call(uint64_t rip, uint64_t rsp)
+void backtrace_print_return(uint64_t return_addr)
 {
-	const struct stack *s = stack_of(rsp);
-
-	if (is_text(rip) || !s || rsp % sizeof(uint64_t))
-		return;
-
-	const uint64_t return_addr = *(const uint64_t *)(uintptr_t)rsp;
-
 	if (is_text(return_addr))
 		print_name(return_addr, 1);
 }
 
-/* A run of the same return address is recursion, of which one line tells as much as a hundred. */
-void backtrace_print(uint64_t rbp)
+/* After a call through a bad pointer there is no frame yet, only the return address. */
+void backtrace_print_bad_call(uint64_t pc, uint64_t sp)
 {
-	const struct call_frame *f = frame_at(rbp);
+	const struct stack *s = stack_of(sp);
+
+	if (is_text(pc) || !s || sp % sizeof(uint64_t))
+		return;
+
+	backtrace_print_return(*(const uint64_t *)(uintptr_t)sp);
+}
+
+/* A run of the same return address is recursion, of which one line tells as much as a hundred. */
+void backtrace_print(uint64_t fp)
+{
+	const struct call_frame *f = frame_at(fp);
 	uint64_t last = 0;
 	unsigned lines = 0, repeats = 0;
 
@@ -83,10 +86,10 @@ void backtrace_print(uint64_t rbp)
 			repeats = 0;
 			lines++;
 		}
-		if (stack_of(f->caller_rbp) == stack_of(rbp) && f->caller_rbp <= rbp)
+		if (stack_of(f->caller_fp) == stack_of(fp) && f->caller_fp <= fp)
 			return;
-		rbp = f->caller_rbp;
-		f = frame_at(rbp);
+		fp = f->caller_fp;
+		f = frame_at(fp);
 	}
 	if (repeats)
 		console_printf("  the same %u times more\n", repeats);
@@ -96,4 +99,5 @@ void plat_backtrace(void)
 {
 	console_printf("backtrace:\n");
 	backtrace_print((uint64_t)(uintptr_t)__builtin_frame_address(0));
+	__asm__ volatile(""); /* not a jump: the frame has to stay */
 }

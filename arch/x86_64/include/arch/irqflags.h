@@ -1,8 +1,8 @@
 /* A stretch of code that no interrupt of this core may enter. */
-#ifndef ARCH_X86_64_IRQFLAGS_H
-#define ARCH_X86_64_IRQFLAGS_H
+#ifndef ARCH_IRQFLAGS_H
+#define ARCH_IRQFLAGS_H
 
-#include "kernel/compiler.h"
+#include <stdint.h>
 
 #define RFLAGS_IF (1ull << 9)
 

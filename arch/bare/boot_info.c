@@ -1,15 +1,7 @@
-/* The part of struct boot_info that all loaders share; the formats are in boot_loaders.c. */
-#include "arch/x86_64/boot_info.h"
-#include "arch/x86_64/paging.h"
-#include "kernel/errno.h"
+/* The part of struct boot_info that all loaders share: ranges of memory, and the command line. */
+#include "arch/bare/boot_info.h"
+#include "arch/bare/paging.h"
 #include "kernel/string.h"
-
-#define EBDA_SEGMENT 0x40e
-#define EBDA_SEARCH 1024
-#define BIOS_ROM 0xe0000
-#define BIOS_ROM_BYTES 0x20000
-#define RSDP_ALIGN 16
-#define RSDP_V1_BYTES 20
 
 static void range_remove(struct boot_info *bi, unsigned pos)
 {
@@ -153,51 +145,21 @@ void boot_info_cmdline_phys(struct boot_info *bi, uint64_t addr, boot_phys_fn ph
 		boot_info_cmdline(bi, phys(addr, len), len);
 }
 
-static uint64_t rsdp_search(uint64_t base, uint64_t bytes, boot_phys_fn phys)
+void boot_info_map(struct boot_info *bi, const uint8_t *map, uint64_t bytes, uint64_t stride,
+                   struct boot_map_entry (*read)(const uint8_t *map, uint64_t pos))
 {
-	const uint8_t *area = phys(base, bytes);
+	const uint64_t nb = min_u64(bytes / stride, BOOT_ENTRIES_MAX);
 
-	if (!area)
-		return 0;
-	for (uint64_t pos = 0; pos + RSDP_V1_BYTES <= bytes; pos += RSDP_ALIGN) {
-		uint8_t sum = 0;
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct boot_map_entry e = read(map, i * stride);
 
-		if (memcmp(area + pos, "RSD PTR ", 8) != 0)
-			continue;
-		for (unsigned i = 0; i < RSDP_V1_BYTES; i++)
-			sum = (uint8_t)(sum + area[pos + i]);
-		if (!sum)
-			return base + pos;
+		if (e.usable)
+			boot_info_add(bi, e.base, e.len);
 	}
-	return 0;
-}
+	for (uint64_t i = 0; i < nb; i++) {
+		const struct boot_map_entry e = read(map, i * stride);
 
-uint64_t boot_find_rsdp(boot_phys_fn phys)
-{
-	const uint8_t *p = phys(EBDA_SEGMENT, 2);
-	uint64_t found = 0;
-
-	if (p) {
-		const uint64_t ebda = (uint64_t)(p[0] | p[1] << 8) << 4;
-
-		if (ebda)
-			found = rsdp_search(ebda, EBDA_SEARCH, phys);
+		if (!e.usable)
+			boot_info_exclude(bi, e.base, e.len);
 	}
-	return found ? found : rsdp_search(BIOS_ROM, BIOS_ROM_BYTES, phys);
-}
-
-int boot_info_parse(struct boot_info *bi, enum boot_kind kind, uint64_t arg, boot_phys_fn phys)
-{
-	int err = -EINVAL;
-
-	memset(bi, 0, sizeof(*bi));
-	if (kind == BOOT_PVH)
-		err = boot_parse_pvh(bi, arg, phys);
-	else if (kind == BOOT_MULTIBOOT2)
-		err = boot_parse_multiboot2(bi, arg, phys);
-	else if (kind == BOOT_EFI)
-		err = boot_parse_efi(bi, arg, phys);
-	if (err)
-		memset(bi, 0, sizeof(*bi));
-	return err;
 }

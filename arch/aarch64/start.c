@@ -1,0 +1,193 @@
+/*
+ * From boot.S to kmain(): the order in which the machine comes up. Until paging_init() only the
+ * image can be reached; afterwards what is mapped on purpose.
+ */
+#include "arch/aarch64/acpi_machine.h"
+#include "arch/aarch64/devtree.h"
+#include "arch/aarch64/machine.h"
+#include "arch/aarch64/regs.h"
+#include "arch/aarch64/stack.h"
+#include "arch/bare/efi_handoff.h"
+#include "arch/bare/fw_cfg.h"
+#include "arch/bare/image_layout.h"
+#include "arch/bare/paging.h"
+#include "kernel/acpi.h"
+#include "kernel/console.h"
+#include "kernel/log.h"
+#include "kernel/main.h"
+#include "kernel/memory.h"
+#include "kernel/mmio.h"
+#include "kernel/options.h"
+#include "kernel/panic.h"
+#include "kernel/plat.h"
+
+#define MEMORY_MIN (512u << 10) /* less does not hold one port's rings and buffers */
+
+struct fw_cfg_mmio { /* QEMU docs/specs/fw_cfg */
+	uint8_t data, reserved[7];
+	uint16_t selector; /* big-endian */
+};
+
+struct machine machine;
+
+static struct boot_info info;
+static char fw_cfg_cmdline[BOOT_CMDLINE_LEN];
+static volatile struct fw_cfg_mmio *fw_cfg_mmio;
+
+static const void *phys(uint64_t at, uint64_t len)
+{
+	return paging_map_ro(at, (size_t)len);
+}
+
+/* Return: the bytes of the device tree at @tree, 0 when there is none. */
+static size_t devtree_read(uint64_t tree, struct boot_info *bi)
+{
+	const void *fdt = tree % 8 == 0 ? paging_map_ro(tree, DEVTREE_HEADER_BYTES) : NULL;
+	const size_t bytes = fdt ? devtree_bytes(fdt) : 0;
+
+	if (!bytes || !paging_map_ro(tree, bytes) || devtree_parse(fdt, bytes, &machine, bi))
+		return 0;
+	return bytes;
+}
+
+/* UEFI's map says which memory is free, and ACPI what the machine has; or a device tree, which is
+ * the only one of the two that QEMU passes with acpi=off. */
+static void efi_read(uint64_t arg)
+{
+	static struct boot_info unused;
+	const struct efi_handoff *h = phys(arg, sizeof(*h));
+	const void *rsdp;
+
+	if (!h || boot_parse_efi(&info, arg, phys))
+		panic("boot: the loader's information at 0x%llx is not what BOOTAA64.EFI passes",
+		      (unsigned long long)arg);
+	rsdp = h->rsdp ? paging_map_ro(h->rsdp, BOOT_RSDP_MAX) : NULL;
+	if (rsdp && acpi_init(rsdp, paging_map_ro))
+		acpi_machine(&machine);
+	else if (h->devtree)
+		boot_info_exclude(&info, h->devtree, devtree_read(h->devtree, &unused));
+	machine.pci.firmware_assigned = true;
+}
+
+static void machine_read(uint64_t arg)
+{
+	const uint64_t *magic = arg % sizeof(*magic) == 0 ? phys(arg, sizeof(*magic)) : NULL;
+	size_t bytes;
+
+	if (magic && *magic == EFI_HANDOFF_MAGIC) {
+		efi_read(arg);
+		return;
+	}
+	bytes = devtree_read(arg, &info);
+	if (!bytes)
+		panic("boot: no device tree at 0x%llx: the boot loader has to pass it in x0",
+		      (unsigned long long)arg);
+	boot_info_exclude(&info, arg, bytes);
+}
+
+static uint64_t ranges_bytes(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < info.nb_ranges; i++)
+		sum += info.ranges[i].end - info.ranges[i].base;
+	return sum;
+}
+
+static void memory_init(void)
+{
+	const uint64_t usable = ranges_bytes();
+
+	boot_info_exclude(&info, 0, PAGE_SIZE);
+	boot_info_exclude(&info, (uint64_t)(uintptr_t)image_start,
+	                  (uint64_t)(image_end - image_start));
+	boot_info_align(&info);
+	for (unsigned i = 0; i < info.nb_ranges; i++) {
+		const struct boot_range *r = &info.ranges[i];
+
+		if (paging_map_ram(r->base, r->end - r->base) == 0)
+			mem_add((void *)(uintptr_t)r->base, (size_t)(r->end - r->base));
+		else
+			log_warn("boot", "memory at 0x%llx not used: no room for its page tables",
+			         (unsigned long long)r->base);
+	}
+	mem_add(early_tables, (size_t)(early_tables_end - early_tables));
+	if (mem_free_bytes() < MEMORY_MIN)
+		panic(
+		    "boot: too little memory: %llu KiB usable, %zu KiB of it free, %u KiB needed; "
+		    "give the machine more (QEMU: -m 8)",
+		    (unsigned long long)(usable >> 10), mem_free_bytes() >> 10, MEMORY_MIN >> 10);
+	if (info.dropped_bytes)
+		log_warn("boot", "%llu KiB of scattered memory not used",
+		         (unsigned long long)(info.dropped_bytes >> 10));
+	log_info("boot", "%s, %llu KiB of memory", info.loader, (unsigned long long)(usable >> 10));
+}
+
+static void fw_cfg_select(uint16_t key)
+{
+	mmio_write(&fw_cfg_mmio->selector, __builtin_bswap16(key));
+}
+
+static void fw_cfg_data(void *buf, size_t len)
+{
+	uint8_t *to = buf;
+
+	while (len--)
+		*to++ = mmio_read(&fw_cfg_mmio->data);
+}
+
+static const struct fw_cfg_regs fw_cfg = {.select = fw_cfg_select, .read = fw_cfg_data};
+
+static void args_fill(struct boot_args *args)
+{
+	int64_t len;
+
+	args->loader = info.loader;
+	args->cmdline[0] = info.cmdline;
+	args->cmdline_cut[0] = info.cmdline_cut;
+	args->cmdline_from[0] = "command line";
+	args->nb_cmdlines = 1;
+
+	if (machine.fw_cfg.bytes)
+		fw_cfg_mmio = plat_mmio_map(machine.fw_cfg.base, sizeof(*fw_cfg_mmio));
+	if (!fw_cfg_mmio)
+		return;
+	len = fw_cfg_read(&fw_cfg, "opt/ringzero/cmdline", fw_cfg_cmdline, sizeof(fw_cfg_cmdline));
+	if (len < 0)
+		return;
+	args->cmdline_cut[1] = (uint64_t)len >= sizeof(fw_cfg_cmdline);
+	if (args->cmdline_cut[1])
+		boot_cut_word(fw_cfg_cmdline, sizeof(fw_cfg_cmdline) - 1);
+	args->cmdline[1] = fw_cfg_cmdline;
+	args->cmdline_from[1] = "fw_cfg";
+	args->nb_cmdlines = 2;
+}
+
+static NORETURN void machine_start(uint64_t arg)
+{
+	static struct boot_args args;
+
+	(void)plat_time_ns(); /* time begins */
+	console_hold();
+	serror_enable();
+	if (paging_init())
+		panic("boot: the kernel image is too big for its page tables");
+	machine_read(arg);
+	serial_init();
+	clock_init();
+	memory_init();
+	cpu_init();
+	irq_init();
+	pci_host_init();
+	args_fill(&args);
+	kmain(&args);
+}
+
+/** start() - where boot.S goes, with the MMU on and @arg as the loader passed it */
+NORETURN void start(uint64_t arg);
+
+__attribute__((no_stack_protector)) void start(uint64_t arg)
+{
+	stack_protector_init();
+	machine_start(arg);
+}
