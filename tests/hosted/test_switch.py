@@ -41,16 +41,18 @@ def wait_served(peer, limit=3, load=0):
 
 
 # What the device does, -x PORT:RING:LIE:AFTER:VALUE. (A device that merely falls silent is not among
-# them: nothing tells it from one that has nothing to say.)
+# them: nothing tells it from one that has nothing to say. For the same reason a packed ring has no
+# used_jump: descriptors that become used too early look as if they were used.)
 LIES = ["0:0:id_range:20", "0:1:id_range:20:65535", "0:0:id_idle:20", "0:1:id_idle:20",
         "0:0:id_repeated:20", "0:0:len_long:20", "0:0:len:20:4000000000", "0:0:len_short:20",
-        "0:0:used_jump:20", "0:1:used_jump:20", "0:0:needs_reset:20", "0:0:num_buffers:20:65535"]
+        "0:0:needs_reset:20", "0:0:num_buffers:20:65535"]
+SPLIT_LIES = ["0:0:used_jump:20", "0:1:used_jump:20"]
+SPLIT = "net.in_order=0"
+PACKED = ["net.packed_vq=1", "net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1"]
 
 
-@pytest.mark.parametrize("options", ["net.in_order=0", "net.packed_vq=1",
-                                     "net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1"],
-                         ids=["split", "packed_inorder", "packed_vec"])
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie,options", [*((lie, SPLIT) for lie in LIES + SPLIT_LIES),
+                                         *((lie, o) for lie in LIES for o in PACKED)])
 def test_service_goes_on_after_a_lie(start, switch, lie, options):
     s = switch("-x", lie)
     process = serve(start, s, options)
