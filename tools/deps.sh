@@ -26,6 +26,7 @@ run_packages=(
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
 	spin                                           # the model of the barriers
 	clang libclang-rt-dev                          # fuzz tests
+	dpdk-dev                                       # testpmd, a backend for the hosted build
 )
 lint_packages=(clang-format clang-tidy cppcheck shellcheck)
 qemu_packages=(qemu-system-x86 qemu-system-arm)
