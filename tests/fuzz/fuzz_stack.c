@@ -92,13 +92,15 @@ static uint16_t port_tx(void *queue, struct mbuf **pkts, uint16_t n)
 
 static void check_delivered(const struct mbuf *m)
 {
+	const struct mbuf *s = m;
 	unsigned segs = 0;
 	uint32_t len = 0;
 
-	for (const struct mbuf *s = m; s; s = s->next, segs++) {
+	do {
 		fuzz_require(s->data_off + s->data_len <= s->buf_len, "data outside the buffer");
 		len += s->data_len;
-	}
+		segs++;
+	} while ((s = s->next));
 	fuzz_require(len == m->pkt_len && segs == m->nb_segs && len <= UDP_MAX,
 	             "a datagram of %u bytes, segments %u", m->pkt_len, len);
 }

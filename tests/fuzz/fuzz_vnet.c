@@ -115,14 +115,16 @@ static void check_counters(const struct world *w)
 
 static void check_received(const struct world *w, const struct mbuf *m)
 {
+	const struct mbuf *s = m;
 	uint32_t len = 0;
 	unsigned segs = 0;
 
-	for (const struct mbuf *s = m; s; s = s->next, segs++) {
+	do {
 		fuzz_require(segs < w->dev->pool->size, "a packet without end");
 		fuzz_require(s->data_off + s->data_len <= s->buf_len, "data outside of the buffer");
 		len += s->data_len;
-	}
+		segs++;
+	} while ((s = s->next));
 	fuzz_require(m->pkt_len == len, "pkt_len %u, segments %u", m->pkt_len, len);
 	fuzz_require(m->nb_segs == segs, "nb_segs %u of %u", m->nb_segs, segs);
 	fuzz_require(m->data_off == NETDEV_HEADROOM + ((m->flags & MBUF_RX_VLAN) ? 4 : 0) &&

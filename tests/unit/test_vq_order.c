@@ -139,17 +139,20 @@ static bool device_finds_more(void)
 /* It wants to be told of the next buffer, or of none while it is at work. */
 static void device_wish(bool on)
 {
-	if (packed() && now->event_idx)
-		vq.packed.device_event->word =
-		    on ? VRING_PACKED_EVENT_DESC << 16 | device.seen | VRING_PACKED_EVENT_WRAP
-		       : VRING_PACKED_EVENT_DISABLE << 16;
-	else if (packed())
-		vq.packed.device_event->word =
-		    (on ? VRING_PACKED_EVENT_ENABLE : VRING_PACKED_EVENT_DISABLE) << 16;
-	else if (now->event_idx)
+	const uint32_t here = device.seen | VRING_PACKED_EVENT_WRAP;
+	uint32_t word = VRING_PACKED_EVENT_DISABLE << 16;
+
+	if (packed()) {
+		if (on && now->event_idx)
+			word = VRING_PACKED_EVENT_DESC << 16 | here;
+		else if (on)
+			word = VRING_PACKED_EVENT_ENABLE << 16;
+		vq.packed.device_event->word = word;
+	} else if (now->event_idx) {
 		*vq.split.avail_event = (uint16_t)(on ? device.seen : device.seen - 1);
-	else
+	} else {
 		vq.split.used->flags = on ? 0 : VRING_USED_F_NO_NOTIFY;
+	}
 }
 
 static void device_complete(void)

@@ -277,6 +277,18 @@ Test(vq_packed, interrupts_come_when_asked_for_and_never_else)
 	}
 }
 
+Test(vq_packed, nobody_interrupts_a_ring_that_has_not_asked)
+{
+	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
+		rig_up(8, event_idx);
+		add(1);
+		publish();
+		vdev_step(&rig.d, 1);
+		cr_assert_eq(irqs, 0);
+		rig_down();
+	}
+}
+
 Test(vq_packed, an_interrupt_asked_for_comes_once)
 {
 	rig_up(64, true);
