@@ -4,6 +4,7 @@
  */
 #include "apps/commands.h"
 #include "kernel/console.h"
+#include "kernel/errno.h"
 #include "kernel/panic.h"
 #include "kernel/pci.h"
 #include "kernel/pci_text.h"
@@ -60,6 +61,27 @@ static void cmd_net_stats(const char *args)
 	net_stack_print_stats(stack);
 }
 
+static void cmd_lro(const char *args)
+{
+	const bool on = !strcmp(args, "on");
+
+	if (!on && strcmp(args, "off")) {
+		console_printf("port config all lro: one of on off\n");
+		return;
+	}
+	for (unsigned i = 0; i < netdev_count(); i++) {
+		struct netdev *dev = netdev_get(i);
+		const int err = dev->ops->set_lro ? dev->ops->set_lro(dev, on) : -EOPNOTSUPP;
+
+		if (err == -EOPNOTSUPP)
+			console_printf("port %u: lro cannot be switched (net.rx_offloads=lro, and "
+			               "a device with ctrl_guest_offloads)\n",
+			               i);
+		else
+			console_printf("port %u: lro %s\n", i, err ? "not switched" : args);
+	}
+}
+
 /* ---- ways to crash ------------------------------------------------------------------------ */
 
 static void crash_stack(unsigned depth);
@@ -109,6 +131,7 @@ static const struct console_command commands[] = {
     {"lspci", "list PCI functions; -vv in full, -x as bytes", cmd_lspci},
     {"show port info all", "what was negotiated, one JSON line a port", cmd_port_info},
     {"show net stats", "what the stack received, sent and dropped, and why", cmd_net_stats},
+    {"port config all lro", "on, off: large receive of ports that have it", cmd_lro},
     {"debug crash", "crash: null, ud, stack, code, exec or panic", cmd_crash},
 };
 

@@ -54,9 +54,13 @@ static const struct console_command echo_commands[] = {
 
 static int echo_start(struct net_stack *st)
 {
+	struct udp_pcb *pcb = udp_bind(st, ECHO_PORT, echo_recv, NULL);
+
 	console_add_commands(echo_commands, ARRAY_SIZE(echo_commands));
-	if (udp_bind(st, ECHO_PORT, echo_recv, NULL))
+	if (pcb) {
+		pcb->takes_uso = true; /* it goes back as it came */
 		return 0;
+	}
 	log_err("echo", "UDP port %d is taken: no other application may use it", ECHO_PORT);
 	return -EADDRINUSE;
 }

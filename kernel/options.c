@@ -149,6 +149,22 @@ bool options_given(const char *key, unsigned port)
 	return value_find(o, (int)port) || value_find(o, OPTIONS_NO_PORT);
 }
 
+bool options_port_has(const char *key, unsigned port, const char *word)
+{
+	const char *list = options_port_get(key, port);
+	const size_t len = strlen(word);
+
+	while (list) {
+		const char *comma = strchr(list, ',');
+		const size_t n = comma ? (size_t)(comma - list) : strlen(list);
+
+		if (n == len && !memcmp(list, word, len))
+			return true;
+		list = comma ? comma + 1 : NULL;
+	}
+	return false;
+}
+
 /* ---- all of them -------------------------------------------------------------------------- */
 
 void options_print(void)

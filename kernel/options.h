@@ -78,6 +78,9 @@ uint64_t options_port_u64(const char *key, unsigned port);
 /** options_given() - was "net.key" (for this port) or "key" set by anybody? */
 bool options_given(const char *key, unsigned port);
 
+/** options_port_has() - is @word in the list that options_port_get() gives? */
+bool options_port_has(const char *key, unsigned port, const char *word);
+
 /** options_ip4() - parse A.B.C.D[/len] into network order and a prefix length (32 without) */
 int options_ip4(const char *text, uint32_t *be_addr, unsigned *prefix);
 

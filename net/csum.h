@@ -89,6 +89,10 @@ static inline uint64_t csum_packet(struct mbuf *m, uint64_t sum)
 	return csum_chain(m, sum);
 }
 
+/** csum_complete() - fill in the checksum of a packet with MBUF_RX_CSUM_NONE: from csum_start to
+ * the end, stored csum_offset behind that, in the first segment (virtio 5.1.9.2) */
+void csum_complete(struct mbuf *m);
+
 /** csum_replace() - a checksum after one 16-bit word of its block changed (RFC 1624, equation 3) */
 static inline uint16_t csum_replace(uint16_t csum, uint16_t old, uint16_t new)
 {

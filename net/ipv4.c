@@ -190,6 +190,15 @@ void ipv4_hop_forget(struct net_if *nif)
 	ipv4_hop_init(nif, &nif->hop, IPV4_BROADCAST);
 }
 
+/* The longest datagram: what the device cuts into single ones may be longer than the MTU. */
+static unsigned ipv4_len_max(const struct net_if *nif, const struct mbuf *m)
+{
+	const bool uso = m->flags & nif->dev->tx_offloads & MBUF_USO;
+
+	return uso && m->gso_size + IPV4_HDR_LEN + UDP_HEADER_LEN <= nif->dev->mtu ? UINT16_MAX
+	                                                                           : nif->dev->mtu;
+}
+
 int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 {
 	unsigned total_len = m->pkt_len - ETH_HDR_LEN;
@@ -201,7 +210,7 @@ int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 		net_drop(m, &nif->stats.tx_no_route);
 		return -EHOSTUNREACH;
 	}
-	if (total_len > nif->dev->mtu) {
+	if (total_len > ipv4_len_max(nif, m)) {
 		net_drop(m, &nif->stats.tx_too_long);
 		return -EMSGSIZE;
 	}

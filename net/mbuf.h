@@ -19,13 +19,24 @@
 #include "kernel/compiler.h"
 
 #define NETDEV_HEADROOM 128
-#define MBUF_HEADROOM_MIN 20 /* the largest virtio-net header that we use */
+#define MBUF_HEADROOM_MIN 24 /* the largest virtio-net header that we use, and a VLAN tag */
 static_assert(NETDEV_HEADROOM >= MBUF_HEADROOM_MIN, "the net header goes into the headroom");
 
-/* mbuf.flags */
+/* mbuf.flags. Which a port may set, and which it honours, is in netdev.rx_offloads and tx_offloads.
+ * A received packet that is sent on goes through netdev_tx_prepare() first. */
 #define MBUF_RX_CSUM_GOOD (1u << 0) /* the device vouches for the L4 checksum */
 #define MBUF_RX_CSUM_NONE (1u << 1) /* L4 checksum not filled in, data is good (local sender) */
 #define MBUF_TX_CSUM (1u << 2)      /* device fills in: from csum_start, at csum_start + offset */
+/* Several segments in one, of gso_size bytes of L4 payload each and a shorter last one: received
+ * so, or to be cut by the device. With RX_CSUM_NONE or _GOOD, or TX_CSUM. One of the three. */
+#define MBUF_TSO4 (1u << 3)    /* TCP over IPv4 */
+#define MBUF_TSO6 (1u << 4)    /* TCP over IPv6 */
+#define MBUF_USO (1u << 5)     /* UDP: datagrams */
+#define MBUF_RX_VLAN (1u << 6) /* the tag was taken out of the data and is in vlan_tci */
+#define MBUF_TX_VLAN (1u << 7) /* vlan_tci is to be put in as a tag */
+#define MBUF_RX_HASH (1u << 8) /* hash and hash_type are set */
+#define MBUF_GSO (MBUF_TSO4 | MBUF_TSO6 | MBUF_USO)
+#define MBUF_TX_OFFLOADS (MBUF_TX_CSUM | MBUF_GSO | MBUF_TX_VLAN)
 
 struct mempool;
 
@@ -47,13 +58,18 @@ struct mbuf {
 	uint32_t hash; /* RSS hash, when the device reports it */
 
 	uint32_t flags;
-	uint16_t csum_start; /* from the start of the data */
+	uint16_t csum_start; /* from the start of the data; with RX_CSUM_NONE too */
 	uint16_t csum_offset;
+
+	uint16_t gso_size;
+	uint16_t hash_type; /* what was hashed: VIRTIO_NET_HASH_REPORT_... of virtio 5.1.9.4.5 */
+	uint32_t reserved;
 
 	uint8_t buf[];
 } __attribute__((aligned(CACHE_LINE)));
 
 static_assert(sizeof(struct mbuf) == CACHE_LINE, "one line, and data starts on the next");
+static_assert(offsetof(struct mbuf, buf) == CACHE_LINE, "the same");
 static_assert(offsetof(struct mbuf, data_len) - offsetof(struct mbuf, packet_type) == 8, "vector");
 
 /** mbuf_data() - first byte of this segment's data */

@@ -93,14 +93,35 @@ void net_if_flush(struct net_if *nif)
 
 /* ---- the turn ----------------------------------------------------------------------------- */
 
+/* Whose tag the driver took out: of no VLAN (only a priority, 802.1Q 6.9), or not for us, as we are
+ * in none. Return: how many are left, in front. */
+static COLD unsigned net_if_untagged(struct net_if *nif, struct mbuf **pkts, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if ((pkts[i]->flags & MBUF_RX_VLAN) && (pkts[i]->vlan_tci & ETH_VLAN_VID))
+			net_drop(pkts[i], &nif->stats.drop_proto);
+		else
+			pkts[kept++] = pkts[i];
+	}
+	return kept;
+}
+
 static unsigned net_if_rx(struct net_if *nif, uint16_t queue)
 {
 	struct mbuf *pkts[NETDEV_BURST];
 	unsigned n = netdev_rx_burst(nif->dev, queue, pkts, NETDEV_BURST);
 
+	unsigned ours = n;
+
+	if (!n)
+		return 0;
 	nif->stats.rx_packets += n;
-	for (unsigned i = 0; i < n; i++) {
-		if (i + 1 < n)
+	if (unlikely(nif->dev->rx_offloads & MBUF_RX_VLAN))
+		ours = net_if_untagged(nif, pkts, n);
+	for (unsigned i = 0; i < ours; i++) {
+		if (i + 1 < ours)
 			cpu_prefetch(mbuf_data(pkts[i + 1]));
 		eth_input(nif, pkts[i]);
 	}
@@ -272,12 +293,12 @@ struct stat_name {
 	}
 
 static const struct stat_name stat_names[] = {
-    STAT(rx_packets),    STAT(rx_delivered),      STAT(drop_short),    STAT(drop_not_for_us),
-    STAT(drop_proto),    STAT(drop_ip_header),    STAT(drop_ip_csum),  STAT(drop_fragment),
-    STAT(drop_udp_csum), STAT(drop_udp_length),   STAT(drop_no_port),  STAT(drop_icmp),
-    STAT(drop_arp),      STAT(tx_packets),        STAT(tx_ring_full),  STAT(tx_no_route),
-    STAT(tx_too_long),   STAT(tx_arp_queue_full), STAT(tx_unresolved), STAT(tx_no_mbuf),
-    STAT(icmp_errors),   STAT(icmp_limited),      STAT(arp_conflicts),
+    STAT(rx_packets),    STAT(rx_delivered),    STAT(drop_short),        STAT(drop_not_for_us),
+    STAT(drop_proto),    STAT(drop_ip_header),  STAT(drop_ip_csum),      STAT(drop_fragment),
+    STAT(drop_udp_csum), STAT(drop_udp_length), STAT(drop_no_port),      STAT(drop_no_mbuf),
+    STAT(drop_icmp),     STAT(drop_arp),        STAT(tx_packets),        STAT(tx_ring_full),
+    STAT(tx_no_route),   STAT(tx_too_long),     STAT(tx_arp_queue_full), STAT(tx_unresolved),
+    STAT(tx_no_mbuf),    STAT(icmp_errors),     STAT(icmp_limited),      STAT(arp_conflicts),
 };
 static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_stats),
               "every counter has a name");

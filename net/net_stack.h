@@ -36,9 +36,11 @@ struct net_if_stats {
 	uint64_t drop_udp_csum;
 	uint64_t drop_udp_length;
 	uint64_t drop_no_port;
-	uint64_t drop_icmp;    /* malformed, or of a type that nobody handles */
-	uint64_t drop_arp;     /* malformed */
-	uint64_t tx_packets;   /* accepted by the driver */
+	uint64_t
+	    drop_no_mbuf;    /* datagrams that came several in one, no buffer to have them singly */
+	uint64_t drop_icmp;  /* malformed, or of a type that nobody handles */
+	uint64_t drop_arp;   /* malformed */
+	uint64_t tx_packets; /* accepted by the driver */
 	uint64_t tx_ring_full; /* dropped: the driver took less */
 	uint64_t tx_no_route;
 	uint64_t tx_too_long;       /* for the MTU */

@@ -43,6 +43,10 @@ struct netdev_ops {
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
 	void (*link_poll)(struct netdev *dev);
+	/* takes several segments in one, or not any more, of a port whose rx_offloads have it;
+	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
+	 * NULL */
+	int (*set_lro)(struct netdev *dev, bool on);
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
@@ -58,10 +62,11 @@ struct netdev {
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
-	uint32_t speed;      /* Mb/s or NETDEV_SPEED_UNKNOWN */
-	uint64_t tx_dropped; /* the layer above counts here what a full ring made it drop */
-	bool tx_csum;        /* MBUF_TX_CSUM is honoured */
-	char name[16];       /* bus address */
+	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */
+	uint64_t tx_dropped;  /* the layer above counts here what a full ring made it drop */
+	uint32_t rx_offloads; /* MBUF_ flags that received packets may have */
+	uint32_t tx_offloads; /* MBUF_ flags that are honoured; others are ignored */
+	char name[16];        /* bus address */
 };
 
 /**
@@ -97,6 +102,18 @@ static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct m
 {
 	return dev->tx_burst(dev->tx_queue[qi], pkts, n);
 }
+
+/**
+ * netdev_tx_prepare() - make a received packet one that @dev can send
+ *
+ * What its own port's device left undone becomes the work of @dev's, or is done here: the checksum
+ * (virtio 5.1.9.4), the VLAN tag that was taken out. For those who send on what they received
+ * without looking into it; call it before the first netdev_tx_burst() with the packet.
+ *
+ * Return: 0; -EOPNOTSUPP for several segments in one that @dev cannot cut; -EINVAL when there is
+ * no room for the tag. The packet stays the caller's.
+ */
+int netdev_tx_prepare(const struct netdev *dev, struct mbuf *m);
 
 /** netdev_register() - called by a driver; gives the port its number. -ENOSPC when there are
  * NETDEV_PORTS_MAX already */

@@ -10,6 +10,7 @@
 #include "net/ipv4.h"
 #include "net/stack.h"
 #include "net/udp_input.h"
+#include "net/udp_split.h"
 
 /* ---- ports -------------------------------------------------------------------------------- */
 
@@ -75,6 +76,35 @@ static inline void udp_deliver(struct udp_pcb *pcb, struct net_if *nif, struct m
 	pcb->recv(pcb, m, &nif->from);
 }
 
+/* Several datagrams in one, for a receiver that wants single ones, or of a size that could not be
+ * sent back. */
+static COLD void udp_deliver_split(struct udp_pcb *pcb, struct net_if *nif, struct mbuf *m,
+                                   const struct ipv4_hdr *ip)
+{
+	struct net_if_stats *stats = &nif->stats;
+	unsigned n = udp_split_count(m);
+	struct udp_split s;
+	struct mbuf *one;
+
+	if (!n) {
+		net_drop(m, &stats->drop_udp_length);
+		return;
+	}
+	stats->rx_packets += n - 1; /* now they count one by one */
+	udp_split_begin(&s, m, ip);
+	for (; n && (one = udp_split_next(&s, nif)); n--)
+		udp_deliver(pcb, nif, one, ip, 0);
+	stats->drop_no_mbuf += n;
+	mbuf_free(m);
+}
+
+static bool udp_takes_whole(const struct udp_pcb *pcb, const struct net_if *nif,
+                            const struct mbuf *m)
+{
+	return pcb->takes_uso && (nif->dev->tx_offloads & MBUF_USO) && udp_split_count(m) &&
+	       m->gso_size + IPV4_HDR_LEN + UDP_HEADER_LEN <= nif->dev->mtu;
+}
+
 static bool udp_csum_ok(const struct mbuf *m, const struct ipv4_hdr *ip, const struct udp_hdr *udp)
 {
 	if (m->flags & (MBUF_RX_CSUM_GOOD | MBUF_RX_CSUM_NONE) || !udp->csum)
@@ -112,7 +142,10 @@ void udp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 	/* false at all other times: udp_input_quick() gets no broadcasts */
 	nif->from.broadcast = ip->dst != nif->ip;
 	/* an answer to a broadcast comes from another address than the question went to */
-	udp_deliver(pcb, nif, m, ip, 0);
+	if (unlikely((m->flags & MBUF_USO) && !udp_takes_whole(pcb, nif, m)))
+		udp_deliver_split(pcb, nif, m, ip);
+	else
+		udp_deliver(pcb, nif, m, ip, 0);
 	nif->from.broadcast = false;
 }
 
@@ -124,8 +157,8 @@ static inline bool udp_is_usual(const struct mbuf *m, const struct ipv4_hdr *ip,
 
 	if (unlikely(len < UDP_HEADER_LEN || be16_to_cpu(udp->len) != len))
 		return false;
-	if (unlikely(m->flags & (MBUF_RX_CSUM_GOOD | MBUF_RX_CSUM_NONE) || !udp->csum))
-		return true;
+	if (m->flags & (MBUF_RX_CSUM_GOOD | MBUF_RX_CSUM_NONE) || !udp->csum)
+		return !(m->flags & MBUF_GSO);
 
 	/* both addresses stand in front of the datagram: add them on the way */
 	uint64_t rest = ipv4_pseudo_sum(0, 0, udp->len, IP_PROTO_UDP);
@@ -161,8 +194,8 @@ static NOINLINE void udp_fill_csum(struct mbuf *m, struct udp_hdr *udp, const st
 	struct net_if *nif = to->nif;
 	uint64_t sum = ipv4_pseudo_sum(nif->ip, to->ip, udp->len, IP_PROTO_UDP);
 
-	if (nif->dev->tx_csum) {
-		m->flags = MBUF_TX_CSUM;
+	if (nif->dev->tx_offloads & MBUF_TX_CSUM) {
+		m->flags |= MBUF_TX_CSUM;
 		m->csum_start = ETH_HDR_LEN + IPV4_HDR_LEN;
 		m->csum_offset = offsetof(struct udp_hdr, csum);
 		udp->csum = csum_fold(sum);
@@ -185,7 +218,7 @@ ALWAYS_INLINE int udp_send(struct mbuf *m, be16 src_port, const struct udp_addr 
 	/* IPv4 refuses what does not fit into the 16 bits */
 	udp->len = cpu_to_be16((uint16_t)(m->pkt_len + UDP_HEADER_LEN));
 	udp->csum = csum;
-	m->flags = 0;
+	m->flags &= MBUF_USO;
 	if (!csum)
 		udp_fill_csum(m, udp, to);
 	return ipv4_output(to->nif, m, UDP_HEADER_LEN, to->ip, IP_PROTO_UDP);

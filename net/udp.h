@@ -16,6 +16,10 @@ typedef void (*udp_recv_fn)(struct udp_pcb *pcb, struct mbuf *m, const struct ud
 
 struct udp_pcb {
 	be16 port; /* 0: free */
+	/* To be set after udp_bind(): recv also takes several datagrams in one (MBUF_USO), of
+	 * m->gso_size bytes each but the last, when the port can send such a packet back. Without
+	 * it they come one by one. */
+	bool takes_uso;
 	udp_recv_fn recv;
 	void *arg;
 	struct net_stack *st;
@@ -28,7 +32,8 @@ struct udp_pcb *udp_bind(struct net_stack *st, uint16_t port, udp_recv_fn recv, 
 /**
  * udp_sendto() - send @m's data as one datagram
  *
- * Owns @m in every case. @m has UDP_HEADROOM bytes in front of its data. Return: 0 (queued, or
+ * Owns @m in every case. @m has UDP_HEADROOM bytes in front of its data. With MBUF_USO, which the
+ * port must have, the device makes datagrams of m->gso_size bytes of it. Return: 0 (queued, or
  * waiting for ARP), -EMSGSIZE when it does not fit the MTU, -EHOSTUNREACH without an address or
  * route; what is not sent is freed and counted.
  */

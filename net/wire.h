@@ -69,6 +69,9 @@ static inline void store_u64(void *p, uint64_t v)
 #define ETH_HDR_LEN 14
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_ARP 0x0806
+#define ETH_TYPE_VLAN 0x8100
+#define ETH_VLAN_LEN 4 /* of a tag */
+#define ETH_VLAN_VID 0x0fff
 
 struct eth_hdr {
 	uint8_t dst[6], src[6];

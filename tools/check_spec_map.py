@@ -18,7 +18,9 @@ MAP = "docs/spec-map.md"
 SOURCES = ("drivers", "kernel", "net", "arch", "apps")
 TESTS = ("tests/unit", "tests/guest", "tests/tools", "tests/hosted", "tests/vec", "tests/fuzz")
 MODEL = ("tests/model", "tests/unit")
-FEATURES_IN, FEATURES_NAME = "drivers/virtio/virtio_net.c", "VNET_FEATURES"
+FEATURES_IN = ("drivers/virtio/virtio_net.c", "drivers/virtio/vnet_features.c")
+FEATURES_NAME = "VNET_FEATURES"
+FEATURES = re.compile(r"#define (?:VNET_FEATURES|VNET_OFFLOAD_FEATURES)\b((?:.*\\\n)*.*)")
 
 KEYWORDS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY")
 COLUMNS = ("Rows", "Tested", "Excluded", "Gaps")
@@ -83,11 +85,9 @@ class Tree:
 
     def accepted(self):
         """The features that the driver accepts when they are offered."""
-        path = self.root / FEATURES_IN
-        if not path.is_file():
-            return set()
-        match = re.search(rf"#define {FEATURES_NAME}\b((?:.*\\\n)*.*)", self.text(path))
-        return set(FEATURE.findall(match.group(1))) if match else set()
+        paths = [self.root / name for name in FEATURES_IN]
+        found = [FEATURES.findall(self.text(path)) for path in paths if path.is_file()]
+        return {name for lists in found for text in lists for name in FEATURE.findall(text)}
 
 
 def defines_function(text, name):
@@ -222,7 +222,7 @@ def check(root):
     wrong = [f"{MAP}:{row.line}: {why}" for row in rows for why in check_row(tree, accepted, row)]
     wrong += [f"{MAP}: {why}" for why in check_gaps(rows, gaps)]
     if not accepted:
-        wrong.append(f"{FEATURES_IN}: no list {FEATURES_NAME}")
+        wrong.append(f"{FEATURES_IN[0]}: no list {FEATURES_NAME}")
     should = [cells_of(line) for line in counts_text(rows).split("\n")[2:]]
     if [row.cells for row in counts] != should:
         wrong.append(f"{MAP}: the table of counts is wrong; --counts prints the right one")

@@ -24,7 +24,9 @@ run_packages=(
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the kernel for aarch64, its vector paths
 	qemu-efi-aarch64 libfdt-dev                    # its firmware, and tests of its device tree
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace
+	spin                                           # the model of the barriers
 	clang libclang-rt-dev                          # fuzz tests
+	dpdk-dev                                       # testpmd, a backend for the hosted build
 )
 lint_packages=(clang-format clang-tidy cppcheck shellcheck)
 qemu_packages=(qemu-system-x86 qemu-system-arm)

@@ -76,7 +76,7 @@ tidy_one() { # file
 	case $1 in
 	arch/x86_64/efi/*) flags+=(-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 		-DGNU_EFI_USE_MS_ABI -fshort-wchar) ;;
-	arch/hosted/*) ;;
+	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
 	*/vec/*_sse.c) flags+=(-msse4.1) ;;
 	*/vec/*_avx2.c) flags+=(-mavx2) ;;

@@ -3,7 +3,7 @@
 #
 #   tools/test.sh [GROUP...]   the groups to run; without one: all
 #
-#   check   who includes whom, the map of the specification, and the tests of the tools
+#   check   who includes whom, the map of the specification, the barriers (SPIN), the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
 #   tsan    those of them with threads, built with TSan
@@ -141,6 +141,7 @@ run_criterion() { # variant, seconds for each program, sources
 group_check() {
 	step include-edges "$python" tools/check_deps.py
 	step spec-map "$python" tools/check_spec_map.py
+	step litmus tests/litmus/run.sh "$BUILD/litmus"
 	run_pytest tools 120 tests/tools
 }
 

@@ -22,10 +22,8 @@ A64_CFLAGS := $(CFLAGS_COMMON) -Iarch/aarch64/include -isystem $(ARM64_ROOT)/usr
 A64_LDFLAGS := -m aarch64linux -nostdlib -pie --no-dynamic-linker -z notext -z norelro \
 	-T arch/aarch64/linker.ld --gc-sections --build-id=none -z noexecstack -z max-page-size=4096
 
-# What no packet passes is optimised for size, as on x86_64.
-A64_COLD := arch/aarch64/% arch/bare/% $(filter-out arch/%,$(X86_COLD))
-A64_HOT := $(X86_HOT) arch/aarch64/clock.c
-$(patsubst %.c,$(A64)/obj/%.o,$(filter-out $(A64_HOT),$(filter $(A64_COLD),$(A64_SRCS)))): \
+# Only what packets pass is optimised for speed, as on x86_64.
+$(patsubst %.c,$(A64)/obj/%.o,$(filter-out $(HOT_SRCS) arch/aarch64/clock.c,$(A64_SRCS))): \
 	private A64_CFLAGS += -Os
 
 $(ARM64_FDT): tools/arm64.sh

@@ -8,16 +8,13 @@ X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)
 X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns \
-	-ffunction-sections -fdata-sections
+	-ffunction-sections -fdata-sections -falign-functions=8
 X86_LDFLAGS := -m elf_x86_64 -nostdlib -static -T linker.ld --gc-sections --build-id=none \
 	--fatal-warnings -z noexecstack -z max-page-size=4096
 
-# What no packet passes is optimised for size. Most of it runs once, and an emulator pays more to
-# translate an instruction than to execute it: less code is a quicker boot.
-X86_COLD := arch/x86_64/% arch/bare/% kernel/% net/dhcp% net/netdev% drivers/virtio/virtio_% \
-	drivers/virtio/vnet_queue.c drivers/virtio/vnet_report.c
-X86_HOT := kernel/main.c kernel/string.c arch/x86_64/clock.c
-$(patsubst %.c,$(X86)/obj/%.o,$(filter-out $(X86_HOT),$(filter $(X86_COLD),$(X86_SRCS)))): \
+# Only what packets pass is optimised for speed. Most of the rest runs once, and an emulator pays more
+# to translate an instruction than to execute it: less code is a quicker boot.
+$(patsubst %.c,$(X86)/obj/%.o,$(filter-out $(HOT_SRCS) arch/x86_64/clock.c,$(X86_SRCS))): \
 	private X86_CFLAGS += -Os
 
 $(X86)/obj/%.o: %.c Makefile arch/x86_64/build.mk

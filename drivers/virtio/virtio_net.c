@@ -5,6 +5,8 @@
  */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_features.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
 #include "drivers/virtio/vq_split.h"
@@ -14,14 +16,6 @@
 #include "kernel/plat.h"
 #include "kernel/string.h"
 
-/* Everything that is implemented; VERSION_1 is required of a modern device, the rest is optional.
- */
-#define VNET_FEATURES                                                                              \
-	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
-	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
-	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
-	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
-#define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define MTU_DEFAULT 1500
 
 const struct option virtio_net_options[] = {
@@ -43,6 +37,16 @@ const struct option virtio_net_options[] = {
      .fallback = "auto",
      .allowed = "auto scalar sse avx2 avx512 neon",
      .help = "the most that vector code may use"},
+    {.key = "net.rx_offloads",
+     .kind = OPTION_LIST,
+     .fallback = "off",
+     .allowed = VNET_RX_OFFLOAD_WORDS,
+     .help = "receive offloads"},
+    {.key = "net.tx_offloads",
+     .kind = OPTION_LIST,
+     .fallback = "off",
+     .allowed = VNET_TX_OFFLOAD_WORDS,
+     .help = "transmit offloads"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -101,6 +105,7 @@ static void queues_give_up(struct vnet *vn, const char *why)
 		virtqueue_give_up(&vn->rxq[i].vq, why);
 		virtqueue_give_up(&vn->txq[i].vq, why);
 	}
+	virtqueue_give_up(&vn->ctrl.vq, why);
 }
 
 /* No more of this device until the port is stopped and started: it is told to forget its rings, so
@@ -183,6 +188,8 @@ static int queues_enable(struct vnet *vn)
 		if (!err)
 			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_NO_VECTOR);
 	}
+	if (!err && vn->ctrl.vq.nentries)
+		err = vd->ops->queue_enable(vd, &vn->ctrl.vq, VIRTIO_NO_VECTOR);
 	if (err)
 		log_err("virtio_net", "%s: the device does not take its queues (error %d)",
 		        vd->name, -err);
@@ -200,44 +207,12 @@ static void config_vector(struct virtio_dev *vd)
 	}
 }
 
-/* Which features to ask for; the device is in the state of virtio_dev_begin(). */
-static uint64_t features_wanted(struct virtio_dev *vd, unsigned port)
-{
-	uint64_t wanted = VNET_FEATURES;
-	uint16_t mtu = 0;
-
-	if (!options_port_u64("net.mrg_rxbuf", port))
-		wanted &= ~VIRTIO_NET_F_MRG_RXBUF;
-	if (!options_port_u64("net.in_order", port))
-		wanted &= ~VIRTIO_F_IN_ORDER;
-	if (!options_port_u64("net.packed_vq", port))
-		wanted &= ~VIRTIO_F_RING_PACKED;
-	if (vd->legacy)
-		wanted &= LEGACY_FEATURES;
-	else
-		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
-
-	/* an MTU below IPv4's least is a lie, and without merging no buffer holds one beyond the
-	 * largest: do not accept the feature (virtio 5.1.4.2) */
-	if ((vd->device_features & VIRTIO_NET_F_MTU) &&
-	    (virtio_dev_config_read(vd, offsetof(struct virtio_net_config, mtu), &mtu,
-	                            sizeof(mtu)) ||
-	     mtu < VIRTIO_NET_MTU_MIN ||
-	     (mtu > NETDEV_MTU_MAX && !(vd->device_features & wanted & VIRTIO_NET_F_MRG_RXBUF)))) {
-		log_warn("virtio_net",
-		         "%s: the device's MTU of %u is not between %u and %u; not used", vd->name,
-		         mtu, VIRTIO_NET_MTU_MIN, NETDEV_MTU_MAX);
-		wanted &= ~VIRTIO_NET_F_MTU;
-	}
-	return wanted;
-}
-
 static int negotiate(struct vnet *vn, unsigned port)
 {
 	int err = virtio_dev_begin(vn->vd);
 
 	if (!err)
-		err = virtio_dev_negotiate(vn->vd, features_wanted(vn->vd, port));
+		err = virtio_dev_negotiate(vn->vd, vnet_features(vn->vd, port));
 	/* rings, buffers and path were made for the features of the first time */
 	if (!err && vn->choice.rx && vn->vd->features != vn->features) {
 		log_err("virtio_net", "%s: the device now offers other features; not restarted",
@@ -263,6 +238,7 @@ static int vnet_start(struct netdev *dev)
 	vn->failed = false;
 	(void)vnet_queues_drain(vn); /* what a stop left with a device that did not answer */
 	vnet_queues_init(vn);
+	vnet_ctrl_init(vn);
 	config_vector(vn->vd);
 	err = queues_enable(vn);
 	if (err)
@@ -271,6 +247,7 @@ static int vnet_start(struct netdev *dev)
 	if (err)
 		goto err_reset;
 	vn->started = true;
+	vnet_ctrl_start(vn);
 	vnet_queues_fill(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
@@ -327,7 +304,15 @@ static void vnet_stats(const struct netdev *dev, uint16_t queue, struct netdev_s
 		out->interrupts += __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 }
 
+static int vnet_set_lro(struct netdev *dev, bool on)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	return vn->started && !vn->failed ? vnet_ctrl_lro(vn, on) : -EIO;
+}
+
 static const struct netdev_ops vnet_ops = {
+    .set_lro = vnet_set_lro,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -431,12 +416,13 @@ static int probe_sizes(struct vnet *vn, unsigned port)
 	vn->nb_queues = 1;
 	vn->rxd = queue_size(vn, port, "net.rxd", 0);
 	vn->txd = queue_size(vn, port, "net.txd", 1);
-	vn->hdr_len = vnet_hdr_len(vn->vd->legacy, virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF));
+	vn->hdr_len = vnet_hdr_len(vn->vd->legacy, vn->vd->features);
 	if (!vn->rxd || !vn->txd)
 		return -EINVAL;
 	vn->rxq = mem_alloc("Rx queues", sizeof(*vn->rxq) * vn->nb_queues, CACHE_LINE);
 	vn->txq = mem_alloc("Tx queues", sizeof(*vn->txq) * vn->nb_queues, CACHE_LINE);
-	vn->ring_mem = mem_alloc("rings", sizeof(void *) * 2u * vn->nb_queues, sizeof(void *));
+	vn->ring_mem =
+	    mem_alloc("rings", sizeof(void *) * (2u * vn->nb_queues + 1), sizeof(void *));
 	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
 	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue) {
@@ -462,6 +448,14 @@ static void probe_path(struct vnet *vn, unsigned port)
 		w.wish |= VNET_WISH_VECTORIZED;
 	if (vnet_hdr_is_alone(vd))
 		w.wish |= VNET_WISH_HDR_ALONE;
+	if (virtio_has(vd, VIRTIO_NET_F_HASH_REPORT))
+		w.wish |= VNET_WISH_HDR_HASH;
+	if (vn->dev.rx_offloads)
+		w.wish |= VNET_WISH_RX_OFFLOADS;
+	if (vn->dev.rx_offloads & MBUF_GSO)
+		w.wish |= VNET_WISH_LRO;
+	if (vn->dev.tx_offloads)
+		w.wish |= VNET_WISH_TX_OFFLOADS;
 	vn->choice = vnet_path_select(&w);
 	vn->dev.rx_burst = vn->choice.rx->rx;
 	vn->dev.tx_burst = vn->choice.tx->tx;
@@ -473,6 +467,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	int err;
 
 	vn->features = vn->vd->features;
+	vnet_offloads_init(vn, port);
 	probe_path(vn, port);
 	err = read_mac(vn, port);
 	if (err)
@@ -481,6 +476,9 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	if (err)
 		return err;
 	err = probe_sizes(vn, port);
+	if (err)
+		return err;
+	err = vnet_ctrl_alloc(vn);
 	if (err)
 		return err;
 	err = vnet_queues_alloc(vn, budget);

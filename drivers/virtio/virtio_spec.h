@@ -25,8 +25,13 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio fields are litt
 #define VIRTIO_BIT(n) (1ull << (n))
 #define VIRTIO_NET_F_CSUM VIRTIO_BIT(0)
 #define VIRTIO_NET_F_GUEST_CSUM VIRTIO_BIT(1)
+#define VIRTIO_NET_F_CTRL_GUEST_OFFLOADS VIRTIO_BIT(2)
 #define VIRTIO_NET_F_MTU VIRTIO_BIT(3)
 #define VIRTIO_NET_F_MAC VIRTIO_BIT(5)
+#define VIRTIO_NET_F_GUEST_TSO4 VIRTIO_BIT(7)
+#define VIRTIO_NET_F_GUEST_TSO6 VIRTIO_BIT(8)
+#define VIRTIO_NET_F_HOST_TSO4 VIRTIO_BIT(11)
+#define VIRTIO_NET_F_HOST_TSO6 VIRTIO_BIT(12)
 #define VIRTIO_NET_F_MRG_RXBUF VIRTIO_BIT(15)
 #define VIRTIO_NET_F_STATUS VIRTIO_BIT(16)
 #define VIRTIO_NET_F_CTRL_VQ VIRTIO_BIT(17)
@@ -41,6 +46,11 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio fields are litt
 #define VIRTIO_F_IN_ORDER VIRTIO_BIT(35)
 #define VIRTIO_F_ORDER_PLATFORM VIRTIO_BIT(36)
 #define VIRTIO_F_RING_RESET VIRTIO_BIT(40)
+#define VIRTIO_NET_F_GUEST_USO4 VIRTIO_BIT(54)
+#define VIRTIO_NET_F_GUEST_USO6 VIRTIO_BIT(55)
+#define VIRTIO_NET_F_HOST_USO VIRTIO_BIT(56)
+#define VIRTIO_NET_F_HASH_REPORT VIRTIO_BIT(57)
+#define VIRTIO_NET_F_GUEST_HDRLEN VIRTIO_BIT(59)
 #define VIRTIO_NET_F_RSS VIRTIO_BIT(60)
 #define VIRTIO_NET_F_SPEED_DUPLEX VIRTIO_BIT(63)
 
@@ -195,6 +205,11 @@ static_assert(offsetof(struct virtio_net_config, speed) == 12, "virtio 5.1.4");
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
 #define VIRTIO_NET_HDR_GSO_NONE 0
+#define VIRTIO_NET_HDR_GSO_TCPV4 1
+#define VIRTIO_NET_HDR_GSO_UDP 3 /* fragments, deprecated */
+#define VIRTIO_NET_HDR_GSO_TCPV6 4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#define VIRTIO_NET_HDR_GSO_ECN 0x80
 
 struct virtio_net_hdr {
 	uint8_t flags;
@@ -206,7 +221,47 @@ struct virtio_net_hdr {
 	uint16_t num_buffers; /* with MRG_RXBUF or VERSION_1 */
 };
 static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio 5.1.9");
+
+/* with HASH_REPORT */
+struct virtio_net_hdr_hash {
+	struct virtio_net_hdr hdr;
+	uint32_t hash_value;
+	uint16_t hash_report; /* what was hashed, VIRTIO_NET_HASH_REPORT_... */
+	uint16_t padding;
+};
+static_assert(sizeof(struct virtio_net_hdr_hash) == 20, "virtio 5.1.9");
 #define VIRTIO_NET_HDR_LEN_LEGACY 10
 #define VIRTIO_NET_HDR_LEN 12
+#define VIRTIO_NET_HDR_LEN_HASH 20
+
+/* Hash types, virtio 5.1.9.4.3.1 and 5.1.9.4.5 */
+#define VIRTIO_NET_HASH_TYPES_IP 0x1ffu /* IPv4, IPv6, with extension headers, TCP and UDP */
+#define VIRTIO_NET_HASH_REPORT_NONE 0
+#define VIRTIO_NET_HASH_REPORT_UDPV4 3
+#define VIRTIO_NET_HASH_REPORT_MAX 9
+
+/* Control queue, virtio 5.1.9.5 */
+#define VIRTIO_NET_CTRL_MQ 4
+#define VIRTIO_NET_CTRL_MQ_RSS_CONFIG 1
+#define VIRTIO_NET_CTRL_MQ_HASH_CONFIG 2
+#define VIRTIO_NET_CTRL_GUEST_OFFLOADS 5
+#define VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET 0
+#define VIRTIO_NET_OK 0
+#define VIRTIO_NET_ERR 1
+#define VIRTIO_NET_HASH_KEY_MAX 40 /* what we send; the format allows 255 */
+
+struct virtio_net_ctrl_hdr {
+	uint8_t class;
+	uint8_t command;
+};
+static_assert(sizeof(struct virtio_net_ctrl_hdr) == 2, "virtio 5.1.9.5");
+
+struct virtio_net_hash_config {
+	uint32_t hash_types;
+	uint16_t reserved[4];
+	uint8_t hash_key_length;
+	uint8_t hash_key_data[VIRTIO_NET_HASH_KEY_MAX];
+} __attribute__((packed));
+static_assert(offsetof(struct virtio_net_hash_config, hash_key_data) == 13, "virtio 5.1.9.5.6.4");
 
 #endif

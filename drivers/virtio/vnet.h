@@ -1,11 +1,14 @@
 /*
  * A virtio-net port from inside the driver: its queues and what was decided for them. The parts:
  *
- *	virtio_net.c	probing, negotiation, start and stop, the netdev operations
+ *	virtio_net.c	probing, start and stop, the netdev operations
+ *	vnet_features.c	which features are asked for, and what the port can do with them
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
  *	vnet_recover.c	bringing a port back whose device failed or went away
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
+ *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
+ *	vnet_ctrl.c	the control queue and what is sent through it
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
 #ifndef DRIVERS_VIRTIO_VNET_H
@@ -18,7 +21,11 @@
 #include "net/netdev.h"
 
 #define ETHERNET_OVERHEAD (14u + 4u) /* header and one VLAN tag */
-#define VNET_BATCH 32                /* buffers refilled or reclaimed at a time */
+/* what makes a received packet several segments in one */
+#define VNET_GUEST_GSO                                                                             \
+	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
+	 VIRTIO_NET_F_GUEST_USO6)
+#define VNET_BATCH 32 /* buffers refilled or reclaimed at a time */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {
@@ -35,9 +42,10 @@ struct vnet_rxq {
 	uint32_t data_room; /* the same without the header */
 	uint16_t refill_at; /* refill when this many descriptors are free */
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
-	uint16_t hdr_len;   /* 10, 12 */
+	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;
-	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint32_t offloads; /* MBUF_ flags that packets may get */
+	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
 	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
@@ -50,6 +58,14 @@ struct vnet_txq {
 	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
 	bool hdr_alone, in_order;
+	bool full_hdr;     /* each header is written by vnet_tx_offload() */
+	uint32_t offloads; /* MBUF_ flags that are honoured */
+};
+
+/* The control queue: one command at a time. */
+struct vnet_ctrl {
+	struct virtqueue vq; /* nentries 0: there is none */
+	struct vnet_ctrl_cmd *cmd;
 };
 
 /* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
@@ -68,7 +84,8 @@ struct vnet {
 	uint32_t tx_frame_max; /* by the MTU of the device; UINT32_MAX when it has none */
 	struct vnet_rxq *rxq;  /* nb_queues of each */
 	struct vnet_txq *txq;
-	void **ring_mem; /* Rx and Tx in turn, as the device numbers them */
+	struct vnet_ctrl ctrl;
+	void **ring_mem; /* Rx and Tx in turn, then the control queue: as the device numbers them */
 	uint16_t rxd, txd;
 	uint16_t nb_queues;
 	uint16_t hdr_len;
@@ -87,6 +104,12 @@ static inline bool vnet_hdr_is_alone(const struct virtio_dev *vd)
 {
 	return vd->legacy && !virtio_has(vd, VIRTIO_F_ANY_LAYOUT);
 }
+
+/** vnet_ring_alloc() - a virtqueue's rings and slots, once. Return: 0 or -ENOMEM */
+int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries);
+
+/** vnet_ring_init() - an empty ring, whose slots hold nothing */
+void vnet_ring_init(const struct vnet *vn, struct virtqueue *vq);
 
 /** vnet_queues_alloc() - memory for rings, slots and the pool, once, at most @budget bytes. Fewer
  * buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */

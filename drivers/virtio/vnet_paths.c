@@ -132,6 +132,7 @@ static const char *refusal(const struct vnet_path *p, const struct vnet_wish *w)
 	    {VNET_WISH_LRO, "LRO enabled"},
 	    {VNET_WISH_RX_OFFLOADS, "Rx offloads enabled"},
 	    {VNET_WISH_TX_OFFLOADS, "Tx offloads enabled"},
+	    {VNET_WISH_HDR_HASH, "hash report negotiated"},
 	    {VNET_WISH_HDR_ALONE, "legacy device without any_layout"},
 	};
 
@@ -221,5 +222,5 @@ const char *vnet_isa_name(unsigned isa)
 void vnet_queues_fill(struct vnet *vn)
 {
 	for (unsigned i = 0; i < vn->nb_queues; i++)
-		vn->choice.rx->rx(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
+		vn->dev.rx_burst(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
 }

@@ -20,7 +20,8 @@
 #define VNET_WISH_LRO (1u << 2)         /* this one of them */
 #define VNET_WISH_TX_OFFLOADS (1u << 3) /* some Tx offload */
 #define VNET_WISH_HDR_ALONE (1u << 4)   /* the header has a descriptor to itself */
-#define VNET_WISHES 5
+#define VNET_WISH_HDR_HASH (1u << 5)    /* a header of 20 bytes */
+#define VNET_WISHES 6
 
 /* One row: a way to receive, a way to send, or both. */
 struct vnet_path {

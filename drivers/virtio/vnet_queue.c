@@ -10,19 +10,19 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 
-#define POOL_MIN 16                                 /* fewer buffers do not make a port */
-#define POOL_EXTRA (4u * NETDEV_BURST)              /* in the hands of the stack */
-#define FRAME_ANY_MAX (65535u + VIRTIO_NET_HDR_LEN) /* what another port may throw at us */
+#define POOL_MIN 16                                      /* fewer buffers do not make a port */
+#define POOL_EXTRA (4u * NETDEV_BURST)                   /* in the hands of the stack */
+#define FRAME_ANY_MAX (65589u + VIRTIO_NET_HDR_LEN_HASH) /* virtio 5.1.9.3: the longest */
 #define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
-#define DATA_ROOM_MAX 32768u          /* an mbuf's lengths have 16 bits */
+#define LRO_SEGS_MAX (VQ_SEGS_MAX - 1)
+#define DATA_ROOM_MAX 32768u /* an mbuf's lengths have 16 bits */
 
 static size_t ring_align(const struct vnet *vn)
 {
 	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
 }
 
-/* One virtqueue's rings and slots. */
-static int queue_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
+int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
 {
 	const size_t bytes = virtio_has(vn->vd, VIRTIO_F_RING_PACKED)
 	                         ? vq_packed_layout(nentries).bytes
@@ -64,12 +64,15 @@ static uint16_t data_room(const struct vnet *vn)
 {
 	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
-	const unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
+	unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
 	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
 
 	/* a device may wait for ever for room for a frame that does not fit into the whole ring */
 	if (mrg)
 		frame = max_u64(frame, FRAME_ANY_MAX);
+	/* what came as several segments in one is to be sent on in one */
+	if (vn->dev.rx_offloads & MBUF_GSO)
+		bufs = (unsigned)min_u64(bufs, LRO_SEGS_MAX);
 
 	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
 
@@ -145,10 +148,10 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
 		struct vnet_rxq *rx = &vn->rxq[i];
 		struct vnet_txq *tx = &vn->txq[i];
-		int err = queue_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
+		int err = vnet_ring_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
 
 		if (!err)
-			err = queue_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
+			err = vnet_ring_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
 		if (!err)
 			err = ids_alloc(vn, &rx->vq, vn->choice.rx);
 		if (!err)
@@ -160,6 +163,9 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		}
 		indirect_alloc(vn, &tx->vq);
 		rx->hdr_len = tx->hdr_len = vn->hdr_len;
+		rx->offloads = vn->dev.rx_offloads;
+		tx->offloads = vn->dev.tx_offloads;
+		tx->full_hdr = tx->offloads || tx->hdr_len > VIRTIO_NET_HDR_LEN;
 		tx->frame_max = vn->tx_frame_max;
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
@@ -182,7 +188,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 	return err;
 }
 
-static void queue_init(const struct vnet *vn, struct virtqueue *vq)
+void vnet_ring_init(const struct vnet *vn, struct virtqueue *vq)
 {
 	void *mem = vn->ring_mem[vq->index];
 
@@ -200,8 +206,8 @@ static void queue_init(const struct vnet *vn, struct virtqueue *vq)
 void vnet_queues_init(struct vnet *vn)
 {
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
-		queue_init(vn, &vn->rxq[i].vq);
-		queue_init(vn, &vn->txq[i].vq);
+		vnet_ring_init(vn, &vn->rxq[i].vq);
+		vnet_ring_init(vn, &vn->txq[i].vq);
 		vn->rxq[i].port = vn->dev.port;
 	}
 }

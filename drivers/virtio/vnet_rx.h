@@ -14,6 +14,7 @@
 
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
+#include "drivers/virtio/vnet_offload.h"
 #include "drivers/virtio/vq.h"
 #include <arch/cpu.h>
 
@@ -52,7 +53,7 @@ static COLD void vnet_rx_add_alone(struct vnet_rxq *q, unsigned n)
 }
 
 /* Give the device buffers for the descriptors that are free. */
-ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
+ALWAYS_INLINE void vnet_rx_refill_ring(struct vnet_rxq *q, const unsigned path)
 {
 	unsigned n = (unsigned)(q->vq.free_cnt - q->keep_free);
 
@@ -73,6 +74,35 @@ ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
 		vnet_rx_add(q, n, path);
 	if (vq_need_kick(&q->vq, path & VNET_RING))
 		virtqueue_notify(&q->vq);
+}
+
+/* Once a burst a call costs little, and mergeable or not is the same here. */
+static NOINLINE void vnet_rx_refill_split(struct vnet_rxq *q)
+{
+	vnet_rx_refill_ring(q, 0);
+}
+
+static NOINLINE void vnet_rx_refill_split_in_order(struct vnet_rxq *q)
+{
+	vnet_rx_refill_ring(q, VNET_IN_ORDER);
+}
+
+static NOINLINE void vnet_rx_refill_packed(struct vnet_rxq *q)
+{
+	vnet_rx_refill_ring(q, VNET_PACKED);
+}
+
+static NOINLINE void vnet_rx_refill_packed_in_order(struct vnet_rxq *q)
+{
+	vnet_rx_refill_ring(q, VNET_PACKED | VNET_IN_ORDER);
+}
+
+ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
+{
+	if (path & VNET_PACKED)
+		(path & VNET_IN_ORDER ? vnet_rx_refill_packed_in_order : vnet_rx_refill_packed)(q);
+	else
+		(path & VNET_IN_ORDER ? vnet_rx_refill_split_in_order : vnet_rx_refill_split)(q);
 }
 
 /* ---- packets ------------------------------------------------------------------------------ */
@@ -115,8 +145,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq,
                                   const struct vq_used *used, const unsigned path)
 {
-	const uint16_t hdr_len = (path & VNET_MRG) ? VIRTIO_NET_HDR_LEN : q->hdr_len;
-	const uint32_t data_len = used->len - hdr_len;
+	const uint32_t data_len = used->len - q->hdr_len;
 	struct mbuf *m = used->cookie;
 
 	m->next = NULL;
@@ -134,7 +163,7 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 		return false;
 	}
 	if (path & VNET_MRG) {
-		const uint16_t nb = vnet_hdr_num_buffers(m);
+		const uint16_t nb = vnet_hdr_num_buffers(m, q->hdr_len);
 
 		if (unlikely(nb != 1))
 			return nb && vnet_rx_merge(q, vq, m, nb - 1u, path);
@@ -165,6 +194,8 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
 		pkts[done++] = m;
 	}
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
+	if (unlikely(q->offloads))
+		done = vnet_rx_offloads(q, pkts, done, &bytes);
 	q->stats.packets += done;
 	q->stats.bytes += bytes;
 	/* by batches, but nothing is held back while nothing comes: the device may wait for it */

@@ -9,6 +9,7 @@
 
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_hdr.h"
+#include "drivers/virtio/vnet_offload.h"
 #include "drivers/virtio/vq.h"
 
 /* Free what the device has sent (virtio 2.7.14); the length it reports means nothing here. */
@@ -54,7 +55,6 @@ ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *v
 		return -1;
 	if (vq->free_cnt < (vq->indirect ? 1 : n))
 		return 0;
-	vnet_hdr_clear(m);
 	if (!vq->indirect) {
 		vq_add(vq, bufs, n, m, path & VNET_RING);
 		return 1;
@@ -75,24 +75,36 @@ struct vnet_tx_sum {
 	uint64_t packets, bytes;
 };
 
+/* Write the net header. False: the packet cannot be sent as it is. */
+ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m)
+{
+	/* what the device cuts into segments may be longer (virtio 5.1.4.2) */
+	if (unlikely(m->pkt_len > q->frame_max) && !(m->flags & q->offloads & MBUF_GSO))
+		return false;
+	if (unlikely(q->full_hdr))
+		return vnet_tx_offload(q, m);
+	vnet_hdr_clear(m);
+	return true;
+}
+
 /* Put one packet into the ring. False: there is no room now; else it is the device's, or was
  * dropped and counted. */
 ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
                                struct vnet_tx_sum *sum, const unsigned path)
 {
-	const uint32_t len = m->pkt_len;
-
-	if (unlikely(len > q->frame_max)) {
+	if (unlikely(!vnet_tx_header(q, m))) {
 		q->stats.errors++;
 		mbuf_free(m);
 		return true;
 	}
+
+	const uint32_t len = m->pkt_len; /* with the VLAN tag that it may have got */
+
 	if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
 		const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
 
 		if (unlikely(!vq->free_cnt))
 			return false;
-		vnet_hdr_clear(m);
 		vq_add(vq, &buf, 1, m, path & VNET_RING);
 	} else {
 		int sent = vnet_tx_add_segs(q, vq, m, path);

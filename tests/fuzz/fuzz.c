@@ -80,7 +80,7 @@ void mem_add(void *base, size_t len)
 	free_bytes += len;
 }
 
-void *mem_alloc(const char *what, size_t bytes, size_t align)
+void *mem_take(const char *what, size_t bytes, size_t align)
 {
 	const size_t size = (size_t)align_up(bytes, align);
 	void *p;
@@ -95,7 +95,14 @@ void *mem_alloc(const char *what, size_t bytes, size_t align)
 		abort();
 	blocks[nb_blocks++] = p;
 	free_bytes -= size;
-	return memset(p, 0, size);
+	return memset(p, 0xa5, size); /* it holds anything */
+}
+
+void *mem_alloc(const char *what, size_t bytes, size_t align)
+{
+	void *p = mem_take(what, bytes, align);
+
+	return p ? memset(p, 0, bytes) : NULL;
 }
 
 size_t mem_free_bytes(void)

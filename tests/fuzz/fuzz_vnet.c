@@ -127,8 +127,16 @@ static void check_received(const struct world *w, const struct mbuf *m)
 	} while ((s = s->next));
 	fuzz_require(m->pkt_len == len, "pkt_len %u, segments %u", m->pkt_len, len);
 	fuzz_require(m->nb_segs == segs, "nb_segs %u of %u", m->nb_segs, segs);
-	fuzz_require(m->data_off == NETDEV_HEADROOM && !m->flags, "offset %u, flags %x",
-	             m->data_off, m->flags);
+	fuzz_require(m->data_off == NETDEV_HEADROOM + ((m->flags & MBUF_RX_VLAN) ? 4 : 0) &&
+	                 !(m->flags & ~w->dev->rx_offloads),
+	             "offset %u, flags %x", m->data_off, m->flags);
+	fuzz_require(
+	    !(m->flags & MBUF_RX_CSUM_NONE) ||
+		(m->csum_start >= 14 && m->csum_start + m->csum_offset + 2u <= m->data_len),
+	    "checksum at %u + %u of %u", m->csum_start, m->csum_offset, m->data_len);
+	fuzz_require(!(m->flags & MBUF_GSO) ||
+	                 (m->gso_size && (m->flags & (MBUF_RX_CSUM_NONE | MBUF_RX_CSUM_GOOD))),
+	             "segments of %u, flags %x", m->gso_size, m->flags);
 }
 
 /* ---- what the driver is asked to do ------------------------------------------------------- */
@@ -150,7 +158,7 @@ static void do_rx(struct world *w, struct fuzz_in *in)
 	for (unsigned i = 0; i < n; i++) {
 		check_received(w, pkts[i]);
 		w->received++;
-		w->received_bytes += pkts[i]->pkt_len;
+		w->received_bytes += pkts[i]->pkt_len + ((pkts[i]->flags & MBUF_RX_VLAN) ? 4 : 0);
 		w->ours[w->nb_ours++] = pkts[i];
 	}
 }
@@ -181,6 +189,15 @@ static struct mbuf *make_packet(struct world *w, struct fuzz_in *in)
 	return head;
 }
 
+/* Offloads that an application might ask for. */
+static void set_offloads(const struct world *w, struct mbuf *m, struct fuzz_in *in)
+{
+	m->flags = fuzz_u16(in) & w->dev->tx_offloads;
+	m->csum_start = fuzz_u8(in);
+	m->csum_offset = fuzz_u8(in);
+	m->gso_size = fuzz_u16(in);
+}
+
 static void do_tx(struct world *w, struct fuzz_in *in)
 {
 	const struct virtqueue *vq = &w->vn->txq[0].vq;
@@ -197,6 +214,10 @@ static void do_tx(struct world *w, struct fuzz_in *in)
 			pkts[n] = make_packet(w, in);
 		if (!pkts[n])
 			break;
+		if (how & 64)
+			set_offloads(w, pkts[n], in);
+		else
+			(void)netdev_tx_prepare(w->dev, pkts[n]); /* sent in any case */
 	}
 
 	const bool broken = vq->broken;
@@ -316,6 +337,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	plat_test_time_step_ns = 1000000;
 	fuzz_dev_open(&w->d, &in);
+	if (w->d.offered & VIRTIO_NET_F_GUEST_CSUM)
+		options_parse("net.rx_offloads=csum,lro,vlan_strip "
+		              "net.tx_offloads=csum,tso,uso,vlan_insert",
+		              "fuzz");
 	if (!probe(w, &in))
 		return 0;
 

@@ -37,6 +37,8 @@ struct fuzz_dev {
 	unsigned config_bytes;
 	enum virtio_irq_mode irq_mode;
 	virtio_irq_fn irq;
+	struct virtio_net_hdr hdr; /* with offloads: of received packets */
+	uint8_t tag[16];           /* how their data begins */
 	struct fuzz_queue queue[2];
 };
 

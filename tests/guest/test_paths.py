@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from frames import Datagram, is_udp
-from ringzero import STATIC
+from ringzero import ARCH, STATIC
 
 # path, rx, tx, properties of the device
 PATHS = [
@@ -29,10 +29,11 @@ PATHS = [
      "packed=on,in_order=on,mrg_rxbuf=off"),
 ]
 
+VEC = {"x86_64": "avx2", "aarch64": "neon"}[ARCH]
 SIMPLE_TX = "Split virtqueue simple Tx path"
 PACKED_VEC_TX = "Packed virtqueue vectorized Tx path"
 
-# path, rx, Tx path, tx, properties of the device; all with net.vectorized=1 and AVX2
+# path, rx, Tx path, tx, properties of the device; all with net.vectorized=1 and the code of VEC
 VECTOR_PATHS = [
     ("Split virtqueue vectorized Rx path", "virtio_recv_pkts_vec",
      SIMPLE_TX, "virtio_xmit_pkts_simple", "mrg_rxbuf=off"),
@@ -50,7 +51,7 @@ NO_CODE = "no vector instructions for this ring"
 
 # properties, options, the path there is instead, its isa, why no vectorized Rx, why no vector Tx
 REFUSALS = [
-    ("", "", "Split virtqueue mergeable path", "avx2", NO_MRG, None),
+    ("", "", "Split virtqueue mergeable path", VEC, NO_MRG, None),
     ("in_order=on", "", "Split virtqueue in-order mergeable path", "scalar",
      NO_MRG, "in_order negotiated"),
     ("in_order=on,mrg_rxbuf=off", "", "Split virtqueue in-order non-mergeable path", "scalar",
@@ -58,12 +59,12 @@ REFUSALS = [
     ("packed=on", "", "Packed virtqueue mergeable path", "scalar", NO_MRG, NO_ORDER),
     ("packed=on,mrg_rxbuf=off", "", "Packed virtqueue non-mergeable path", "scalar",
      NO_ORDER, NO_ORDER),
-    ("packed=on,in_order=on", "", "Packed virtqueue in-order mergeable path", "avx2", NO_MRG, None),
+    ("packed=on,in_order=on", "", "Packed virtqueue in-order mergeable path", VEC, NO_MRG, None),
     ("packed=on,in_order=on,mrg_rxbuf=off", "isa=sse",
      "Packed virtqueue in-order non-mergeable path", "scalar", NO_CODE, NO_CODE),
     ("mrg_rxbuf=off", "isa=scalar", "Split virtqueue non-mergeable path", "scalar",
      NO_CODE, NO_CODE),
-    ("mrg_rxbuf=off,indirect_desc=off", "", "Split virtqueue vectorized Rx path", "avx2",
+    ("mrg_rxbuf=off,indirect_desc=off", "", "Split virtqueue vectorized Rx path", VEC,
      None, "indirect_desc not negotiated"),
 ]
 
@@ -121,7 +122,7 @@ def test_vector_code_echoes_frames_of_every_size(serve, needs_property, path, rx
     guest = serve(f"{props},event_idx={event_idx}", options=f"{STATIC} net.vectorized=1")
     port = guest.json_lines("port")[0]
     assert (port["path"], port["rx"], port["tx_path"], port["tx"], port["isa"]) == (
-        path, rx, tx_path, tx, "avx2")
+        path, rx, tx_path, tx, VEC)
     exchange(guest.peer())
     check_counters(guest)
 
@@ -150,12 +151,21 @@ def test_without_the_option_there_is_no_vector_code(serve):
 
 
 # what the processor has and its operating system has switched on; what the options leave of it
-@pytest.mark.parametrize("cpu,option,isa", [
-    ("max", "auto", "avx2"), ("max", "avx512", "avx2"), ("max", "avx2", "avx2"),
-    ("max", "sse", "sse"), ("max", "scalar", "scalar"), ("max", "neon", "scalar"),
-    ("max,avx2=off", "auto", "sse"), ("max,xsave=off", "auto", "sse"),
-    ("qemu64", "auto", "scalar"), ("Nehalem", "avx2", "sse"),
-])
+PROCESSORS = {
+    "x86_64": [
+        ("max", "auto", "avx2"), ("max", "avx512", "avx2"), ("max", "avx2", "avx2"),
+        ("max", "sse", "sse"), ("max", "scalar", "scalar"), ("max", "neon", "scalar"),
+        ("max,avx2=off", "auto", "sse"), ("max,xsave=off", "auto", "sse"),
+        ("qemu64", "auto", "scalar"), ("Nehalem", "avx2", "sse"),
+    ],
+    "aarch64": [
+        ("max", "auto", "neon"), ("max", "neon", "neon"), ("max", "scalar", "scalar"),
+        ("max", "avx2", "scalar"), ("cortex-a57", "auto", "neon"),
+    ],
+}[ARCH]
+
+
+@pytest.mark.parametrize("cpu,option,isa", PROCESSORS)
 def test_vector_code_is_what_the_processor_has_up_to_the_isa_option(serve, cpu, option, isa):
     guest = serve("mrg_rxbuf=off", cpu=cpu, options=f"{STATIC} net.vectorized=1 isa={option}")
     assert guest.json_lines("port")[0]["isa"] == isa
@@ -190,7 +200,7 @@ def test_vector_code_on_packed_rings_of_any_size(serve, needs_property, rxd, txd
     guest = serve("packed=on,in_order=on,mrg_rxbuf=off,rx_queue_size=512,tx_queue_size=256",
                   options=f"{STATIC} net.vectorized=1 net.rxd={rxd} net.txd={txd}")
     port = guest.json_lines("port")[0]
-    assert (port["rxd"], port["txd"], port["isa"]) == (rxd, txd, "avx2")
+    assert (port["rxd"], port["txd"], port["isa"]) == (rxd, txd, VEC)
     exchange(guest.peer(), 500, min(rxd, txd, WINDOW))
 
 

@@ -9,6 +9,7 @@ from hosted import ASAN, HOSTED, LIMIT, SWITCH
 from ringzero import STATIC
 from test_paths import ROWS, exchange
 
+RING = 256
 MACS = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
 
 
@@ -31,32 +32,36 @@ def test_no_rule_is_broken_on_any_path(start, switch, path, rx, tx, isa, options
     assert s.end() == 0, s.log.read_text()
 
 
-def wait_served(peer, limit=3):
+def wait_served(peer, limit=3, load=0):
     deadline = time.monotonic() + limit
     while not peer.echo(b"there?", limit=0.2):
         assert time.monotonic() < deadline, f"no service within {limit} s"
+        for n in range(load):
+            peer.send(peer.udp_frame(b"x" * 100, sport=41000 + n))
 
 
-# what the device does; -x PORT:RING:LIE:AFTER:VALUE
-LIES = ["0:0:id_range:20", "0:1:id_range:20", "0:0:id_range:20:65535", "0:1:id_range:20:65535",
-        "0:0:id_idle:20", "0:1:id_idle:20", "0:0:id_repeated:20", "0:1:id_repeated:20",
-        "0:0:len_long:20", "0:0:len:20:4000000000", "0:0:len_short:20", "0:0:used_jump:20",
-        "0:1:used_jump:20", "0:0:used_back:20", "0:0:needs_reset:20", "0:0:num_buffers:20:0",
-        "0:0:num_buffers:20:65535"]
+# What the device does, -x PORT:RING:LIE:AFTER:VALUE. (A device that merely falls silent is not among
+# them: nothing tells it from one that has nothing to say. For the same reason a packed ring has no
+# used_jump: descriptors that become used too early look as if they were used.)
+LIES = ["0:0:id_range:20", "0:1:id_range:20:65535", "0:0:id_idle:20", "0:1:id_idle:20",
+        "0:0:id_repeated:20", "0:0:len_long:20", "0:0:len:20:4000000000", "0:0:len_short:20",
+        "0:0:needs_reset:20", "0:0:num_buffers:20:65535"]
+SPLIT_LIES = ["0:0:used_jump:20", "0:1:used_jump:20"]
+SPLIT = "net.in_order=0"
+PACKED = ["net.packed_vq=1", "net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1"]
 
 
-@pytest.mark.parametrize("options", ["net.in_order=0", "net.in_order=0 net.packed_vq=1", "",
-                                     "net.packed_vq=1",
-                                     "net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1"],
-                         ids=["split", "packed", "split_inorder", "packed_inorder", "packed_vec"])
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie,options", [*((lie, SPLIT) for lie in LIES + SPLIT_LIES),
+                                         *((lie, o) for lie in LIES for o in PACKED)])
 def test_service_goes_on_after_a_lie(start, switch, lie, options):
     s = switch("-x", lie)
     process = serve(start, s, options)
-    for n in range(40):
+    wait_served(s.peer)  # also: it knows our address now
+    for n in range(RING + 50):
         s.peer.send(s.peer.udp_frame(b"x" * 100, sport=41000 + n))
-    wait_served(s.peer)
-    exchange(s.peer, 200)
+    wait_served(s.peer, load=RING)  # what was sent is looked at when the ring fills up
+    s.peer.drain(0.2)  # late answers
+    exchange(s.peer, 100)
     assert process.process.poll() is None
     assert process.stderr_path.read_text() == "", "the sanitizers"
 

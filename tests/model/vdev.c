@@ -292,7 +292,7 @@ static unsigned step_rx(struct vdev_queue *q, unsigned budget)
 	return done;
 }
 
-static unsigned step_queue(struct vdev_queue *q, unsigned budget)
+unsigned vdev_queue_step(struct vdev_queue *q, unsigned budget)
 {
 	unsigned done;
 
@@ -302,14 +302,17 @@ static unsigned step_queue(struct vdev_queue *q, unsigned budget)
 		             q->ring->kick_rule, q->index);
 	q->ring->kick_seen(q);
 
-	done = vdev_is_rx(q) ? step_rx(q, budget) : step_tx(q, budget);
+	if (vdev_is_ctrl(q))
+		done = vdev_ctrl_step(q);
+	else
+		done = vdev_is_rx(q) ? step_rx(q, budget) : step_tx(q, budget);
 	if (vdev_lie_due(q, VDEV_LIE_NEEDS_RESET)) {
 		vdev_needs_reset(q->d);
 		return done;
 	}
 	publish(q);
 	if (!q->dead)
-		q->ring->kick_ask(q, q->d->kick);
+		q->ring->kick_ask(q, vdev_is_ctrl(q) ? VDEV_KICK_ALWAYS : q->d->kick);
 	return done;
 }
 
@@ -325,7 +328,7 @@ unsigned vdev_step(struct vdev *d, unsigned budget)
 		    (d->status & VIRTIO_STATUS_NEEDS_RESET))
 			break;
 		if (q->enabled && !q->dead)
-			done += step_queue(q, budget);
+			done += vdev_queue_step(q, budget);
 	}
 	return done;
 }

@@ -60,6 +60,8 @@ enum vdev_lie {
 	VDEV_LIE_USED_BACK,   /* used index goes back (by how much; 0: one); packed: a descriptor
 	                         does not become used */
 	VDEV_LIE_NEEDS_RESET, /* DEVICE_NEEDS_RESET instead of a completion */
+	VDEV_LIE_ACK,         /* control queue: (the answer) */
+	VDEV_LIE_SILENT,      /* control queue: the command is never answered */
 };
 
 struct vdev;
@@ -67,7 +69,10 @@ struct vdev_ring_ops;
 
 struct vdev_frame {
 	struct vdev_frame *next;
-	struct virtio_net_hdr hdr; /* of a sent frame: as the driver wrote it */
+	union { /* of a sent frame: as the driver wrote it */
+		struct virtio_net_hdr hdr;
+		struct virtio_net_hdr_hash hash;
+	};
 	uint32_t len;
 	unsigned nb_descs; /* of a sent frame: descriptors of its chain, header included */
 	bool indirect;
@@ -172,6 +177,16 @@ struct vdev_violation {
 	uint64_t times;
 };
 
+/* The control queue's last command, and what all of them did. */
+struct vdev_ctrl {
+	struct virtio_net_ctrl_hdr what;
+	uint32_t len; /* of its data */
+	uint8_t data[256];
+	unsigned commands;
+	uint64_t offloads; /* bits of features that are switched on */
+	struct virtio_net_hash_config hash;
+};
+
 struct vdev {
 	/* set before vdev_attach(), some also later */
 	enum vdev_kind kind;
@@ -216,6 +231,8 @@ struct vdev {
 	uint64_t config_interrupts, resets;
 	struct virtio_dev *vd;
 	struct vdev_queue queue[VDEV_QUEUES_MAX];
+
+	struct vdev_ctrl ctrl;
 
 	/* vdev_config_race() */
 	struct virtio_net_config config_next;
@@ -265,6 +282,10 @@ void vdev_net_rx_push(struct vdev *d, unsigned pair, const void *data, uint32_t 
  * is the device's business */
 void vdev_net_rx_push_hdr(struct vdev *d, unsigned pair, const struct virtio_net_hdr *hdr,
                           const void *data, uint32_t len);
+
+/** vdev_net_rx_push_hash() - the same with what HASH_REPORT adds to the header */
+void vdev_net_rx_push_hash(struct vdev *d, unsigned pair, const struct virtio_net_hdr_hash *hash,
+                           const void *data, uint32_t len);
 
 /** vdev_net_tx_pop() - the next frame that was sent, in the order in which the driver made them
  * available, checksum filled in if asked for; NULL when there is none. free() it */

@@ -7,6 +7,7 @@
  *	vdev_packed.c	 the packed ring, likewise
  *	vdev_walk.c	 descriptors of one buffer, what both rings share
  *	vdev_net.c	 packets in buffers
+ *	vdev_ctrl.c	 commands in the control queue
  *	vdev_transport.c registers: features, status, configuration, queues, interrupts
  *
  * A ring format is a table of functions, so that a further one needs nothing but its own file.
@@ -82,6 +83,10 @@ void vdev_fetch(struct vdev_queue *q, unsigned n);
 /* takes a pending buffer in the device's order, NULL when there is none */
 struct vdev_chain *vdev_pick(struct vdev_queue *q);
 void vdev_complete(struct vdev_queue *q, struct vdev_chain *c, uint32_t len);
+/* a step of one queue; of its packets at most @budget */
+unsigned vdev_queue_step(struct vdev_queue *q, unsigned budget);
+/* the bytes from @from on that a driver has written */
+void vdev_gather(const struct vdev_chain *c, uint32_t from, uint8_t *out, uint32_t len);
 
 /* vdev_net.c: one packet, false when nothing can be done; its name in messages */
 bool vdev_net_rx_one(struct vdev_queue *q);
@@ -91,6 +96,11 @@ static inline bool vdev_is_rx(const struct vdev_queue *q)
 {
 	return !(q->index & 1);
 }
+
+/* vdev_ctrl.c: the queue behind all pairs is another kind (5.1.2) */
+bool vdev_is_ctrl(const struct vdev_queue *q);
+void vdev_ctrl_check(struct vdev_queue *q, const struct vdev_chain *c);
+unsigned vdev_ctrl_step(struct vdev_queue *q);
 
 /* vdev_transport.c */
 void vdev_interrupt_queue(struct vdev_queue *q);

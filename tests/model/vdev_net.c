@@ -10,10 +10,16 @@
 
 #define ETH_HEADER_LEN 14
 #define FRAME_STANDARD 1514
+#define FRAME_LONGEST 65589 /* with a GUEST_TSO or GUEST_USO */
+#define GUEST_GSO                                                                                  \
+	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
+	 VIRTIO_NET_F_GUEST_USO6)
 #define SCRIBBLE 0xa5 /* what lies behind the used length must not matter (2.7.8.3) */
 
 uint32_t vdev_net_hdr_len(const struct vdev *d)
 {
+	if (vdev_has(d, VIRTIO_NET_F_HASH_REPORT))
+		return VIRTIO_NET_HDR_LEN_HASH;
 	if (vdev_has(d, VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF))
 		return VIRTIO_NET_HDR_LEN;
 	return VIRTIO_NET_HDR_LEN_LEGACY;
@@ -55,9 +61,17 @@ static struct vdev_frame *frame_pop(struct vdev_fifo *fifo)
 void vdev_net_rx_push_hdr(struct vdev *d, unsigned pair, const struct virtio_net_hdr *hdr,
                           const void *data, uint32_t len)
 {
+	const struct virtio_net_hdr_hash none = {.hdr = *hdr};
+
+	vdev_net_rx_push_hash(d, pair, &none, data, len);
+}
+
+void vdev_net_rx_push_hash(struct vdev *d, unsigned pair, const struct virtio_net_hdr_hash *hash,
+                           const void *data, uint32_t len)
+{
 	struct vdev_frame *f = frame_new(len);
 
-	f->hdr = *hdr;
+	f->hash = *hash;
 	memcpy(f->data, data, len);
 	frame_push(&d->queue[2 * pair].frames, f);
 }
@@ -85,6 +99,8 @@ static void check_rx_buffer(struct vdev_queue *q, const struct vdev_chain *c)
 	if (c->readable)
 		vdev_violate(d, "5.1.2: queue %u: device-readable memory in a receive queue",
 		             q->index);
+	if (vdev_has(d, GUEST_GSO))
+		need = hdr_len + FRAME_LONGEST;
 	if (vdev_has(d, VIRTIO_NET_F_MRG_RXBUF)) {
 		if (c->writable < hdr_len)
 			vdev_violate(d, "5.1.9.3.1: queue %u: buffer smaller than the net header",
@@ -92,8 +108,8 @@ static void check_rx_buffer(struct vdev_queue *q, const struct vdev_chain *c)
 		return;
 	}
 	if (c->writable < need)
-		vdev_violate(d, "5.1.9.3.1: queue %u: buffer of %u bytes, less than 1526", q->index,
-		             c->writable);
+		vdev_violate(d, "5.1.9.3.1: queue %u: buffer of %u bytes, less than %u", q->index,
+		             c->writable, need);
 	need = hdr_len + ETH_HEADER_LEN + d->config.mtu;
 	if (vdev_has(d, VIRTIO_NET_F_MTU) && c->writable < need)
 		vdev_violate(d, "5.1.4.2: queue %u: buffer of %u bytes for an MTU of %u", q->index,
@@ -105,6 +121,10 @@ void vdev_net_check(struct vdev_queue *q, const struct vdev_chain *c)
 	struct vdev *d = q->d;
 	const bool any_layout = vdev_has(d, VIRTIO_F_VERSION_1 | VIRTIO_F_ANY_LAYOUT);
 
+	if (vdev_is_ctrl(q)) {
+		vdev_ctrl_check(q, c);
+		return;
+	}
 	if (vdev_is_rx(q))
 		check_rx_buffer(q, c);
 	else if (c->writable)
@@ -217,7 +237,7 @@ bool vdev_net_rx_one(struct vdev_queue *q)
 		struct cursor cur = {.c = q->picked[i]};
 
 		hdr_done +=
-		    cursor_write(&cur, (const uint8_t *)&f->hdr + hdr_done, hdr_len - hdr_done);
+		    cursor_write(&cur, (const uint8_t *)&f->hash + hdr_done, hdr_len - hdr_done);
 		done += cursor_write(&cur, f->data + done, f->len - done);
 		cursor_scribble(&cur);
 		if (torn && i + 1 == n) {
@@ -235,7 +255,7 @@ bool vdev_net_rx_one(struct vdev_queue *q)
 /* ---- sending ------------------------------------------------------------------------------ */
 
 /* Reads the bytes from @from on of a buffer. */
-static void gather(const struct vdev_chain *c, uint32_t from, uint8_t *out, uint32_t len)
+void vdev_gather(const struct vdev_chain *c, uint32_t from, uint8_t *out, uint32_t len)
 {
 	uint32_t at = 0, done = 0;
 
@@ -268,6 +288,53 @@ static void fill_csum(struct vdev_frame *f)
 	f->data[at + 1] = (uint8_t)sum;
 }
 
+/* Which feature allows a gso_type; 0: none. */
+static uint64_t gso_feature(uint8_t type)
+{
+	switch (type) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return VIRTIO_NET_F_HOST_TSO4;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return VIRTIO_NET_F_HOST_TSO6;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		return VIRTIO_NET_F_HOST_USO;
+	default:
+		return 0;
+	}
+}
+
+/* Where the headers of a segmentable packet end, by what stands in it. */
+static uint32_t gso_headers(const struct vdev_frame *f)
+{
+	if (f->hdr.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4)
+		return f->hdr.csum_start + 8u;
+	if (f->hdr.csum_start + 20u > f->len)
+		return UINT32_MAX;
+	return f->hdr.csum_start + (f->data[f->hdr.csum_start + 12] >> 4) * 4u;
+}
+
+static void check_tx_gso(struct vdev_queue *q, const struct vdev_frame *f)
+{
+	struct vdev *d = q->d;
+	const uint64_t feature = gso_feature(f->hdr.gso_type);
+
+	if (!vdev_has(d, feature)) {
+		vdev_violate(d, "5.1.9.2.1: queue %u: gso_type %u not negotiated", q->index,
+		             f->hdr.gso_type);
+		return;
+	}
+	if (!(f->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		vdev_violate(d, "5.1.9.2.1: queue %u: gso_type %u without NEEDS_CSUM", q->index,
+		             f->hdr.gso_type);
+	if (!f->hdr.gso_size)
+		vdev_violate(d, "5.1.9.2.1: queue %u: gso_size 0", q->index);
+	if (vdev_has(d, VIRTIO_NET_F_GUEST_HDRLEN) && f->hdr.hdr_len != gso_headers(f))
+		vdev_violate(d, "5.1.9.2.1: queue %u: hdr_len %u of headers of %u bytes", q->index,
+		             f->hdr.hdr_len, gso_headers(f));
+	if (f->hdr.hdr_len > f->len)
+		vdev_violate(d, "5.1.9.2.1: queue %u: hdr_len beyond the frame", q->index);
+}
+
 static void check_tx_header(struct vdev_queue *q, struct vdev_frame *f)
 {
 	struct vdev *d = q->d;
@@ -276,20 +343,22 @@ static void check_tx_header(struct vdev_queue *q, struct vdev_frame *f)
 	if (f->hdr.flags & ~allowed)
 		vdev_violate(d, "5.1.9.2.1: queue %u: header flags 0x%02x not negotiated", q->index,
 		             f->hdr.flags);
-	if (f->hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		vdev_violate(d, "5.1.9.2.1: queue %u: gso_type %u not negotiated", q->index,
-		             f->hdr.gso_type);
 	if (f->hdr.num_buffers)
 		vdev_violate(d, "5.1.9.2.1: queue %u: num_buffers %u", q->index,
 		             f->hdr.num_buffers);
-	if (vdev_has(d, VIRTIO_NET_F_MTU) && f->len > (uint32_t)d->config.mtu + ETH_HEADER_LEN + 4)
+	if (f->hash.hash_value || f->hash.hash_report || f->hash.padding)
+		vdev_violate(d, "5.1.9.2.1: queue %u: a hash in a sent packet", q->index);
+	if (f->hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		check_tx_gso(q, f);
+	else if (vdev_has(d, VIRTIO_NET_F_MTU) &&
+	         f->len > (uint32_t)d->config.mtu + ETH_HEADER_LEN + 4)
 		vdev_violate(d, "5.1.4.2: queue %u: frame of %u bytes for an MTU of %u", q->index,
 		             f->len, d->config.mtu);
 	if (!(f->hdr.flags & allowed))
 		return;
 	if ((uint32_t)f->hdr.csum_start + f->hdr.csum_offset + 2 > f->len)
 		vdev_violate(d, "5.1.9.2.1: queue %u: checksum outside the frame", q->index);
-	else
+	else if (f->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		fill_csum(f);
 }
 
@@ -313,8 +382,8 @@ bool vdev_net_tx_fetch(struct vdev_queue *q)
 
 	struct vdev_frame *f = frame_new(c->readable - hdr_len);
 
-	gather(c, 0, (uint8_t *)&f->hdr, hdr_len);
-	gather(c, hdr_len, f->data, f->len);
+	vdev_gather(c, 0, (uint8_t *)&f->hash, hdr_len);
+	vdev_gather(c, hdr_len, f->data, f->len);
 	f->nb_descs = c->nb_segs;
 	f->indirect = c->indirect;
 	check_tx_header(q, f);

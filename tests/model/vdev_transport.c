@@ -28,6 +28,7 @@ static const struct {
     {VIRTIO_BIT(18) | VIRTIO_BIT(19) | VIRTIO_BIT(21) | VIRTIO_BIT(22) | VIRTIO_BIT(23) |
          VIRTIO_BIT(52) | VIRTIO_BIT(53) | VIRTIO_BIT(60),
      VIRTIO_NET_F_CTRL_VQ},
+    {VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_VQ}, /* a SHOULD, 5.1.4.2 */
     {VIRTIO_BIT(61), VIRTIO_BIT(11) | VIRTIO_BIT(12)},
 };
 
@@ -92,6 +93,7 @@ static void set_features(struct virtio_dev *vd, uint64_t features)
 	}
 	check_features(d, features);
 	d->features = features & d->offered;
+	d->ctrl = (struct vdev_ctrl){.offloads = d->features}; /* 5.1.9.5.9: on from the start */
 	d->features_written = true;
 }
 
@@ -413,6 +415,9 @@ static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 			q->kicks_unwanted++;
 	}
 	q->ring->kick_seen(q);
+	/* commands are waited for, so they are carried out at once */
+	if (vdev_is_ctrl(q) && !q->dead)
+		(void)vdev_queue_step(q, 1);
 }
 
 /* ---- interrupts --------------------------------------------------------------------------- */

@@ -43,7 +43,8 @@ static void fake_check_sent(const struct mbuf *m)
 	}
 	cr_assert_eq(len, m->pkt_len, "pkt_len %u, segments %u", m->pkt_len, len);
 	cr_assert_eq(segs, m->nb_segs, "nb_segs %u, segments %u", m->nb_segs, segs);
-	cr_assert_eq(m->flags & ~MBUF_TX_CSUM, 0, "receive flags are sent: %x", m->flags);
+	cr_assert_eq(m->flags & ~(MBUF_TX_CSUM | MBUF_USO), 0, "receive flags are sent: %x",
+	             m->flags);
 }
 
 static uint16_t fake_tx_burst(void *queue, struct mbuf **pkts, uint16_t n)
@@ -63,6 +64,7 @@ static uint16_t fake_tx_burst(void *queue, struct mbuf **pkts, uint16_t n)
 		t->flags = m->flags;
 		t->csum_start = m->csum_start;
 		t->csum_offset = m->csum_offset;
+		t->gso_size = m->gso_size;
 		for (struct mbuf *s = m; s; s = s->next) {
 			cr_assert_leq(t->len + s->data_len, FAKE_FRAME_MAX);
 			memcpy(t->bytes + t->len, mbuf_data(s), s->data_len);
@@ -185,7 +187,7 @@ uint64_t fake_dropped(const struct net_if_stats *s)
 {
 	return s->drop_short + s->drop_not_for_us + s->drop_proto + s->drop_ip_header +
 	       s->drop_ip_csum + s->drop_fragment + s->drop_udp_csum + s->drop_udp_length +
-	       s->drop_no_port + s->drop_icmp + s->drop_arp;
+	       s->drop_no_port + s->drop_no_mbuf + s->drop_icmp + s->drop_arp;
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */

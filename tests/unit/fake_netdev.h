@@ -29,7 +29,7 @@ struct fake_frame {
 	uint8_t bytes[FAKE_FRAME_MAX];
 	unsigned len;
 	uint32_t flags; /* mbuf.flags */
-	uint16_t csum_start, csum_offset;
+	uint16_t csum_start, csum_offset, gso_size;
 };
 
 struct fake_netdev {

@@ -310,7 +310,7 @@ Test(udp, a_sum_of_zero_is_sent_as_ffff)
 Test(udp, leaves_the_sum_to_a_device_that_can)
 {
 	behaviour = REPLY;
-	w.port.dev.tx_csum = true;
+	w.port.dev.tx_offloads = MBUF_TX_CSUM;
 	cr_assert(arrives(frame_udp(frame, &FRAME_TO_US, data, 33), 0));
 
 	struct fake_frame f = *fake_sent(&w.port, 0);

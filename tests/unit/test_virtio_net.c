@@ -92,10 +92,12 @@ Test(virtio_net, options_refuse_features)
 
 Test(virtio_net, header_length_follows_the_specification)
 {
-	cr_assert_eq(vnet_hdr_len(true, false), 10);
-	cr_assert_eq(vnet_hdr_len(true, true), 12);
-	cr_assert_eq(vnet_hdr_len(false, false), 12);
-	cr_assert_eq(vnet_hdr_len(false, true), 12);
+	cr_assert_eq(vnet_hdr_len(true, 0), 10);
+	cr_assert_eq(vnet_hdr_len(true, VIRTIO_NET_F_MRG_RXBUF), 12);
+	cr_assert_eq(vnet_hdr_len(false, 0), 12);
+	cr_assert_eq(vnet_hdr_len(false, VIRTIO_NET_F_MRG_RXBUF), 12);
+	cr_assert_eq(vnet_hdr_len(false, VIRTIO_NET_F_HASH_REPORT), 20);
+	cr_assert_eq(vnet_hdr_len(false, VIRTIO_NET_F_HASH_REPORT | VIRTIO_NET_F_MRG_RXBUF), 20);
 }
 
 Test(virtio_net, refuses_a_modern_device_without_version_1)

@@ -287,8 +287,12 @@ static void wire_open(const char *paths)
 {
 	const char *comma = strchr(paths, ',');
 
+	if (!comma) {
+		usage();
+		return;
+	}
 	wire.own.sun_family = wire.peer.sun_family = AF_UNIX;
-	if (!comma || (size_t)(comma - paths) >= sizeof(wire.own.sun_path) ||
+	if ((size_t)(comma - paths) >= sizeof(wire.own.sun_path) ||
 	    strlen(comma + 1) >= sizeof(wire.peer.sun_path))
 		usage();
 	memcpy(wire.own.sun_path, paths, (size_t)(comma - paths));

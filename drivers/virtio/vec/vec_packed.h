@@ -23,8 +23,8 @@ ALWAYS_INLINE uint64_t vec_packed_meta(const struct virtqueue *vq, uint32_t len,
 	       (uint64_t)(vq->packed.avail_flags | flags) << VEC_META_FLAGS_SHIFT;
 }
 
-/* How to hide the next descriptor if it is the burst's first: with the other lap's flags it is
- * none of the device's until vq_packed_publish() stores these. */
+/* How to hide the next descriptor if it is the burst's first: AVAIL turned round makes of the flags
+ * those that the device left there, until vq_packed_publish() stores these. */
 ALWAYS_INLINE uint64_t vec_packed_hide(struct virtqueue *vq, uint16_t flags)
 {
 	struct vq_packed *r = &vq->packed;
@@ -32,7 +32,7 @@ ALWAYS_INLINE uint64_t vec_packed_hide(struct virtqueue *vq, uint16_t flags)
 	if (r->avail_pos != r->publish_pos)
 		return 0;
 	r->publish_flags = r->avail_flags | flags;
-	return (uint64_t)(VQ_PACKED_AVAIL | VQ_PACKED_USED) << VEC_META_FLAGS_SHIFT;
+	return (uint64_t)VQ_PACKED_AVAIL << VEC_META_FLAGS_SHIFT;
 }
 
 /* A batch of descriptors was written: remember whose they are. */

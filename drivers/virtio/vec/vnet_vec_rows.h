@@ -25,7 +25,8 @@
 		.name = "Split virtqueue mergeable path", .need = VIRTIO_NET_F_MRG_RXBUF,          \
 		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE,        \
+		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE |       \
+		               VNET_WISH_HDR_HASH,                                                 \
 		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts",                         \
 		.rx = virtio_recv_mergeable_pkts_##suffix                                          \
 	}
@@ -35,8 +36,9 @@
 		.name = "Split virtqueue simple Tx path", .need = VIRTIO_F_INDIRECT_DESC,          \
 		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_TX_OFFLOADS | VNET_WISH_HDR_ALONE, .isa = (isa_bit),      \
-		.tx_name = "virtio_xmit_pkts_simple", .tx = virtio_xmit_pkts_simple_##suffix       \
+		.forbid_wish = VNET_WISH_TX_OFFLOADS | VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH,   \
+		.isa = (isa_bit), .tx_name = "virtio_xmit_pkts_simple",                            \
+		.tx = virtio_xmit_pkts_simple_##suffix                                             \
 	}
 
 #define VNET_PACKED_VEC_RX(suffix, isa_bit)                                                        \
@@ -54,8 +56,8 @@
 		.name = "Packed virtqueue in-order mergeable path",                                \
 		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF,         \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE, .isa = (isa_bit),              \
-		.rx_name = "virtio_recv_mergeable_pkts_packed",                                    \
+		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH,           \
+		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts_packed",                  \
 		.rx = virtio_recv_mergeable_pkts_packed_##suffix                                   \
 	}
 
@@ -63,8 +65,9 @@
 	{                                                                                          \
 		.name = "Packed virtqueue vectorized Tx path",                                     \
 		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                  \
-		.need_wish = VNET_WISH_VECTORIZED, .forbid_wish = VNET_WISH_HDR_ALONE,             \
-		.isa = (isa_bit), .tx_name = "virtio_xmit_pkts_packed_vec",                        \
+		.need_wish = VNET_WISH_VECTORIZED,                                                 \
+		.forbid_wish = VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH, .isa = (isa_bit),         \
+		.tx_name = "virtio_xmit_pkts_packed_vec",                                          \
 		.tx = virtio_xmit_pkts_packed_vec_##suffix                                         \
 	}
 

@@ -34,8 +34,10 @@ ALWAYS_INLINE void vec_rx_one(struct vnet_rxq *q, struct virtqueue *vq, struct v
 	rx->pkts[rx->done++] = m;
 }
 
-ALWAYS_INLINE uint16_t vec_rx_end(struct vnet_rxq *q, const struct vec_rx *rx)
+ALWAYS_INLINE uint16_t vec_rx_end(struct vnet_rxq *q, struct vec_rx *rx)
 {
+	if (unlikely(q->offloads))
+		rx->done = vnet_rx_offloads(q, rx->pkts, rx->done, &rx->bytes);
 	q->stats.packets += rx->done;
 	q->stats.bytes += rx->bytes;
 	return rx->done;

@@ -62,7 +62,8 @@ ALWAYS_INLINE void vec_rx_packed_add(struct vnet_rxq *q, unsigned n)
 	virtqueue_save(&q->vq, &vq, VQ_PACKED | VQ_IN_ORDER);
 }
 
-ALWAYS_INLINE void vec_rx_packed_refill(struct vnet_rxq *q)
+/* Once a burst a call costs little, and mergeable or not is the same here. */
+static NOINLINE void vec_rx_packed_refill(struct vnet_rxq *q)
 {
 	const unsigned n = vec_rx_refill_count(q);
 

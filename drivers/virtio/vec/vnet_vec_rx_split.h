@@ -56,7 +56,8 @@ ALWAYS_INLINE void vec_rx_split_add(struct vnet_rxq *q, unsigned n)
 	virtqueue_save(&q->vq, &vq, 0);
 }
 
-ALWAYS_INLINE void vec_rx_split_refill(struct vnet_rxq *q)
+/* Once a burst a call costs little, and mergeable or not is the same here. */
+static NOINLINE void vec_rx_split_refill(struct vnet_rxq *q)
 {
 	const unsigned n = vec_rx_refill_count(q);
 

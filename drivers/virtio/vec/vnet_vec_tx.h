@@ -11,7 +11,7 @@
 #include "drivers/virtio/vec/vec_batch.h"
 #include "drivers/virtio/vnet_tx.h"
 
-#define VEC_TX_FLAGS MBUF_TX_CSUM /* packets with one of these need a header of their own */
+#define VEC_TX_FLAGS MBUF_TX_OFFLOADS /* packets with one of these need a header of their own */
 
 /* Free eight sent packets. */
 ALWAYS_INLINE void vec_tx_free(struct mbuf *const *m)

@@ -1,5 +1,4 @@
-/* How far the kernel image lies from where it was linked; included by arch/bare/image_layout.h, which
- * declares image_start. */
+/* How far the kernel image lies from where it was linked; for arch/bare/image_layout.h. */
 #ifndef ARCH_IMAGE_H
 #define ARCH_IMAGE_H
 

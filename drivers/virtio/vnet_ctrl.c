@@ -1,0 +1,189 @@
+/*
+ * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
+ * byte for its answer. Hash configuration (5.1.9.5.6.4) and offloads at run time (5.1.9.5.9) are
+ *all that is sent so far.
+ *
+ *	| class | command | data ... |   | ack |
+ *	 device reads                     device writes
+ */
+#include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vq.h"
+#include "kernel/atomic.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/plat.h"
+#include "kernel/string.h"
+#include <arch/cpu.h>
+
+#define CTRL_INDEX 2 /* without MQ: behind the one pair of queues (virtio 5.1.2) */
+#define CTRL_ENTRIES_MAX 64
+#define CTRL_NO_ANSWER 0xff
+
+struct vnet_ctrl_cmd {
+	struct virtio_net_ctrl_hdr hdr;
+	uint8_t data[VNET_CTRL_DATA_MAX];
+	uint8_t ack;
+};
+
+/* The key that every description of the Toeplitz hash has as its example. */
+static const uint8_t hash_key[VIRTIO_NET_HASH_KEY_MAX] = {
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+int vnet_ctrl_alloc(struct vnet *vn)
+{
+	const struct virtio_transport_ops *ops = vn->vd->ops;
+	struct vnet_ctrl *c = &vn->ctrl;
+	uint16_t size;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
+		return 0;
+	size = ops->queue_size(vn->vd, CTRL_INDEX);
+	if (size < 2 || size > VRING_SIZE_MAX ||
+	    (!is_power_of_two(size) && !virtio_has(vn->vd, VIRTIO_F_RING_PACKED))) {
+		log_err("virtio_net", "%s: the control queue has %u entries; not usable",
+		        vn->vd->name, size);
+		return -EINVAL;
+	}
+	if (!ops->queue_size_is_fixed)
+		size = (uint16_t)min_u64(size, CTRL_ENTRIES_MAX);
+	c->cmd = mem_alloc("control command", sizeof(*c->cmd), CACHE_LINE);
+	return c->cmd ? vnet_ring_alloc(vn, &c->vq, CTRL_INDEX, size) : -ENOMEM;
+}
+
+void vnet_ctrl_init(struct vnet *vn)
+{
+	struct virtqueue *vq = &vn->ctrl.vq;
+
+	if (!vq->nentries)
+		return;
+	/* a command that was never answered */
+	for (unsigned id = 0; id < vq->nentries; id++)
+		vq->slot[id].cookie = NULL;
+	vnet_ring_init(vn, vq);
+}
+
+/* ---- a command ---------------------------------------------------------------------------- */
+
+static unsigned ring_kind(const struct virtio_dev *vd)
+{
+	return (virtio_has(vd, VIRTIO_F_RING_PACKED) ? VQ_PACKED : 0) |
+	       (virtio_has(vd, VIRTIO_F_IN_ORDER) ? VQ_IN_ORDER : 0);
+}
+
+/* The second of the two descriptors that are being added is the one that the device writes to. */
+static void make_writable(struct virtqueue *vq, uint16_t id, uint16_t pos, unsigned ring)
+{
+	if (ring & VQ_PACKED)
+		vq->packed.desc[pos + 1 < vq->nentries ? pos + 1 : 0].flags |= VRING_DESC_F_WRITE;
+	else
+		vq->split.desc[vq_split_next_id(vq, id, ring)].flags |= VRING_DESC_F_WRITE;
+}
+
+static void post(struct vnet *vn, size_t len, unsigned ring)
+{
+	struct virtqueue *vq = &vn->ctrl.vq;
+	const uint64_t iova = plat_iova(vn->ctrl.cmd);
+	const struct vq_buf bufs[2] = {
+	    {iova, (uint32_t)(sizeof(vn->ctrl.cmd->hdr) + len)},
+	    {iova + offsetof(struct vnet_ctrl_cmd, ack), sizeof(vn->ctrl.cmd->ack)},
+	};
+	const uint16_t id = vq->desc_head;
+	const uint16_t pos = (ring & VQ_PACKED) ? vq->packed.avail_pos : 0;
+
+	vq_add(vq, bufs, 2, vn->ctrl.cmd, ring);
+	make_writable(vq, id, pos, ring);
+	vq_publish(vq, ring);
+	if (vq_need_kick(vq, ring))
+		virtqueue_notify(vq);
+}
+
+/* Wait for the answer. */
+static int answer(struct vnet *vn, unsigned ring)
+{
+	struct virtqueue *vq = &vn->ctrl.vq;
+	const uint64_t deadline_ns = plat_time_ns() + VNET_CTRL_TIMEOUT_NS;
+	struct vq_used used;
+
+	while (!vq_used_pop(vq, &used, ring)) {
+		if (vq->broken)
+			return -EIO;
+		if (plat_time_ns() > deadline_ns) {
+			virtqueue_give_up(vq, "command without an answer");
+			return -ETIMEDOUT;
+		}
+		cpu_pause();
+	}
+	return ring_load_relaxed(&vn->ctrl.cmd->ack) == VIRTIO_NET_OK ? 0 : -EIO;
+}
+
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len)
+{
+	const unsigned ring = ring_kind(vn->vd);
+	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
+	int err = -EIO;
+
+	if (!vn->ctrl.vq.nentries)
+		return -EOPNOTSUPP;
+	assert(len <= sizeof(cmd->data));
+	if (!vn->ctrl.vq.broken) {
+		cmd->hdr = what;
+		memcpy(cmd->data, data, len);
+		cmd->ack = CTRL_NO_ANSWER;
+		post(vn, len, ring);
+		err = answer(vn, ring);
+	}
+	if (err)
+		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
+		        what.class, what.command,
+		        vn->ctrl.vq.broken ? vn->ctrl.vq.broken_why : "the device says no");
+	return err;
+}
+
+/* ---- what is sent ------------------------------------------------------------------------- */
+
+void vnet_ctrl_start(struct vnet *vn)
+{
+	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
+	                                                VIRTIO_NET_CTRL_MQ_HASH_CONFIG};
+	struct virtio_net_hash_config config = {.hash_types = 0};
+	uint8_t key_max = 0;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_HASH_REPORT))
+		return;
+	if (virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, rss_max_key_size),
+	                           &key_max, sizeof(key_max)) ||
+	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, supported_hash_types),
+	                           &config.hash_types, sizeof(config.hash_types))) {
+		log_warn("virtio_net", "port %u: the device does not say what it can hash",
+		         vn->dev.port);
+		return;
+	}
+	config.hash_types &= VIRTIO_NET_HASH_TYPES_IP;
+	config.hash_key_length = (uint8_t)min_u64(key_max, sizeof(hash_key));
+	memcpy(config.hash_key_data, hash_key, config.hash_key_length);
+	/* a failure is logged: then no packet has a hash */
+	(void)vnet_ctrl_command(vn, what, &config,
+	                        offsetof(struct virtio_net_hash_config, hash_key_data) +
+	                            config.hash_key_length);
+}
+
+int vnet_ctrl_lro(struct vnet *vn, bool on)
+{
+	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_GUEST_OFFLOADS,
+	                                                VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET};
+	const uint64_t lro = vn->vd->features & VNET_GUEST_GSO;
+	const uint64_t csum = vn->vd->features & VIRTIO_NET_F_GUEST_CSUM;
+	/* the bits of the command are those of the features */
+	const uint64_t offloads = csum | (on ? lro : 0);
+
+	if (!lro || !virtio_has(vn->vd, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+		return -EOPNOTSUPP;
+	return vnet_ctrl_command(vn, what, &offloads, sizeof(offloads));
+}

@@ -1,0 +1,38 @@
+/*
+ * The control queue of a network device (virtio 5.1.9.5): commands, one at a time, each waited for.
+ * It is there when CTRL_VQ was negotiated, which is when an offload needs it.
+ */
+#ifndef DRIVERS_VIRTIO_VNET_CTRL_H
+#define DRIVERS_VIRTIO_VNET_CTRL_H
+
+#include "drivers/virtio/vnet.h"
+
+#define VNET_CTRL_DATA_MAX 64
+#define VNET_CTRL_TIMEOUT_NS 1000000000ull
+
+/** vnet_ctrl_alloc() - memory for the queue, if there is one. Return: 0; -ENOMEM or -EINVAL (the
+ * device has none after all), logged */
+int vnet_ctrl_alloc(struct vnet *vn);
+
+/** vnet_ctrl_init() - an empty queue, before each start */
+void vnet_ctrl_init(struct vnet *vn);
+
+/**
+ * vnet_ctrl_command() - have the device do something
+ * @data: @len bytes of the command, at most VNET_CTRL_DATA_MAX
+ *
+ * The device is live. Waits, at most VNET_CTRL_TIMEOUT_NS; a device that does not answer loses its
+ * control queue until the next start. Return: 0; -EOPNOTSUPP without a control queue, -EIO when
+ * the device says no, has lied or was given up, -ETIMEDOUT. Logged but for the first.
+ */
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len);
+
+/** vnet_ctrl_start() - tell a device that is live what to hash, if it is to report hashes */
+void vnet_ctrl_start(struct vnet *vn);
+
+/** vnet_ctrl_lro() - large receive on or off at run time (virtio 5.1.9.5.9). Return: as
+ * vnet_ctrl_command(); -EOPNOTSUPP also without CTRL_GUEST_OFFLOADS or any LRO */
+int vnet_ctrl_lro(struct vnet *vn, bool on);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * The control queue of the model device (virtio 5.1.9.5): commands are carried out when the driver
+ * notifies, as it waits for the answer; what it may not send is noted.
+ */
+#include "tests/model/vdev_internal.h"
+
+#include <string.h>
+
+#define GUEST_OFFLOADS                                                                             \
+	(VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 |             \
+	 VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
+
+bool vdev_is_ctrl(const struct vdev_queue *q)
+{
+	const struct vdev *d = q->d;
+	const bool pairs = vdev_has(d, VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS);
+
+	return vdev_has(d, VIRTIO_NET_F_CTRL_VQ) &&
+	       q->index == 2 * (pairs ? d->config.max_virtqueue_pairs : 1);
+}
+
+void vdev_ctrl_check(struct vdev_queue *q, const struct vdev_chain *c)
+{
+	if (c->readable < sizeof(struct virtio_net_ctrl_hdr) || c->writable < 1)
+		vdev_violate(q->d, "5.1.9.5: queue %u: a command of %u bytes with room for %u",
+		             q->index, c->readable, c->writable);
+}
+
+static uint8_t hash_config(struct vdev *d, const uint8_t *data, uint32_t len)
+{
+	static const uint16_t zero[4];
+	struct virtio_net_hash_config config = {.hash_types = 0};
+	const uint32_t head = offsetof(struct virtio_net_hash_config, hash_key_data);
+
+	memcpy(&config, data, len < sizeof(config) ? len : sizeof(config));
+	if (!vdev_has(d, VIRTIO_NET_F_HASH_REPORT)) {
+		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG without HASH_REPORT");
+		return VIRTIO_NET_ERR;
+	}
+	if (len < head || len != head + config.hash_key_length ||
+	    config.hash_key_length > d->config.rss_max_key_size) {
+		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG of %u bytes with a key of %u", len,
+		             config.hash_key_length);
+		return VIRTIO_NET_ERR;
+	}
+	if (memcmp(config.reserved, zero, sizeof(zero)))
+		vdev_violate(d, "5.1.9.5.6.4: reserved is not 0");
+	if (config.hash_types & ~d->config.supported_hash_types)
+		vdev_violate(d, "5.1.9.5.6.4: hash types 0x%x of 0x%x", config.hash_types,
+		             d->config.supported_hash_types);
+	d->ctrl.hash = config;
+	return VIRTIO_NET_OK;
+}
+
+static uint8_t guest_offloads(struct vdev *d, const uint8_t *data, uint32_t len)
+{
+	uint64_t offloads;
+
+	if (!vdev_has(d, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) || len != sizeof(offloads)) {
+		vdev_violate(d, "5.1.9.5.9: GUEST_OFFLOADS_SET of %u bytes, or not negotiated",
+		             len);
+		return VIRTIO_NET_ERR;
+	}
+	memcpy(&offloads, data, sizeof(offloads));
+	if (offloads & ~(d->features & GUEST_OFFLOADS))
+		vdev_violate(d, "5.1.9.5.9.2: offloads 0x%llx switched on that are not negotiated",
+		             (unsigned long long)(offloads & ~(d->features & GUEST_OFFLOADS)));
+	d->ctrl.offloads = offloads;
+	return VIRTIO_NET_OK;
+}
+
+static uint8_t carry_out(struct vdev *d)
+{
+	const struct vdev_ctrl *c = &d->ctrl;
+
+	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
+	    c->what.command == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
+		return hash_config(d, c->data, c->len);
+	if (c->what.class == VIRTIO_NET_CTRL_GUEST_OFFLOADS &&
+	    c->what.command == VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET)
+		return guest_offloads(d, c->data, c->len);
+	vdev_violate(d, "5.1.9.5: control command %u.%u", c->what.class, c->what.command);
+	return VIRTIO_NET_ERR;
+}
+
+/* Carries out one command and writes the answer. */
+static void command(struct vdev_queue *q, struct vdev_chain *c)
+{
+	struct vdev_ctrl *ctrl = &q->d->ctrl;
+	uint8_t ack;
+
+	ctrl->len = c->readable - (uint32_t)sizeof(ctrl->what);
+	if (ctrl->len > sizeof(ctrl->data))
+		ctrl->len = sizeof(ctrl->data);
+	vdev_gather(c, 0, (uint8_t *)&ctrl->what, sizeof(ctrl->what));
+	vdev_gather(c, sizeof(ctrl->what), ctrl->data, ctrl->len);
+	ctrl->commands++;
+	ack = carry_out(q->d);
+	if (vdev_lie_due(q, VDEV_LIE_ACK))
+		ack = (uint8_t)q->lie_value;
+	for (unsigned i = 0; i < c->nb_segs; i++) {
+		if (c->seg[i].write) {
+			c->seg[i].va[0] = ack;
+			break;
+		}
+	}
+	vdev_complete(q, c, 1);
+}
+
+unsigned vdev_ctrl_step(struct vdev_queue *q)
+{
+	struct vdev_chain *c;
+	unsigned done = 0;
+
+	if (q->lie == VDEV_LIE_SILENT)
+		return 0;
+	vdev_fetch(q, 1);
+	while ((c = vdev_pick(q))) {
+		/* what is too short was noted when it was fetched */
+		if (c->readable < sizeof(struct virtio_net_ctrl_hdr) || !c->writable)
+			vdev_complete(q, c, 0);
+		else
+			command(q, c);
+		done++;
+		vdev_fetch(q, 1);
+	}
+	return done;
+}
