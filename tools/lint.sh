@@ -64,18 +64,19 @@ check_cppcheck() {
 
 # The flags that a file is compiled with, as far as they matter for reading it.
 tidy_one() { # file
-	local flags=(-std=gnu11 -I.)
+	local flags=(-std=gnu11 -I.) isa=x86_64 efi=/usr/include/efi
+	local arm64=${BUILD:-build}/arm64/usr/include
 
 	case $1 in
 	arch/aarch64/* | */vec/*_neon.c | */vec/*_aarch64.c)
-		flags+=(--target=aarch64-linux-gnu -Iarch/aarch64/include
-			-isystem /usr/aarch64-linux-gnu/include
-			-isystem "${BUILD:-build}/arm64/usr/include") ;;
-	*) flags+=(-Iarch/x86_64/include) ;;
+		isa=aarch64 efi=$arm64/efi
+		flags+=(--target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include
+			-isystem "$arm64") ;;
 	esac
+	flags+=(-I"arch/$isa/include")
 	case $1 in
-	arch/x86_64/efi/*) flags+=(-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
-		-DGNU_EFI_USE_MS_ABI -fshort-wchar) ;;
+	arch/*/efi/*) flags+=(-isystem "$efi" -isystem "$efi/$isa" -DGNU_EFI_USE_MS_ABI
+		-fshort-wchar) ;;
 	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
 	*/vec/*_sse.c) flags+=(-msse4.1) ;;

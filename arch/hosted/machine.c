@@ -75,9 +75,9 @@ void plat_io_write(uint32_t port, unsigned width, uint32_t value)
 	(void)value;
 }
 
-int plat_irq_msi(uint16_t bdf, plat_irq_fn fn, void *arg, struct plat_msi *msg)
+int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg)
 {
-	(void)bdf;
+	(void)requester;
 	(void)fn;
 	(void)arg;
 	(void)msg;
