@@ -48,13 +48,15 @@ FILES = ("vq_split.h", "vq_packed.h", "vq.h", "virtqueue.h", "vnet_rx.h", "vnet_
              "vnet_vec_rx", "vnet_vec_rx_packed", "vnet_vec_rx_split",
              "vnet_vec_tx", "vnet_vec_tx_packed", "vnet_vec_tx_split")))
 COPIED = ("Makefile", "kernel", "net", "drivers", "apps", "arch", "tests", "tools", "bench")
-# without the programs that run the tests of another with vector paths
 TEST_PATTERNS = ("test_vq_*.c", "test_vnet_[rt]x.c", "test_vnet_books.c", "test_vnet_paths.c",
                  "test_virtio_net*.c", "test_differential.c", "test_vec.c", "test_spec.c")
+# for vector code: vec_ and those that run the tests of another with vector paths
+VECTOR_PATTERNS = ("test_vec.c", "test_vnet_[rt]x_*.c", "test_vnet_paths.c", "test_differential.c")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
 OBJECTS = "b/unit/obj"
 ARCHIVE = "b/unit/libringzero.a"
-VECTORS, VECTOR_TEST = "/virtio/vec/", "test_vec"  # half the time of compiling, run by one test
+VECTORS = "vec/"  # half the time of compiling: for mutants of other files done for one test only
+VECTOR_TEST = "test_vec"
 CPU_SECONDS = 20  # for one test, which is a process
 TEST_SECONDS = 60  # and ten times what the unbroken program takes: other programs may run as well
 BASELINE_SECONDS = 600
@@ -218,6 +220,11 @@ def file_mutants(file):
                          originals[number], changed)
 
 
+def tests_of(file):
+    patterns = VECTOR_PATTERNS if file.startswith(VECTORS) else TEST_PATTERNS
+    return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)}
+
+
 def tested_rings():
     """Rings that the device model can do, so that tests of them can be."""
     model = "".join(p.read_text() for p in sorted((ROOT / "tests/model").glob("*.[ch]")))
@@ -293,6 +300,10 @@ class Tree:
         return {path for path in self.pristine
                 if f" {DRIVER}/{file}" in (self.root / path).with_suffix(".d").read_text()}
 
+    def tests_of(self, file):
+        wanted = tests_of(file)
+        return [test for test in self.tests if test in wanted]
+
     def failing_test(self, test):
         """What a test program dies of, None when it passes."""
         # a session of its own, as each test is a process that has to go when time is up
@@ -316,12 +327,14 @@ class Tree:
         lines[mutant.line - 1] = mutant.new
         path.write_text("\n".join(lines))
         stale = self.dependents(mutant.file)
+        plain = {name for name in stale if f"{DRIVER}/{VECTORS}" not in name}
         compiled = set()
         try:
             outcome = "same code"
-            for test in odds.order(mutant.file, self.tests):
+            for test in odds.order(mutant.file, self.tests_of(mutant.file)):
                 start = time.monotonic()
-                state, who = self.run_test(test, stale, compiled)
+                vectors = mutant.file.startswith(VECTORS) or test == VECTOR_TEST
+                state, who = self.run_test(test, stale if vectors else plain, compiled)
                 odds.note(mutant.file, test, time.monotonic() - start, state == "killed")
                 if state == "killed":
                     return state, who
@@ -336,8 +349,7 @@ class Tree:
     def run_test(self, test, stale, compiled):
         """("killed", who), ("passed", "") or ("same code", "")"""
         parts = self.parts[test]
-        goals = [name for name in parts if name in stale - compiled and
-                 (VECTORS not in name or test == VECTOR_TEST)]
+        goals = [name for name in parts if name in stale - compiled]
         compiled.update(goals)
         if goals and self.make(goals).returncode:
             return "killed", "the compiler"
@@ -406,7 +418,8 @@ def choose(args):
     mutants = [m for m in everything if set(m.rings) <= known]
     left_out = len(everything) - len(mutants)
     if args.only:
-        mutants = [m for m in mutants if args.only in (m.file, m.name, m.function, m.operator)]
+        only = set(args.only.split(","))
+        mutants = [m for m in mutants if only & {m.file, m.name, m.function, m.operator}]
     elif not args.all and len(mutants) > args.count:
         chosen = set(random.Random(args.seed).sample(range(len(mutants)), args.count))
         mutants = [m for i, m in enumerate(mutants) if i in chosen]
@@ -418,7 +431,7 @@ def parse_args(argv):
     parser.add_argument("--all", action="store_true", help="every mutant, not a sample")
     parser.add_argument("--count", type=int, default=150, help="size of the sample (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (%(default)s)")
-    parser.add_argument("--only", metavar="WHAT", help="a file, function, operator or mutant")
+    parser.add_argument("--only", metavar="WHAT", help="files, functions, operators, mutants: A,B,...")
     parser.add_argument("--again", action="store_true", help="only those that no run before has killed")
     parser.add_argument("--tests", help="only these programs: test_vq_split,... (all of the rings)")
     parser.add_argument("--rings", help="split,packed,in_order (what the device model can do)")
@@ -490,15 +503,14 @@ def main(argv):
             print(f"{m.name:<44} {m.old.strip()}  ->  {m.new.strip()}")
         print(f"{len(mutants)} mutants, {left_out} left out")
         return 0
-    tests = sorted({path.stem for pattern in TEST_PATTERNS
-                    for path in (ROOT / "tests/unit").glob(pattern)})
-    if args.tests:
-        tests = args.tests.split(",")
     before = results_before() if args.again else {}
     dead = [(m, *before[m.identity]) for m in mutants
             if before.get(m.identity, ("",))[0] in DEAD]
     killed = {m for m, _, _ in dead}
     mutants = [m for m in mutants if m not in killed]
+    tests = sorted({test for file in {m.file for m in mutants} for test in tests_of(file)})
+    if args.tests:
+        tests = args.tests.split(",")
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("a" if args.again else "w") as log:
         results = dead + (run_all(mutants, tests, max(args.jobs, 1), log) if mutants else [])

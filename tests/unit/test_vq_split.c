@@ -214,10 +214,13 @@ Test(vq_split, nobody_interrupts_a_ring_that_has_not_asked)
 {
 	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
 		rig_up(8, event_idx, VDEV_MODERN);
-		add(1);
-		publish();
-		vdev_step(&rig.d, 1);
-		cr_assert_eq(irqs, 0);
+		for (unsigned i = 0; i < 20; i++) {
+			add(1);
+			publish();
+			vdev_step(&rig.d, 1);
+			cr_assert_eq(irqs, 0);
+			pop();
+		}
 		rig_down();
 	}
 }
