@@ -19,8 +19,7 @@ PCI_SRCS := $(wildcard drivers/virtio/virtio_pci*.c)
 USER_SRCS := $(wildcard drivers/virtio/virtio_user*.c drivers/virtio/vhost_*.c)
 PORTABLE_SRCS := $(filter-out $(PCI_SRCS) $(USER_SRCS),$(wildcard net/*.c drivers/virtio/*.c))
 APP_SRCS := $(wildcard apps/*.c)
-HOT_SRCS := kernel/string.c drivers/virtio/vnet_paths.c \
-	$(wildcard drivers/virtio/vec/*.c) apps/echo.c \
+HOT_SRCS := kernel/string.c drivers/virtio/vnet_paths.c $(wildcard drivers/virtio/vec/*.c) \
 	$(addprefix net/,csum.c eth.c ipv4.c net_stack.c udp.c)
 
 include drivers/virtio/vec/build.mk

@@ -11,7 +11,8 @@
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
 #   guest   pytest on the images in QEMU, tests/guest
-#   guest-aarch64   the same tests on aarch64
+#   aarch64 those of them on aarch64 that are about the machine: boot, devices, interrupts, paths
+#   guest-aarch64   not among all: every guest test on aarch64
 #   soak    not among all: the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
 #
 # The last line is "N passed, N failed", with ", N skipped" when some were. A program that crashes,
@@ -179,17 +180,24 @@ group_soak() {
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 tests/guest
 }
 
-group_guest-aarch64() {
-	local more
+guest_aarch64() { # name, tests...
+	local name=$1 more
+	shift
 	read -ra more <<<"${PYTEST_ARGS:-}"
 	build build-aarch64 aarch64 bench-tools &&
-		ARCH=aarch64 run_pytest guest-aarch64 1500 tests/guest "${more[@]}"
+		ARCH=aarch64 run_pytest "$name" 1500 "$@" "${more[@]}"
 }
 
-[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz hosted guest guest-aarch64
+group_aarch64() {
+	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths}.py
+}
+
+group_guest-aarch64() { guest_aarch64 guest-aarch64 tests/guest; }
+
+[ $# -gt 0 ] || set -- check unit asan tsan neon fuzz hosted guest aarch64
 for group in "$@"; do
 	if ! declare -F "group_$group" >/dev/null; then
-		echo "test: $group is no group: check unit asan tsan neon fuzz hosted guest guest-aarch64 soak" >&2
+		echo "test: $group is no group: check unit asan tsan neon fuzz hosted guest aarch64 guest-aarch64 soak" >&2
 		exit 2
 	fi
 done

@@ -25,7 +25,7 @@ from frames import Peer
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 ISO = BUILD / "ringzero.iso"
-ARCH = os.environ.get("ARCH", "x86_64")
+ARCH = os.environ.get("ARCH") or "x86_64"
 if ARCH == "aarch64":
     ELF = BUILD / "aarch64" / "ringzero.img"
     EFI = BUILD / "aarch64" / "BOOTAA64.EFI"
