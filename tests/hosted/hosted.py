@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from frames import Peer
+from frames import Peer, is_udp
 from ringzero import BUILD, Guest, Timeout, wait_until
 
 HOSTED = BUILD / "hosted" / "ringzero"
@@ -193,3 +193,12 @@ class TapPeer(Peer):
                 if time.monotonic() > deadline:
                     return None
                 time.sleep(0.0005)
+
+
+def wait_served(peer, limit=LIMIT):
+    """A backend says that it is ready before it forwards; then nothing late is left on the wire."""
+    deadline = time.monotonic() + limit
+    while not peer.echo(b"there?", limit=0.2):
+        assert time.monotonic() < deadline, f"no service within {limit} s"
+    while peer.next(is_udp, 0.2) is not None:
+        assert time.monotonic() < deadline + LIMIT, "the wire is never quiet"

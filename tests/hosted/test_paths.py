@@ -3,7 +3,7 @@ directions."""
 
 import pytest
 from frames import Datagram, is_udp
-from hosted import ASAN, HOSTED, processor
+from hosted import ASAN, HOSTED, processor, wait_served
 from ringzero import STATIC
 
 HEADERS = 14 + 20 + 8
@@ -56,6 +56,7 @@ def payload(n):
 
 def exchange(peer, frames=FRAMES, window=WINDOW):
     """Every frame is echoed once, in order and with every byte."""
+    wait_served(peer)
     sent = 0
     for n in range(frames):
         while sent < frames and sent < n + window:

@@ -2,10 +2,9 @@
 
 import os
 import signal
-import time
 
 import pytest
-from hosted import LIMIT, TapPeer, Testpmd, need_dpdk
+from hosted import LIMIT, TapPeer, Testpmd, need_dpdk, wait_served
 from ringzero import STATIC
 from test_paths import exchange
 
@@ -30,12 +29,6 @@ def peer_of(process, netns, testpmd):
     host = TapPeer(netns, testpmd.tap)
     host.guest_mac = process.json_lines("port")[0]["mac"]
     return host
-
-
-def wait_served(peer, limit):
-    deadline = time.monotonic() + limit
-    while not peer.echo(b"there?", limit=0.1):
-        assert time.monotonic() < deadline, f"no service within {limit} s"
 
 
 @pytest.mark.parametrize("server", [0, 1], ids=["client", "server"])
