@@ -124,8 +124,13 @@ static void *device_thread(void *arg)
 		const uint64_t before = kicks(dev);
 
 		push(dev);
+
+		unsigned n = vdev_step(dev->d, BURST);
+
 		/* the second step is the look behind the wish that the first one left */
-		if (vdev_step(dev->d, BURST) || vdev_step(dev->d, BURST))
+		if (!n)
+			n = vdev_step(dev->d, BURST);
+		if (n)
 			moved = seconds();
 		else if (dev->sleeps)
 			sleep_until_kicked(dev, before);

@@ -14,14 +14,16 @@ static enum { KEEP_NOTHING, REPLY, REPLY_UNCHANGED } behaviour;
 
 static void receive(struct udp_pcb *pcb, struct mbuf *m, const struct udp_addr *from)
 {
+	struct mbuf *s = m;
+
 	received++;
 	got_pcb = pcb;
 	got_from = *from;
 	got_len = 0;
-	for (struct mbuf *s = m; s; s = s->next) {
+	do {
 		memcpy(got + got_len, mbuf_data(s), s->data_len);
 		got_len += s->data_len;
-	}
+	} while ((s = s->next));
 	cr_assert_eq(got_len, m->pkt_len);
 	if (behaviour == REPLY)
 		cr_assert_eq(udp_sendto(pcb, m, from), 0);

@@ -16,17 +16,18 @@ static int answer; /* what sending it back may give beside 0 */
 
 static void receive(struct udp_pcb *at, struct mbuf *m, const struct udp_addr *from)
 {
+	struct mbuf *s = m;
 	unsigned len = 0;
 	int err;
 
 	cr_assert_eq(at, pcb);
 	cr_assert_eq(from->ip, PEER_IP);
 	cr_assert_eq(from->port, cpu_to_be16(FRAME_TO_US.sport));
-	for (struct mbuf *s = m; s; s = s->next) {
+	do {
 		memcpy(got + got_len, mbuf_data(s), s->data_len);
 		got_len += s->data_len;
 		len += s->data_len;
-	}
+	} while ((s = s->next));
 	cr_assert_eq(len, m->pkt_len);
 	got_longest = len > got_longest ? len : got_longest;
 	received++;

@@ -247,7 +247,8 @@ const char *vec_compare(const struct vec_set *set, uint64_t from)
 		want = world;
 		world = start;
 		primitives[i].run(set);
-		if (memcmp(&world, &want, sizeof(world)) != 0)
+		/* every byte, padding too: nothing else may be touched */
+		if (memcmp((const void *)&world, (const void *)&want, sizeof(world)) != 0)
 			return primitives[i].name;
 	}
 	return NULL;
