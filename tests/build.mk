@@ -15,7 +15,7 @@ UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 # TSan knows no fences; nothing that it watches depends on one. Criterion does not run under it.
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/tsan -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c
-SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-DTHREADS_FRAMES=20000
 
 define unit_variant # name, extra flags, tests, what has main(), helpers left out
