@@ -23,4 +23,24 @@
 	         : mmio_write16, volatile uint32_t *                                               \
 	         : mmio_write32)(p, v)
 
+/** mmio_read_width() - of 1, 2 or 4 bytes, at a multiple of that: where the width is a value */
+static inline uint32_t mmio_read_width(const volatile void *p, unsigned width)
+{
+	if (width == 1)
+		return mmio_read8(p);
+	if (width == 2)
+		return mmio_read16(p);
+	return mmio_read32(p);
+}
+
+static inline void mmio_write_width(volatile void *p, unsigned width, uint32_t value)
+{
+	if (width == 1)
+		mmio_write8(p, (uint8_t)value);
+	else if (width == 2)
+		mmio_write16(p, (uint16_t)value);
+	else
+		mmio_write32(p, value);
+}
+
 #endif

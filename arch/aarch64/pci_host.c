@@ -86,25 +86,13 @@ uint32_t plat_io_read(uint32_t port, unsigned width)
 {
 	volatile uint8_t *p = port_at(port, width);
 
-	if (!p)
-		return pci_all_ones(width);
-	if (width == 1)
-		return mmio_read8(p);
-	if (width == 2)
-		return mmio_read16((volatile uint16_t *)p);
-	return mmio_read32((volatile uint32_t *)p);
+	return p ? mmio_read_width(p, width) : pci_all_ones(width);
 }
 
 void plat_io_write(uint32_t port, unsigned width, uint32_t value)
 {
 	volatile uint8_t *p = port_at(port, width);
 
-	if (!p)
-		return;
-	if (width == 1)
-		mmio_write8(p, (uint8_t)value);
-	else if (width == 2)
-		mmio_write16((volatile uint16_t *)p, (uint16_t)value);
-	else
-		mmio_write32((volatile uint32_t *)p, value);
+	if (p)
+		mmio_write_width(p, width, value);
 }

@@ -178,7 +178,7 @@ static int queues_enable(struct vnet *vn)
 	int err = 0;
 
 	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
-		uint16_t vector = VIRTIO_NO_VECTOR;
+		uint16_t vector = VIRTIO_MSI_NO_VECTOR;
 
 		if (vd->irq_mode == VIRTIO_IRQ_MSIX)
 			vector = (uint16_t)(1 + i);
@@ -186,10 +186,10 @@ static int queues_enable(struct vnet *vn)
 			vector = 0;
 		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vector);
 		if (!err)
-			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_NO_VECTOR);
+			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_MSI_NO_VECTOR);
 	}
 	if (!err && vn->ctrl.vq.nentries)
-		err = vd->ops->queue_enable(vd, &vn->ctrl.vq, VIRTIO_NO_VECTOR);
+		err = vd->ops->queue_enable(vd, &vn->ctrl.vq, VIRTIO_MSI_NO_VECTOR);
 	if (err)
 		log_err("virtio_net", "%s: the device does not take its queues (error %d)",
 		        vd->name, -err);

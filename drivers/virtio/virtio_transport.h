@@ -10,8 +10,6 @@
 
 #include "kernel/compiler.h"
 
-#define VIRTIO_NO_VECTOR 0xffff
-
 struct virtio_dev;
 struct virtqueue;
 struct json;
@@ -53,8 +51,9 @@ struct virtio_transport_ops {
 	uint16_t (*queue_size)(struct virtio_dev *vd, uint16_t index);
 	/* can nentries be smaller than queue_size()? */
 	bool queue_size_is_fixed;
-	/* hands the ring's addresses and size over and enables it. @vector: VIRTIO_NO_VECTOR for
-	 * none. -EIO when the device does not accept, -ERANGE when it cannot address the ring */
+	/* hands the ring's addresses and size over and enables it. @vector: VIRTIO_MSI_NO_VECTOR
+	 * for none. -EIO when the device does not accept, -ERANGE when it cannot address the ring
+	 */
 	int (*queue_enable)(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector);
 
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for

@@ -166,7 +166,7 @@ static void use(struct virtio_dev *vd)
 		vd->ops->set_config_vector(vd, 0);
 		for (vq.index = 0; vq.index < 2; vq.index++) {
 			vd->ops->queue_size(vd, vq.index);
-			if (!vd->ops->queue_enable(vd, &vq, vq.index ? VIRTIO_NO_VECTOR : 1))
+			if (!vd->ops->queue_enable(vd, &vq, vq.index ? VIRTIO_MSI_NO_VECTOR : 1))
 				vd->ops->notify(vd, &vq);
 		}
 		virtio_dev_ready(vd);

@@ -362,12 +362,12 @@ void vdev_open(struct vdev *d, enum vdev_kind kind)
 		d->queue_max[i] = 256;
 		d->queue[i].d = d;
 		d->queue[i].index = (uint16_t)i;
-		d->queue[i].vector = VIRTIO_NO_VECTOR;
+		d->queue[i].vector = VIRTIO_MSI_NO_VECTOR;
 		d->queue[i].ring = &vdev_ring_split;
 		d->queue[i].frames.tail = &d->queue[i].frames.head;
 	}
 	d->vectors = 3;
-	d->config_vector = VIRTIO_NO_VECTOR;
+	d->config_vector = VIRTIO_MSI_NO_VECTOR;
 	d->config = (struct virtio_net_config){
 	    .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56},
 	    .status = VIRTIO_NET_S_LINK_UP,

@@ -113,7 +113,7 @@ void vdev_queue_close(struct vdev_queue *q)
 	q->nb_pending = 0;
 	q->ring->close(q);
 	q->enabled = q->dead = false;
-	q->vector = VIRTIO_NO_VECTOR;
+	q->vector = VIRTIO_MSI_NO_VECTOR;
 }
 
 static void reset(struct vdev *d)
@@ -125,7 +125,7 @@ static void reset(struct vdev *d)
 	d->reset_left = d->reset_reads;
 	d->features = 0;
 	d->features_written = false;
-	d->config_vector = VIRTIO_NO_VECTOR;
+	d->config_vector = VIRTIO_MSI_NO_VECTOR;
 	if (!d->reset_left && !d->reset_sticks)
 		d->status = 0;
 }
@@ -360,7 +360,7 @@ static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t ve
 		return -EIO;
 	}
 	check_queue(d, vq);
-	if (vector != VIRTIO_NO_VECTOR && vector >= d->vectors)
+	if (vector != VIRTIO_MSI_NO_VECTOR && vector >= d->vectors)
 		vdev_violate(d, "4.1.5.1.2.2: queue %u: vector %u of %u", vq->index, vector,
 		             d->vectors);
 	if (d->queue_error && d->queue_error_at == vq->index)
@@ -448,7 +448,7 @@ static int set_config_vector(struct virtio_dev *vd, uint16_t vector)
 	struct vdev *d = of(vd);
 
 	check_reset_done(d, "configuration vector written");
-	if (vector != VIRTIO_NO_VECTOR && vector >= d->vectors)
+	if (vector != VIRTIO_MSI_NO_VECTOR && vector >= d->vectors)
 		vdev_violate(d, "4.1.5.1.2.2: configuration vector %u of %u", vector, d->vectors);
 	if (d->vector_error)
 		return d->vector_error;
@@ -474,7 +474,7 @@ static void interrupt(struct vdev *d, uint16_t vector, bool config)
 
 void vdev_interrupt_queue(struct vdev_queue *q)
 {
-	if (q->vector == VIRTIO_NO_VECTOR && q->d->irq_mode != VIRTIO_IRQ_INTX) {
+	if (q->vector == VIRTIO_MSI_NO_VECTOR && q->d->irq_mode != VIRTIO_IRQ_INTX) {
 		q->quiet++;
 		return;
 	}
@@ -484,7 +484,7 @@ void vdev_interrupt_queue(struct vdev_queue *q)
 
 void vdev_interrupt_config(struct vdev *d)
 {
-	if (d->config_vector == VIRTIO_NO_VECTOR && d->irq_mode != VIRTIO_IRQ_INTX)
+	if (d->config_vector == VIRTIO_MSI_NO_VECTOR && d->irq_mode != VIRTIO_IRQ_INTX)
 		return;
 	d->config_interrupts++;
 	interrupt(d, d->config_vector, true);

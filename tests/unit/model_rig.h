@@ -88,7 +88,7 @@ static inline void up(enum vdev_kind kind, uint64_t features)
 	power_on(kind);
 	up_to_features(features | VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC);
 	for (unsigned i = 0; i < 2; i++)
-		cr_assert_eq(vd.ops->queue_enable(&vd, &vq[i], VIRTIO_NO_VECTOR), 0);
+		cr_assert_eq(vd.ops->queue_enable(&vd, &vq[i], VIRTIO_MSI_NO_VECTOR), 0);
 	vd.ops->set_status(&vd, vd.ops->get_status(&vd) | DOK);
 	cr_assert_eq(d.violations, 0, "%s", d.violation[0].text);
 }

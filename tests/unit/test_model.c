@@ -89,7 +89,7 @@ Test(model, fills_in_a_checksum)
 	power_on(VDEV_MODERN);
 	d.offered |= VIRTIO_NET_F_CSUM;
 	up_to_features(VIRTIO_F_VERSION_1 | VIRTIO_NET_F_CSUM);
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	vd.ops->set_status(&vd, ACK | DRV | FOK | DOK);
 	mem->buf[0][0] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	mem->buf[0][6] = 34;
@@ -390,7 +390,7 @@ Test(model, finds_receive_buffers_that_are_too_small)
 	d.offered |= VIRTIO_NET_F_MTU;
 	d.config.mtu = 1501;
 	up_to_features(VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MTU);
-	vd.ops->queue_enable(&vd, &vq[RX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[RX], VIRTIO_MSI_NO_VECTOR);
 	vd.ops->set_status(&vd, ACK | DRV | FOK | DOK);
 	desc(RX, 0, mem->buf[0], 1526, VRING_DESC_F_WRITE);
 	expect_after(RX, 0, "5.1.4.2:");
@@ -420,7 +420,7 @@ Test(model, wants_the_legacy_header_in_a_descriptor_of_its_own)
 		power_on(VDEV_LEGACY);
 		d.offered &= ~VIRTIO_F_ANY_LAYOUT;
 		up_to_features(VIRTIO_NET_F_MAC);
-		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 		vd.ops->set_status(&vd, ACK | DRV | DOK);
 		desc(TX, 0, mem->buf[0], hdr_len, VRING_DESC_F_NEXT)->next = 1;
 		desc(TX, 1, mem->buf[1], 60, 0);

@@ -113,7 +113,7 @@ Test(model, finds_notifications_at_the_wrong_time)
 {
 	power_on(VDEV_MODERN);
 	up_to_features(VIRTIO_F_VERSION_1);
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	kick(TX);
 	expect("3.1.1:");
 
@@ -130,42 +130,42 @@ Test(model, finds_queues_that_are_set_up_wrongly)
 	vd.ops->set_status(&vd, 0);
 	reset();
 	vd.ops->set_status(&vd, ACK);
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	expect("3.1.1:");
 
 	up(VDEV_MODERN, 0);
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	cr_assert_eq(vdev_expect(&d, "3.1.1: queue 1 enabled after"), 1);
 	expect("4.1.4.3.2: queue 1 enabled twice");
 
 	power_on(VDEV_MODERN);
 	up_to_features(VIRTIO_F_VERSION_1);
 	vq[TX].nentries = 6;
-	cr_assert_neq(vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR), 0);
+	cr_assert_neq(vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR), 0);
 	expect("4.1.4.3.2:");
 
 	power_on(VDEV_MODERN);
 	up_to_features(VIRTIO_F_VERSION_1);
 	vq[TX].desc_iova += 8;
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	expect("2.7.1:");
 
 	power_on(VDEV_MODERN);
 	up_to_features(VIRTIO_F_VERSION_1);
 	vq[TX].used_iova = 4;
-	cr_assert_neq(vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR), 0);
+	cr_assert_neq(vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR), 0);
 	expect("2.7: queue 1: used ring outside");
 
 	power_on(VDEV_LEGACY);
 	up_to_features(VIRTIO_F_ANY_LAYOUT);
 	vq[TX].used_iova += 16;
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	expect("2.7.2:");
 
 	power_on(VDEV_MODERN);
 	up_to_features(VIRTIO_F_VERSION_1);
 	mem->ring[TX].used_flags = 1;
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	mem->ring[TX].used_flags = 0;
 	expect("2.7.10.1:");
 }

@@ -36,7 +36,7 @@ static void up_packed(uint64_t features)
 	d.offered |= features;
 	up_to_features(features);
 	for (unsigned i = 0; i < 2; i++)
-		cr_assert_eq(vd.ops->queue_enable(&vd, &vq[i], VIRTIO_NO_VECTOR), 0);
+		cr_assert_eq(vd.ops->queue_enable(&vd, &vq[i], VIRTIO_MSI_NO_VECTOR), 0);
 	vd.ops->set_status(&vd, vd.ops->get_status(&vd) | DOK);
 	cr_assert_eq(d.violations, 0, "%s", d.violation[0].text);
 }
@@ -168,7 +168,7 @@ Test(model_packed, split_rings_too_complete_batches)
 	d.offered |= VIRTIO_F_IN_ORDER;
 	d.batch = VDEV_BATCH_ALL;
 	up_to_features(VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER);
-	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+	vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 	vd.ops->set_status(&vd, ACK | DRV | FOK | DOK);
 	for (uint16_t i = 0; i < 3; i++) {
 		desc(TX, i, mem->buf[i], 100, 0);
@@ -188,7 +188,7 @@ Test(model_packed, finds_split_descriptors_out_of_order)
 		power_on(VDEV_MODERN);
 		d.offered |= VIRTIO_F_IN_ORDER | VIRTIO_F_INDIRECT_DESC;
 		up_to_features(VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER | VIRTIO_F_INDIRECT_DESC);
-		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 		vd.ops->set_status(&vd, ACK | DRV | FOK | DOK);
 		desc(TX, 1, mem->buf[0], 100, 0);
 		desc(TX, 0, mem->buf[1], 100, NEXT)->next = 2;
@@ -343,7 +343,7 @@ Test(model_packed, finds_a_ring_that_is_not_empty_or_not_aligned)
 			vq[TX].avail_iova += 2;
 		else
 			vq[TX].desc_iova = 16;
-		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_NO_VECTOR);
+		vd.ops->queue_enable(&vd, &vq[TX], VIRTIO_MSI_NO_VECTOR);
 		expect(what == 0   ? "2.8.13:"
 		       : what == 1 ? "2.8.10:"
 		       : what == 2 ? "2.8.11:"

@@ -67,7 +67,7 @@ Test(spec_pci, capabilities_of_reserved_bars_are_ignored)
 	vd = fake_virtio_probe();
 	cr_assert_not_null(vd);
 	q = fake_virtio_queue(vd, 1, 256);
-	cr_assert_eq(vd->ops->queue_enable(vd, &q, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &q, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &q);
 	cr_expect_eq(dev.notified_at, 0x3804);
 }

@@ -364,8 +364,8 @@ Test(virtio_net, makes_do_with_the_vectors_there_are)
 	    {3, true, VIRTIO_IRQ_MSIX, 0, 1},
 	    {2, true, VIRTIO_IRQ_MSIX, 0, 1},
 	    {1, true, VIRTIO_IRQ_SHARED, 0, 0},
-	    {0, true, VIRTIO_IRQ_INTX, VIRTIO_NO_VECTOR, VIRTIO_NO_VECTOR},
-	    {0, false, VIRTIO_IRQ_NONE, VIRTIO_NO_VECTOR, VIRTIO_NO_VECTOR},
+	    {0, true, VIRTIO_IRQ_INTX, VIRTIO_MSI_NO_VECTOR, VIRTIO_MSI_NO_VECTOR},
+	    {0, false, VIRTIO_IRQ_NONE, VIRTIO_MSI_NO_VECTOR, VIRTIO_MSI_NO_VECTOR},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -376,7 +376,7 @@ Test(virtio_net, makes_do_with_the_vectors_there_are)
 		cr_assert_eq(port.vd.irq_mode, cases[i].mode);
 		cr_assert_eq(port.d.config_vector, cases[i].config);
 		cr_assert_eq(port.d.queue[0].vector, cases[i].rx);
-		cr_assert_eq(port.d.queue[1].vector, VIRTIO_NO_VECTOR);
+		cr_assert_eq(port.d.queue[1].vector, VIRTIO_MSI_NO_VECTOR);
 		exchange_frames(&port, 5);
 		port_close(&port);
 	}

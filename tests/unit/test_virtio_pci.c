@@ -152,7 +152,7 @@ Test(virtio_pci, takes_the_first_usable_structure_of_a_type)
 	vd = fake_virtio_probe();
 	cr_assert_not_null(vd);
 	vq = fake_virtio_queue(vd, 1, 256);
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &vq);
 	cr_expect_eq(dev.notified_at, 0x3804);
 }
@@ -234,7 +234,7 @@ Test(virtio_pci, enables_a_modern_queue_of_a_smaller_size)
 	struct virtqueue vq = fake_virtio_queue(vd, 2, 64);
 
 	cr_assert_eq(vd->ops->queue_size(vd, 2), 256);
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(dev.q[2].size, 64);
 	cr_expect_eq(dev.q[2].enabled, 1);
 	cr_expect_eq(dev.q[2].desc, vq.desc_iova);
@@ -264,7 +264,7 @@ Test(virtio_pci, shares_one_notify_register_when_the_multiplier_is_0)
 	fake_pci_put32(dev_pci, cap_notify + 16, 0);
 	vd = fake_virtio_probe();
 	vq = fake_virtio_queue(vd, 2, 256);
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &vq);
 	cr_expect_eq(dev.notified_at, 0x3000);
 }
@@ -274,7 +274,7 @@ static void expect_broken(struct virtio_dev *vd, const char *why)
 	struct virtqueue vq = fake_virtio_queue(vd, 1, 256);
 
 	plat_test_clear();
-	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), -EIO);
+	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), -EIO);
 	cr_expect(said(why), "%s", plat_test_output());
 	cr_expect_eq(dev.q[1].enabled & 1, 0);
 }
@@ -331,7 +331,7 @@ Test(virtio_pci, gives_a_legacy_queue_by_its_page)
 	struct virtqueue vq = fake_virtio_queue(vd, 1, 256);
 
 	vq.desc_iova = 0xffffffff000; /* the last page there is */
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(dev.q[1].pfn, 0xffffffff);
 	vd->ops->notify(vd, &vq);
 	cr_expect_eq(dev.notified_at, FAKE_VIRTIO_PORT + 16);
@@ -345,7 +345,7 @@ Test(virtio_pci, refuses_a_ring_that_legacy_cannot_address)
 	struct virtqueue vq = fake_virtio_queue(vd, 1, 256);
 
 	vq.desc_iova = 0x100000000000;
-	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), -ERANGE);
+	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), -ERANGE);
 	cr_expect_eq(dev.q[1].pfn, 0);
 }
 

@@ -57,7 +57,7 @@ static void vectors_work(struct virtio_dev *vd)
 	cr_expect_eq(vd->nb_vectors, 3);
 	cr_assert_eq(vd->ops->set_config_vector(vd, 0), 0);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq[0], 1), 0);
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq[1], VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq[1], VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(dev.config_vector, 0);
 	cr_expect_eq(dev.q[0].vector, 1);
 	cr_expect_eq(dev.q[1].vector, VIRTIO_MSI_NO_VECTOR);
@@ -115,8 +115,8 @@ static void pin_works(struct virtio_dev *vd)
 	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_INTX);
 	cr_expect_not(fake_virtio_msix_is_on());
 	cr_expect(said("interrupts by pin, line 11"));
-	cr_expect_eq(vd->ops->set_config_vector(vd, VIRTIO_NO_VECTOR), 0);
-	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_expect_eq(vd->ops->set_config_vector(vd, VIRTIO_MSI_NO_VECTOR), 0);
+	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 
 	dev.isr = VIRTIO_ISR_QUEUE;
 	cr_assert_eq(plat_test_raise_intx(11), 1);
@@ -211,7 +211,7 @@ Test(virtio_pci_irq, only_tells_of_a_queue_that_keeps_a_vector)
 
 	dev.keep_queue_vectors = true;
 	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_MSIX);
-	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_NO_VECTOR), 0);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_MSIX, "the other queues keep theirs");
 	cr_expect_neq(dev.q[1].vector, 0);
 	cr_expect(said("gives queue 1 a vector that was not asked for"));

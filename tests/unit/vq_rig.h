@@ -17,7 +17,7 @@
 
 #define QUEUE 1    /* the transmit queue: buffers that the device only reads */
 #define BUF_LEN 64 /* enough for header and Ethernet header in one descriptor */
-#define NO_VECTOR VIRTIO_NO_VECTOR
+#define NO_VECTOR VIRTIO_MSI_NO_VECTOR
 #define FULL_LEN 4711 /* what a buffer without a used entry of its own has as its length */
 
 /* What a virtqueue is like. */
