@@ -191,11 +191,6 @@ static void line_mask(struct irq_line *l)
 	gic->disable(container_of(l, struct spi_line, line)->spi);
 }
 
-static void line_fire(void *arg)
-{
-	irq_line_fire(&((struct spi_line *)arg)->line);
-}
-
 static int line_add(struct irq_line *l, plat_intx_fn fn, void *arg)
 {
 	uint64_t flags;
@@ -232,7 +227,7 @@ int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 	                       .line = {.irq = line, .level = is_level(line), .mask = line_mask}};
 	irq_line_add(&l->line, fn, arg);
 	nb_lines++;
-	handler_set(&spis[line], line_fire, l);
+	handler_set(&spis[line], irq_line_fire, &l->line);
 	gic->enable(line, l->line.level);
 	return 0;
 }

@@ -7,8 +7,8 @@
 #include "arch/aarch64/machine.h"
 #include "arch/aarch64/regs.h"
 #include "arch/aarch64/stack.h"
+#include "arch/bare/boot_setup.h"
 #include "arch/bare/efi_handoff.h"
-#include "arch/bare/fw_cfg.h"
 #include "arch/bare/image_layout.h"
 #include "arch/bare/paging.h"
 #include "kernel/acpi.h"
@@ -21,8 +21,6 @@
 #include "kernel/panic.h"
 #include "kernel/plat.h"
 
-#define MEMORY_MIN (512u << 10) /* less does not hold one port's rings and buffers */
-
 struct fw_cfg_mmio { /* QEMU docs/specs/fw_cfg */
 	uint8_t data, reserved[7];
 	uint16_t selector; /* big-endian */
@@ -31,7 +29,6 @@ struct fw_cfg_mmio { /* QEMU docs/specs/fw_cfg */
 struct machine machine;
 
 static struct boot_info info;
-static char fw_cfg_cmdline[BOOT_CMDLINE_LEN];
 static volatile struct fw_cfg_mmio *fw_cfg_mmio;
 
 static const void *phys(uint64_t at, uint64_t len)
@@ -85,44 +82,6 @@ static void machine_read(uint64_t arg)
 	boot_info_exclude(&info, arg, bytes);
 }
 
-static uint64_t ranges_bytes(void)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < info.nb_ranges; i++)
-		sum += info.ranges[i].end - info.ranges[i].base;
-	return sum;
-}
-
-static void memory_init(void)
-{
-	const uint64_t usable = ranges_bytes();
-
-	boot_info_exclude(&info, 0, PAGE_SIZE);
-	boot_info_exclude(&info, (uint64_t)(uintptr_t)image_start,
-	                  (uint64_t)(image_end - image_start));
-	boot_info_align(&info);
-	for (unsigned i = 0; i < info.nb_ranges; i++) {
-		const struct boot_range *r = &info.ranges[i];
-
-		if (paging_map_ram(r->base, r->end - r->base) == 0)
-			mem_add((void *)(uintptr_t)r->base, (size_t)(r->end - r->base));
-		else
-			log_warn("boot", "memory at 0x%llx not used: no room for its page tables",
-			         (unsigned long long)r->base);
-	}
-	mem_add(early_tables, (size_t)(early_tables_end - early_tables));
-	if (mem_free_bytes() < MEMORY_MIN)
-		panic(
-		    "boot: too little memory: %llu KiB usable, %zu KiB of it free, %u KiB needed; "
-		    "give the machine more (QEMU: -m 8)",
-		    (unsigned long long)(usable >> 10), mem_free_bytes() >> 10, MEMORY_MIN >> 10);
-	if (info.dropped_bytes)
-		log_warn("boot", "%llu KiB of scattered memory not used",
-		         (unsigned long long)(info.dropped_bytes >> 10));
-	log_info("boot", "%s, %llu KiB of memory", info.loader, (unsigned long long)(usable >> 10));
-}
-
 static void fw_cfg_select(uint16_t key)
 {
 	mmio_write(&fw_cfg_mmio->selector, __builtin_bswap16(key));
@@ -138,29 +97,11 @@ static void fw_cfg_data(void *buf, size_t len)
 
 static const struct fw_cfg_regs fw_cfg = {.select = fw_cfg_select, .read = fw_cfg_data};
 
-static void args_fill(struct boot_args *args)
+static const struct fw_cfg_regs *fw_cfg_find(void)
 {
-	int64_t len;
-
-	args->loader = info.loader;
-	args->cmdline[0] = info.cmdline;
-	args->cmdline_cut[0] = info.cmdline_cut;
-	args->cmdline_from[0] = "command line";
-	args->nb_cmdlines = 1;
-
 	if (machine.fw_cfg.bytes)
 		fw_cfg_mmio = plat_mmio_map(machine.fw_cfg.base, sizeof(*fw_cfg_mmio));
-	if (!fw_cfg_mmio)
-		return;
-	len = fw_cfg_read(&fw_cfg, "opt/ringzero/cmdline", fw_cfg_cmdline, sizeof(fw_cfg_cmdline));
-	if (len < 0)
-		return;
-	args->cmdline_cut[1] = (uint64_t)len >= sizeof(fw_cfg_cmdline);
-	if (args->cmdline_cut[1])
-		boot_cut_word(fw_cfg_cmdline, sizeof(fw_cfg_cmdline) - 1);
-	args->cmdline[1] = fw_cfg_cmdline;
-	args->cmdline_from[1] = "fw_cfg";
-	args->nb_cmdlines = 2;
+	return fw_cfg_mmio ? &fw_cfg : NULL;
 }
 
 static NORETURN void machine_start(uint64_t arg)
@@ -175,11 +116,11 @@ static NORETURN void machine_start(uint64_t arg)
 	machine_read(arg);
 	serial_init();
 	clock_init();
-	memory_init();
+	boot_memory_init(&info, PAGE_SIZE);
 	cpu_init();
 	irq_init();
 	pci_host_init();
-	args_fill(&args);
+	boot_args_fill(&args, &info, info.cmdline, fw_cfg_find());
 	kmain(&args);
 }
 

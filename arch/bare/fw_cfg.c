@@ -47,7 +47,7 @@ int64_t fw_cfg_read(const struct fw_cfg_regs *regs, const char *name, char *buf,
 	struct fw_cfg_file file = {0};
 
 	buf[0] = '\0';
-	if (!fw_cfg_present(regs) || !fw_cfg_find(regs, name, &file))
+	if (!regs || !fw_cfg_present(regs) || !fw_cfg_find(regs, name, &file))
 		return -1;
 
 	const uint32_t len = __builtin_bswap32(file.size);

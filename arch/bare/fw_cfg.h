@@ -11,7 +11,7 @@ struct fw_cfg_regs {
 };
 
 /**
- * fw_cfg_read() - read a file as text
+ * fw_cfg_read() - read a file as text; @regs: NULL when the machine has none
  * @buf: gets at most @size - 1 bytes and a 0 byte
  *
  * Return: the file's length, which may be more than what fitted; -1 when there is no fw_cfg or no

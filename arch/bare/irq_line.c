@@ -25,8 +25,10 @@ static bool call_handlers(const struct irq_line *l)
 	return claimed;
 }
 
-void irq_line_fire(struct irq_line *l)
+void irq_line_fire(void *line)
 {
+	struct irq_line *l = line;
+
 	if (call_handlers(l)) {
 		l->nb_unclaimed = 0;
 		return;

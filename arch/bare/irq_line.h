@@ -29,8 +29,8 @@ struct irq_line {
  * interrupts off meanwhile. Return: 0 or -ENOSPC */
 int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg);
 
-/** irq_line_fire() - the line was raised; in interrupt context */
-void irq_line_fire(struct irq_line *l);
+/** irq_line_fire() - the line was raised; the interrupt's handler, with the struct irq_line */
+void irq_line_fire(void *line);
 
 /** irq_line_check() - call the handlers of a line that was masked, and log once that it was; from
  * the main loop, now and then */

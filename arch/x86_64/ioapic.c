@@ -165,13 +165,6 @@ static void input_mask(struct irq_line *l)
 	mmio_write(&in->io->regs->select, selected);
 }
 
-static void input_fire(void *arg)
-{
-	struct input *in = arg;
-
-	irq_line_fire(&in->line);
-}
-
 static int input_add_handler(struct input *in, plat_intx_fn fn, void *arg)
 {
 	if (in->line.masked)
@@ -193,7 +186,7 @@ static int input_open(struct input want, plat_intx_fn fn, void *arg)
 	if (nb_inputs == LINES_MAX)
 		return -ENOSPC;
 
-	const unsigned vector = trap_alloc_vector(input_fire, in);
+	const unsigned vector = trap_alloc_vector(irq_line_fire, &in->line);
 
 	if (!vector)
 		return -ENOSPC;
