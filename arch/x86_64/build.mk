@@ -8,7 +8,7 @@ X86_OBJS := $(X86_SRCS:%.c=$(X86)/obj/%.o) $(X86_ASMS:%.asm=$(X86)/obj/%.asm.o)
 X86_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns \
-	-ffunction-sections -fdata-sections -falign-functions=8
+	-ffunction-sections -fdata-sections -falign-functions=8 -falign-loops=8
 X86_LDFLAGS := -m elf_x86_64 -nostdlib -static -T linker.ld --gc-sections --build-id=none \
 	--fatal-warnings -z noexecstack -z max-page-size=4096
 

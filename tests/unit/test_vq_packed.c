@@ -259,50 +259,17 @@ Test(vq_packed, a_device_that_polls_is_left_alone)
 
 Test(vq_packed, interrupts_come_when_asked_for_and_never_else)
 {
-	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
-		rig_up(7, event_idx);
-		for (unsigned i = 0; i < 70000; i++) {
-			const bool on = i % 3 == 0;
-			const unsigned before = irqs;
-
-			intr_set(on);
-			add(1 + i % 2);
-			publish();
-			vdev_step(&rig.d, 1);
-			discard_frames();
-			cr_assert_eq(irqs - before, on, "event_idx %u, buffer %u", event_idx, i);
-			cr_assert_not_null(pop());
-		}
-		rig_down();
-	}
+	interrupts_come_as_asked((struct shape){.n = 7, .ring = VQ_PACKED}, 2);
 }
 
 Test(vq_packed, nobody_interrupts_a_ring_that_has_not_asked)
 {
-	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
-		rig_up(8, event_idx);
-		for (unsigned i = 0; i < 20; i++) {
-			add(1);
-			publish();
-			vdev_step(&rig.d, 1);
-			cr_assert_eq(irqs, 0);
-			pop();
-		}
-		rig_down();
-	}
+	nobody_interrupts((struct shape){.n = 8, .ring = VQ_PACKED});
 }
 
 Test(vq_packed, an_interrupt_asked_for_comes_once)
 {
-	rig_up(64, true);
-	intr_set(true);
-	for (unsigned i = 0; i < 20; i++) {
-		add(1);
-		publish();
-		vdev_step(&rig.d, 1);
-	}
-	cr_assert_eq(irqs, 1);
-	rig_down();
+	an_interrupt_comes_once((struct shape){.n = 64, .ring = VQ_PACKED, .event_idx = true});
 }
 
 /* ---- lies --------------------------------------------------------------------------------- */

@@ -192,50 +192,17 @@ Test(vq_split, without_event_idx_the_flag_decides)
 
 Test(vq_split, interrupts_come_when_asked_for_and_never_else)
 {
-	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
-		rig_up(8, event_idx, VDEV_MODERN);
-		for (unsigned i = 0; i < 70000; i++) {
-			const bool on = i % 3 == 0;
-			const unsigned before = irqs;
-
-			intr_set(on);
-			add(1);
-			publish();
-			vdev_step(&rig.d, 1);
-			discard_frames();
-			cr_assert_eq(irqs - before, on, "event_idx %u, buffer %u", event_idx, i);
-			cr_assert_not_null(pop());
-		}
-		rig_down();
-	}
+	interrupts_come_as_asked((struct shape){.n = 8}, 1);
 }
 
 Test(vq_split, nobody_interrupts_a_ring_that_has_not_asked)
 {
-	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
-		rig_up(8, event_idx, VDEV_MODERN);
-		for (unsigned i = 0; i < 20; i++) {
-			add(1);
-			publish();
-			vdev_step(&rig.d, 1);
-			cr_assert_eq(irqs, 0);
-			pop();
-		}
-		rig_down();
-	}
+	nobody_interrupts((struct shape){.n = 8});
 }
 
 Test(vq_split, an_interrupt_asked_for_comes_once)
 {
-	rig_up(64, true, VDEV_MODERN);
-	intr_set(true);
-	for (unsigned i = 0; i < 20; i++) {
-		add(1);
-		publish();
-		vdev_step(&rig.d, 1);
-	}
-	cr_assert_eq(irqs, 1);
-	rig_down();
+	an_interrupt_comes_once((struct shape){.n = 64, .event_idx = true});
 }
 
 /* ---- lies --------------------------------------------------------------------------------- */

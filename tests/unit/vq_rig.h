@@ -332,4 +332,55 @@ static inline void batches_come_one_by_one(struct shape shape)
 	}
 }
 
+/* With EVENT_IDX and without. Buffers have 1 to @pieces_max descriptors. */
+static inline void interrupts_come_as_asked(struct shape shape, unsigned pieces_max)
+{
+	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
+		shape.event_idx = event_idx;
+		rig_shape_up(shape);
+		for (unsigned i = 0; i < 70000; i++) {
+			const bool on = i % 3 == 0;
+			const unsigned before = irqs;
+
+			intr_set(on);
+			add(1 + i % pieces_max);
+			publish();
+			vdev_step(&rig.d, 1);
+			discard_frames();
+			cr_assert_eq(irqs - before, on, "event_idx %u, buffer %u", event_idx, i);
+			cr_assert_not_null(pop());
+		}
+		rig_down();
+	}
+}
+
+static inline void nobody_interrupts(struct shape shape)
+{
+	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
+		shape.event_idx = event_idx;
+		rig_shape_up(shape);
+		for (unsigned i = 0; i < 20; i++) {
+			add(1);
+			publish();
+			vdev_step(&rig.d, 1);
+			cr_assert_eq(irqs, 0);
+			pop();
+		}
+		rig_down();
+	}
+}
+
+static inline void an_interrupt_comes_once(struct shape shape)
+{
+	rig_shape_up(shape);
+	intr_set(true);
+	for (unsigned i = 0; i < 20; i++) {
+		add(1);
+		publish();
+		vdev_step(&rig.d, 1);
+	}
+	cr_assert_eq(irqs, 1);
+	rig_down();
+}
+
 #endif
