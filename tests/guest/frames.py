@@ -201,3 +201,32 @@ class Peer:
         answer = self.udp_answer(sport, limit)
         return (answer is not None and answer.payload == payload and answer.sport == 7 and
                 answer.src == self.guest_ip and answer.dst == self.ip)
+
+
+# ---- many of them ------------------------------------------------------------------------------
+
+FRAMES = 3000
+FRAME_MIN, FRAME_MAX = 64, 1514
+HEADERS = 14 + 20 + 8
+WINDOW = 24  # frames on the way
+PATTERN = bytes(i * 7 & 0xff for i in range(256)) * 6
+
+
+def payload_of(n):
+    """What the n-th frame carries; over all of them every size comes twice."""
+    size = FRAME_MIN + n * 37 % (FRAME_MAX - FRAME_MIN + 1) - HEADERS
+    return (struct.pack("!I", n) + PATTERN[n % 256:])[:size]
+
+
+def exchange(peer, frames=FRAMES, window=WINDOW, limit=5):
+    """Every frame is echoed once, in order and with every byte."""
+    sent = 0
+    for n in range(frames):
+        while sent < frames and sent < n + window:
+            peer.send(peer.udp_frame(payload_of(sent)))
+            sent += 1
+        frame = peer.next(is_udp, limit)
+        assert frame is not None, f"frame {n} did not come back"
+        payload = payload_of(n)
+        assert Datagram(frame).payload == payload, f"frame {n} of {len(payload)} bytes"
+    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"

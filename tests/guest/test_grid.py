@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 
+from frames import exchange
 from ringzero import STATIC
-from test_paths import PATHS, VECTOR_PATHS, check_counters, exchange
+from test_paths import PATHS, VECTOR_PATHS, check_counters
 
 RING_SIZES = (256, 512, 1024)
 SWITCH = ("on", "off")

@@ -1,11 +1,9 @@
 """Every path of the driver by its name on QEMU's device, with frames of every size in both
 directions: scalar code, vector code, and why vector code was refused."""
 
-import struct
-
 import pytest
 
-from frames import Datagram, is_udp
+from frames import FRAMES, WINDOW, exchange
 from ringzero import ARCH, STATIC
 
 # path, rx, tx, properties of the device
@@ -67,32 +65,6 @@ REFUSALS = [
     ("mrg_rxbuf=off,indirect_desc=off", "", "Split virtqueue vectorized Rx path", VEC,
      None, "indirect_desc not negotiated"),
 ]
-
-FRAMES = 3000
-FRAME_MIN, FRAME_MAX = 64, 1514
-HEADERS = 14 + 20 + 8
-WINDOW = 24  # frames on the way
-PATTERN = bytes(i * 7 & 0xff for i in range(256)) * 6
-
-
-def payload(n):
-    """What the n-th frame carries; over all of them every size comes twice."""
-    size = FRAME_MIN + n * 37 % (FRAME_MAX - FRAME_MIN + 1) - HEADERS
-    return (struct.pack("!I", n) + PATTERN[n % 256:])[:size]
-
-
-def exchange(peer, frames=FRAMES, window=WINDOW):
-    """Every frame is echoed once, in order and with every byte."""
-    sent = 0
-    for n in range(frames):
-        while sent < frames and sent < n + window:
-            peer.send(peer.udp_frame(payload(sent)))
-            sent += 1
-        frame = peer.next(is_udp, 5)
-        assert frame is not None, f"frame {n} did not come back"
-        assert Datagram(frame).payload == payload(n), f"frame {n} of {len(payload(n))} bytes"
-    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"
-
 
 def check_counters(guest, frames=FRAMES):
     stats = guest.wait_stats(lambda s: min(s["tx_packets"], s["rx_packets"]) >= frames)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+import frames
 from frames import Peer, is_udp
 from ringzero import BUILD, Guest, Timeout, wait_until
 
@@ -26,6 +27,7 @@ SWITCH = BUILD / "tools" / "vhost-switch"
 SWITCH_ASAN = BUILD / "tools" / "vhost-switch-asan"
 LIMIT = 20  # seconds for anything that one of the processes does
 PACKET_OUTGOING = 4
+FRAMES = 1000
 _numbers = itertools.count()
 
 
@@ -202,3 +204,9 @@ def wait_served(peer, limit=LIMIT):
         assert time.monotonic() < deadline, f"no service within {limit} s"
     while peer.next(is_udp, 0.2) is not None:
         assert time.monotonic() < deadline + LIMIT, "the wire is never quiet"
+
+
+def exchange(peer, count=FRAMES):
+    """Every frame is echoed once, in order and with every byte, as soon as there is service."""
+    wait_served(peer)
+    frames.exchange(peer, count, limit=10)

@@ -2,14 +2,9 @@
 directions."""
 
 import pytest
-from frames import Datagram, is_udp
-from hosted import ASAN, HOSTED, processor, wait_served
+from frames import payload_of
+from hosted import ASAN, FRAMES, HOSTED, exchange, processor
 from ringzero import STATIC
-
-HEADERS = 14 + 20 + 8
-FRAME_MIN, FRAME_MAX = 64, 1514
-FRAMES = 1000
-WINDOW = 24
 
 SPLIT, ORDER, MRG = "net.packed_vq=0", "net.in_order=0", "net.mrg_rxbuf=0"
 PACKED, VEC = "net.packed_vq=1", "net.vectorized=1"
@@ -46,26 +41,6 @@ ROWS = [
 
 FLAGS = {"sse": {"sse4_2", "ssse3"}, "avx2": {"avx2"},
          "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"}}
-
-
-def payload(n):
-    """What the n-th frame carries; over all of them every size comes."""
-    size = FRAME_MIN + n * 37 % (FRAME_MAX - FRAME_MIN + 1) - HEADERS
-    return (n.to_bytes(4, "big") + bytes((n + i * 7) & 0xff for i in range(size)))[:size]
-
-
-def exchange(peer, frames=FRAMES, window=WINDOW):
-    """Every frame is echoed once, in order and with every byte."""
-    wait_served(peer)
-    sent = 0
-    for n in range(frames):
-        while sent < frames and sent < n + window:
-            peer.send(peer.udp_frame(payload(sent)))
-            sent += 1
-        frame = peer.next(is_udp, 10)
-        assert frame is not None, f"frame {n} did not come back"
-        assert Datagram(frame).payload == payload(n), f"frame {n} of {len(payload(n))} bytes"
-    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"
 
 
 def check_counters(process, frames=FRAMES, may_drop=False):
@@ -120,7 +95,7 @@ def test_the_smallest_rings(start, wire, peer, options, rxd):
     process = serve(start, wire, peer, options)
     port = process.json_lines("port")[0]
     assert (port["rxd"], port["txd"]) == (rxd, rxd)
-    back = sum(peer.echo(payload(n), sport=50000 + n, limit=1) for n in range(100))
+    back = sum(peer.echo(payload_of(n), sport=50000 + n, limit=1) for n in range(100))
     assert back >= 90
     check_counters(process, back, may_drop=True)
 

@@ -4,9 +4,8 @@ import os
 import signal
 
 import pytest
-from hosted import LIMIT, TapPeer, Testpmd, need_dpdk, wait_served
+from hosted import LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
 from ringzero import STATIC
-from test_paths import exchange
 
 SERVICE_LIMIT = 3  # seconds from a backend that is there again to service
 

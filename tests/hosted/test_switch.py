@@ -5,9 +5,9 @@ import time
 
 import pytest
 from frames import is_udp
-from hosted import ASAN, HOSTED, LIMIT, SWITCH
+from hosted import ASAN, HOSTED, LIMIT, SWITCH, exchange
 from ringzero import STATIC
-from test_paths import ROWS, exchange
+from test_paths import ROWS
 
 RING = 256
 MACS = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
