@@ -46,7 +46,7 @@ $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/te
 
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 VEC_NEON_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) net/mempool.c \
-	$(wildcard drivers/virtio/virtqueue.c drivers/virtio/vq_*.c) $(VEC_AARCH64_SRCS) \
+	$(wildcard drivers/virtio/virtqueue.c drivers/virtio/vq_*.c drivers/virtio/vnet_offload.c) $(VEC_AARCH64_SRCS) \
 	tests/unit/plat_test.c $(filter-out %_sse.c %_avx2.c %_avx512.c,$(wildcard tests/vec/*.c))
 
 $(BUILD)/neon/obj/%.o: %.c Makefile tests/build.mk
