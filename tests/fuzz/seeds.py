@@ -27,6 +27,10 @@ RX_QUEUE, TX_QUEUE = 0, 0x80
 PACKED, IN_ORDER, MRG, LEGACY, ANY_LAYOUT, EVENT_IDX, INDIRECT = 1, 2, 4, 8, 16, 32, 64
 GOOD, HEADER_ONLY, TOO_SHORT, FULL, TOO_LONG, ANY_LEN = range(6)
 BATCH = 0x80
+SOME, CSUM = 3, 32  # status and speed; checksums
+CTRL, LRO_SWITCH, HASH = 1, 2, 4
+VECTOR, AVX2, SSE = 1, 2, 4
+RX_CSUM, RX_LRO, RX_VLAN, RX_HASH, TX_CSUM, TX_VLAN = 1, 2, 4, 8, 16, 32
 
 
 def receive(n):
@@ -38,7 +42,7 @@ def send(*shapes):
 
 
 def device(queue, action, *args):
-    return bytes([9, queue | action]) + b"".join(a if isinstance(a, bytes) else bytes([a])
+    return bytes([10, queue | action]) + b"".join(a if isinstance(a, bytes) else bytes([a])
                                                  for a in args)
 
 
@@ -53,6 +57,8 @@ def lie(queue, number, length=GOOD, buffers=1, jump=0):
 
 
 STOP = bytes([8])
+SWITCH_LRO = bytes([9])
+ANSWERED, REFUSED, LIED, SILENT = 0, 4, 2, 3
 ONE, FIVE_SEGMENTS, TWENTY_SEGMENTS = 0, 3 + 8 * 4, 3 + 8 * 19
 
 STORIES = {
@@ -73,14 +79,54 @@ STORIES = {
 }
 
 
+# by eights, and what is not whole
+EIGHTS = (receive(0) + use(RX_QUEUE, 31) + receive(64) + send(*[ONE] * 16) + use(TX_QUEUE, 31)
+          + send(*[ONE] * 12, FIVE_SEGMENTS, ONE) + use(RX_QUEUE, 19) + receive(33)
+          + use(TX_QUEUE, 31) + send(*[ONE] * 9)) * 2
+
+
+def header(flags, gso, size, start, offset, hashed=0, kind=0):
+    """What received packets say from now on, but for num_buffers."""
+    return device(RX_QUEUE, 7 | 8, flags, gso, u16(54), u16(size), u16(start), u16(offset), u16(0),
+                  u32(hashed), u16(kind), u16(0))
+
+
+def port(rings=0, more=SOME, ctrl=0, sizes=(4, 4, 4), vec=0, offloads=0):
+    """What the device is like, what the user wants, and how much memory there is."""
+    return bytes([rings, more, 0, ctrl, *sizes]) + bytes(12) + bytes([vec, offloads, 200])
+
+
 def vnet():
     kinds = {"split": 0, "packed": PACKED, "legacy": LEGACY, "legacy_any": LEGACY | ANY_LAYOUT}
     for kind, bits in kinds.items():
         for story, steps in STORIES.items():
             rings = bits | EVENT_IDX * (story in ("words", "batch")) | MRG * ("merge" in story)
             rings |= INDIRECT * (story == "work") | IN_ORDER * (story == "batch")
-            head = bytes([rings, 3, 0, 4, 4]) + bytes(12) + bytes([200])
-            yield f"{kind}_{story}", head + steps
+            yield f"{kind}_{story}", port(rings) + steps
+    for name, isa in (("avx512", 0), ("avx2", AVX2), ("sse", SSE)):
+        for ring, bits in (("split", INDIRECT), ("packed", PACKED | IN_ORDER)):
+            for mrg in (0, MRG):
+                head = port(bits | mrg, sizes=(20, 20, 4), vec=VECTOR | isa)
+                yield f"{ring}_{name}{'_mrg' if mrg else ''}", head + EIGHTS
+    one = STORIES["lies"]
+    yield "vec_lies", port(INDIRECT, sizes=(20, 20, 4), vec=VECTOR) + EIGHTS[:20] + one
+    yield "vec_batch", (port(PACKED | IN_ORDER, sizes=(20, 20, 4), vec=VECTOR) + send(*[ONE] * 20)
+                        + use(TX_QUEUE, BATCH | 31) + send(*[ONE] * 20) + STORIES["batch"])
+    checksum = header(1, 0, 0, 34, 6)
+    lro = header(1, 1, 1400, 34, 16)
+    for ring, bits in (("split", MRG), ("packed", PACKED | MRG)):
+        head = port(bits, SOME | CSUM | 64, CTRL | LRO_SWITCH, vec=VECTOR,
+                    offloads=RX_CSUM | RX_LRO | RX_VLAN | TX_CSUM | TX_VLAN)
+        yield f"{ring}_lro", (head + checksum + use(RX_QUEUE, 2) + receive(4) + lro
+                              + use(RX_QUEUE, 2, 2, FULL) + receive(4) + bytes([3, 0xc2])
+                              + SWITCH_LRO + bytes([ANSWERED]) + SWITCH_LRO + bytes([REFUSED])
+                              + SWITCH_LRO + bytes([LIED]) + u16(1) + bytes([GOOD, 1, 0]) + STOP)
+        head = port(bits & ~MRG, ctrl=CTRL | HASH, vec=VECTOR, offloads=RX_HASH)
+        hashed = header(0, 0, 0, 0, 0, 0x12345678, 1)
+        for name, answer in (("answered", ANSWERED), ("silent", SILENT)):
+            yield f"{ring}_hash_{name}", (head + bytes([answer]) + hashed + use(RX_QUEUE, 9)
+                                          + receive(20) + send(ONE, ONE) + use(TX_QUEUE, 2)
+                                          + STOP + bytes([answer]) + receive(1))
 
 
 # ---- stack: the network --------------------------------------------------------------------------
