@@ -132,28 +132,36 @@ static void act_use(struct fuzz_dev *d, struct fuzz_queue *q)
 		act_use_split(q, n, len, how & 128);
 }
 
-/* A used entry, or descriptor, where the driver looks next, with any id and length. */
+/* A used entry, or descriptor, up to 15 behind where the driver looks next, with any id and length;
+ * or only one of them is a lie, in the middle of what was used as it should be. */
 static void act_lie(struct fuzz_dev *d, struct fuzz_queue *q)
 {
+	const struct virtqueue *vq = q->vq;
 	const uint16_t wild = fuzz_u16(d->in);
-	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (q->vq->nentries + 1u));
+	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (vq->nentries + 1u));
+	const uint8_t how = fuzz_u8(d->in);
+	const unsigned behind = how & 15;
+	const bool now = how & 16, id_stays = how & 32, len_stays = how & 64;
 	const uint32_t len = act_len(d);
 
 	act_num_buffers(d, q, id, fuzz_u8(d->in));
-	if (q->vq->is_packed) {
-		struct vring_packed_desc *desc = &q->vq->packed.desc[q->vq->packed.used_pos];
+	if (vq->is_packed) {
+		const unsigned pos = vq->packed.used_pos + behind;
+		struct vring_packed_desc *desc = &vq->packed.desc[pos % vq->nentries];
+		const uint16_t lap = pos < vq->nentries ? 0 : VQ_PACKED_AVAIL | VQ_PACKED_USED;
 
-		desc->id = id;
-		desc->len = len;
-		desc->flags = q->vq->packed.used_flags;
+		desc->id = id_stays ? desc->id : id;
+		desc->len = len_stays ? desc->len : len;
+		desc->flags = now ? vq->packed.used_flags ^ lap : desc->flags;
 		return;
 	}
 
-	const uint16_t pos = q->vq->used_cons_idx & (q->vq->nentries - 1u);
+	const uint16_t idx = (uint16_t)(vq->used_cons_idx + behind);
+	struct vring_used_elem *e = &vq->split.used->ring[idx & (vq->nentries - 1u)];
 
-	q->vq->split.used->ring[pos] = (struct vring_used_elem){.id = id, .len = len};
-	q->used = (uint16_t)(q->vq->used_cons_idx + 1 + (fuzz_u8(d->in) & 3));
-	q->vq->split.used->idx = q->used;
+	*e = (struct vring_used_elem){id_stays ? e->id : id, len_stays ? e->len : len};
+	if (now)
+		q->used = vq->split.used->idx = (uint16_t)(idx + 1);
 }
 
 /* A few bytes anywhere in the ring's memory. */

@@ -52,8 +52,11 @@ def use(queue, how, buffers=1, length=GOOD, then=None):
     return device(queue, 0, how | 32, buffers, length, then)
 
 
-def lie(queue, number, length=GOOD, buffers=1, jump=0):
-    return device(queue, 2, u16(number), length, buffers, jump)
+NOW, ID_STAYS, LEN_STAYS = 16, 32, 64
+
+
+def lie(queue, number, length=GOOD, buffers=1, how=NOW):
+    return device(queue, 2, u16(number), how, length, buffers)
 
 
 STOP = bytes([8])
@@ -71,7 +74,7 @@ STORIES = {
     "merge_long": use(RX_QUEUE, 2, 3, FULL, TOO_SHORT) + receive(5) + use(RX_QUEUE, 1, 2, FULL, FULL)
                   + receive(5),
     "lies": receive(0) + lie(RX_QUEUE, 1, TOO_LONG) + receive(3) + STOP + lie(RX_QUEUE, 0xffff)
-            + receive(3) + send(ONE) + lie(TX_QUEUE, 1, jump=1) + send(ONE) + STOP,
+            + receive(3) + send(ONE) + lie(TX_QUEUE, 1, how=NOW | 1) + send(ONE) + STOP,
     "words": device(TX_QUEUE, 4, u16(0x8001), 2) + send(ONE) * 3
              + device(RX_QUEUE, 4, u16(3), 1) + use(RX_QUEUE, 4, 1, HEADER_ONLY) + receive(9)
              + bytes([7 | 16]) + device(RX_QUEUE, 3, 3, u16(64), bytes(4)) + receive(2)
@@ -108,8 +111,15 @@ def vnet():
             for mrg in (0, MRG):
                 head = port(bits | mrg, sizes=(20, 20, 4), vec=VECTOR | isa)
                 yield f"{ring}_{name}{'_mrg' if mrg else ''}", head + EIGHTS
-    one = STORIES["lies"]
-    yield "vec_lies", port(INDIRECT, sizes=(20, 20, 4), vec=VECTOR) + EIGHTS[:20] + one
+    # as an id the size of the ring is one too many
+    for ring, bits, size in (("split", INDIRECT, 64), ("packed", PACKED | IN_ORDER, 21)):
+        head = port(bits, sizes=(20, 20, 4), vec=VECTOR) + receive(0)
+        yield f"{ring}_vec_id", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, size, how=LEN_STAYS | 5)
+                                 + receive(16) + send(*[ONE] * 16) + use(TX_QUEUE, 15)
+                                 + lie(TX_QUEUE, 2, how=LEN_STAYS | 6) + send(*[ONE] * 20) + STOP)
+        yield f"{ring}_vec_len", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, 0, TOO_SHORT, how=ID_STAYS | 3)
+                                  + receive(16) + use(RX_QUEUE, 15)
+                                  + lie(RX_QUEUE, 0, TOO_LONG, how=ID_STAYS | 12) + receive(16))
     yield "vec_batch", (port(PACKED | IN_ORDER, sizes=(20, 20, 4), vec=VECTOR) + send(*[ONE] * 20)
                         + use(TX_QUEUE, BATCH | 31) + send(*[ONE] * 20) + STORIES["batch"])
     checksum = header(1, 0, 0, 34, 6)
@@ -120,7 +130,7 @@ def vnet():
         yield f"{ring}_lro", (head + checksum + use(RX_QUEUE, 2) + receive(4) + lro
                               + use(RX_QUEUE, 2, 2, FULL) + receive(4) + bytes([3, 0xc2])
                               + SWITCH_LRO + bytes([ANSWERED]) + SWITCH_LRO + bytes([REFUSED])
-                              + SWITCH_LRO + bytes([LIED]) + u16(1) + bytes([GOOD, 1, 0]) + STOP)
+                              + SWITCH_LRO + bytes([LIED]) + u16(1) + bytes([NOW, GOOD, 1]) + STOP)
         head = port(bits & ~MRG, ctrl=CTRL | HASH, vec=VECTOR, offloads=RX_HASH)
         hashed = header(0, 0, 0, 0, 0, 0x12345678, 1)
         for name, answer in (("answered", ANSWERED), ("silent", SILENT)):
