@@ -52,7 +52,8 @@ TEST_PATTERNS = ("test_vq_*.c", "test_vnet_[rt]x.c", "test_vnet_[!rt]*.c",
                  "test_virtio_net*.c", "test_differential.c", "test_vec.c", "test_spec.c")
 # Vector code is made once for each instruction set, all of them alike: what is shared is broken, and
 # the tests of receiving and sending run once more, for the one that has all of it.
-VECTOR_PATTERNS = ("test_vec.c", "test_vnet_{way}x_{isa}.c", "test_differential.c")
+VECTOR_PATTERNS = ("test_vec.c", "test_vnet_{way}x_{isa}.c", "test_differential.c",
+                   "test_vnet_books_{isa}.c", "test_vnet_offload_{isa}.c")
 VECTOR_WAYS = (("vnet_vec_rx", "r"), ("vnet_vec_tx", "t"))  # by how a file's name begins; else both
 VECTOR_ISAS = ("sse", "avx512")  # by a file's name; else avx2
 VECTOR_REFERENCE = "vec/vec_batch.h"  # what they are compared with has it too, so all are broken
