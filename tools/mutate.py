@@ -57,6 +57,7 @@ VECTOR_PATTERNS = ("test_vec.c", "test_vnet_{way}x_{isa}.c", "test_differential.
 VECTOR_WAYS = (("vnet_vec_rx", "r"), ("vnet_vec_tx", "t"))  # by how a file's name begins; else both
 VECTOR_ISAS = ("sse", "avx512")  # by a file's name; else avx2
 VECTOR_REFERENCE = "vec/vec_batch.h"  # what they are compared with has it too, so all are broken
+VECTOR_TWIN = re.compile(r"_(sse|avx2|avx512)$")  # tests of another once more
 VECTOR_OBJECT = re.compile(r"/(?:vnet_vec|vec_set)_(sse|avx2|avx512|scalar)\.o$")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
 OBJECTS = "b/unit/obj"
@@ -231,11 +232,13 @@ def vector_isa(file):
 
 
 def tests_of(file):
-    patterns = TEST_PATTERNS
+    patterns, others = TEST_PATTERNS, VECTOR_TWIN
     if file.startswith(VECTORS):
         way = next((way for begins, way in VECTOR_WAYS if file.startswith(VECTORS + begins)), "[rt]")
         patterns = [p.format(way=way, isa=vector_isa(file)) for p in VECTOR_PATTERNS]
-    return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)}
+        others = None
+    return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)
+            if not (others and others.search(path.stem))}
 
 
 def tested_rings():

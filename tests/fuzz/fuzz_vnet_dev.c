@@ -138,7 +138,7 @@ static void act_lie(struct fuzz_dev *d, struct fuzz_queue *q)
 {
 	const struct virtqueue *vq = q->vq;
 	const uint16_t wild = fuzz_u16(d->in);
-	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (vq->nentries + 1u));
+	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (2u * vq->nentries));
 	const uint8_t how = fuzz_u8(d->in);
 	const unsigned behind = how & 15;
 	const bool now = how & 16, id_stays = how & 32, len_stays = how & 64;

@@ -120,6 +120,17 @@ def vnet():
         yield f"{ring}_vec_len", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, 0, TOO_SHORT, how=ID_STAYS | 3)
                                   + receive(16) + use(RX_QUEUE, 15)
                                   + lie(RX_QUEUE, 0, TOO_LONG, how=ID_STAYS | 12) + receive(16))
+    # eight that it was not given; with 16 entries: ids beyond the last, and descriptors
+    head = port(PACKED | IN_ORDER, sizes=(20, 15, 4), vec=VECTOR)
+    yield "packed_vec_not_given", (head + b"".join(lie(TX_QUEUE, i, how=NOW | i) for i in range(8))
+                                   + send(ONE) + send(*[ONE] * 9))
+    for what, segs, more in (("ids", 13, 11), ("descs", 9, 3)):
+        yield f"packed_vec_{what}", (head + send(3 + 8 * (segs - 1)) + use(TX_QUEUE, 0)
+                                     + send(*[ONE] * more) + use(TX_QUEUE, more - 1)
+                                     + send(*[ONE] * 8)
+                                     + b"".join(lie(TX_QUEUE, 1 + more + i, how=NOW | i)
+                                                for i in range(8))
+                                     + send(ONE) + send(ONE))
     yield "vec_batch", (port(PACKED | IN_ORDER, sizes=(20, 20, 4), vec=VECTOR) + send(*[ONE] * 20)
                         + use(TX_QUEUE, BATCH | 31) + send(*[ONE] * 20) + STORIES["batch"])
     checksum = header(1, 0, 0, 34, 6)
