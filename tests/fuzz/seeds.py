@@ -119,7 +119,9 @@ def vnet():
                                  + lie(TX_QUEUE, 2, how=LEN_STAYS | 6) + send(*[ONE] * 20) + STOP)
         yield f"{ring}_vec_len", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, 0, TOO_SHORT, how=ID_STAYS | 3)
                                   + receive(16) + use(RX_QUEUE, 15)
-                                  + lie(RX_QUEUE, 0, TOO_LONG, how=ID_STAYS | 12) + receive(16))
+                                  + lie(RX_QUEUE, 0, TOO_LONG, how=ID_STAYS | 12) + receive(16)
+                                  + send(*[ONE] * 16) + use(TX_QUEUE, 15)
+                                  + lie(TX_QUEUE, size, how=LEN_STAYS | 6) + send(*[ONE] * 20))
     # eight that it was not given; with 16 entries: ids beyond the last, and descriptors
     head = port(PACKED | IN_ORDER, sizes=(20, 15, 4), vec=VECTOR)
     yield "packed_vec_not_given", (head + b"".join(lie(TX_QUEUE, i, how=NOW | i) for i in range(8))
