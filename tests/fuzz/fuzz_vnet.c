@@ -84,7 +84,7 @@ static void check_ids(const struct virtqueue *vq)
 {
 	memset(seen, 0, vq->nentries);
 	for (unsigned i = 0; i < vq->free_cnt; i++) {
-		const uint16_t id = vq->ids[(vq->avail_idx + i) % vq->nentries];
+		const uint16_t id = vq->ids[(vq->avail_idx + i) & (vq->nentries - 1u)];
 
 		fuzz_require(id < vq->nentries && !vq->slot[id].cookie, "id %u is not free", id);
 		fuzz_require(!seen[id], "id %u is free twice", id);
