@@ -111,8 +111,8 @@ static int news_recv(struct vhost_user *vu, struct vhost_message *m)
 	int err;
 
 	vu->asked = VHOST_USER_NOTHING;
-	err = recv(vu, request, m,
-	           config ? VHOST_USER_CONFIG_HEAD + vu->config_len : sizeof(m->u64));
+	err =
+	    recv(vu, request, m, config ? VHOST_USER_CONFIG_HEAD + vu->config_len : sizeof(m->u64));
 	if (err == -EOPNOTSUPP) {
 		vu->config_len = 0;
 		return 0;
@@ -437,8 +437,7 @@ int vhost_user_poll(struct vhost_user *vu, uint8_t *status, void *config)
 	if (!vhost_link_readable(&vu->link)) {
 		if (!asked)
 			return news_ask(vu, now_ns);
-		return now_ns - vu->asked_ns < VHOST_REPLY_NS ? 0
-		                                              : fail_io(vu, asked, -ETIMEDOUT);
+		return now_ns - vu->asked_ns < VHOST_REPLY_NS ? 0 : fail_io(vu, asked, -ETIMEDOUT);
 	}
 
 	vhost_user_begin(vu);

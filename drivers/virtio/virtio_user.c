@@ -104,9 +104,8 @@ static void user_set_features(struct virtio_dev *vd, uint64_t features)
 
 	u->driver_features = features;
 	if (!err && (features & VIRTIO_NET_F_MTU))
-		vhost_user_set_mtu(&u->vu,
-		                   u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu)
-		                          : u->config.mtu);
+		vhost_user_set_mtu(&u->vu, u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu)
+		                                  : u->config.mtu);
 	/* what failed has closed the connection; get_status tells */
 }
 

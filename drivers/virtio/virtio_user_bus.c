@@ -37,7 +37,10 @@ static const struct option bus_options[] = {
      .min = 1,
      .max = PAIRS_MAX,
      .help = "queue pairs; one, so far"},
-    {.key = "net.cq", .kind = OPTION_BOOL, .fallback = "0", .help = "a control queue; none, so far"},
+    {.key = "net.cq",
+     .kind = OPTION_BOOL,
+     .fallback = "0",
+     .help = "a control queue; none, so far"},
 };
 
 static struct virtio_user *users[NETDEV_PORTS_MAX];

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "guest"))
 
 import netns as netns_module  # noqa: E402
+from backend import Backend  # noqa: E402
 from hosted import (ASAN, HOSTED, SWITCH, SWITCH_ASAN, Hosted, Switch, TapPeer,  # noqa: E402
                     Testpmd, need_dpdk)
 
@@ -97,3 +98,15 @@ def peer(wire, netns):
     host = TapPeer(netns, wire.tap)
     yield host
     host.close()
+
+
+@pytest.fixture
+def backend(tmp_path):
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Backend(tmp_path / "s", *args, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()

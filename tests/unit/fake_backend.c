@@ -36,6 +36,7 @@ void fake_backend_open(size_t bytes)
 	    .config_bytes = sizeof(struct virtio_net_config),
 	};
 	memset(event_open, 0, sizeof(event_open));
+	free(memory.base);
 	memory.base = NULL;
 	memory.bytes = SIZE_MAX & ~(size_t)0xfff;
 	if (!bytes)
@@ -44,6 +45,7 @@ void fake_backend_open(size_t bytes)
 	memory.bytes = bytes;
 	if (!memory.base)
 		abort();
+	memset(memory.base, 0xa5, bytes); /* it holds anything */
 	mem_reset();
 	mem_add(memory.base, bytes);
 }

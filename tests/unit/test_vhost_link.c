@@ -129,7 +129,7 @@ Test(vhost_link, too_many_descriptors_are_closed_too)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int) * 64)];
 	} control = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)"abc", .iov_len = 3};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t) "abc", .iov_len = 3};
 	struct msghdr mh = {.msg_iov = &iov,
 	                    .msg_iovlen = 1,
 	                    .msg_control = control.bytes,

@@ -113,7 +113,8 @@ Test(virtio_user, offers_nothing_that_needs_more_than_a_backend)
 	cr_assert_eq(virtio_dev_begin(vd), 0);
 	cr_expect_not(vd->device_features &
 	              (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |
-	               VIRTIO_F_ACCESS_PLATFORM | VHOST_USER_F_PROTOCOL_FEATURES | VHOST_F_LOG_ALL));
+	               VIRTIO_F_ACCESS_PLATFORM | VHOST_USER_F_PROTOCOL_FEATURES |
+	               VHOST_F_LOG_ALL));
 	cr_expect(vd->device_features & VIRTIO_NET_F_SPEED_DUPLEX);
 }
 
