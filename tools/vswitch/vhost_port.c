@@ -348,6 +348,7 @@ static int handle(struct vhost_port *p, struct incoming *in)
 	default:
 		err = handle_set(p, in);
 	}
+	p->d.late = !wants_ack; /* who does not wait for us may be at work already */
 	if (!err && !p->running && is_complete(p))
 		err = device_start(p);
 	if (err)
