@@ -16,7 +16,7 @@ UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/tsan -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c
 SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	-DTHREADS_FRAMES=20000
+	-DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 
 define unit_variant # name, extra flags, tests, what has main(), helpers left out
 $(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
@@ -37,7 +37,7 @@ $(1)-tests: $(3:tests/unit/%.c=$(BUILD)/$(1)/%)
 -include $$(shell find $(BUILD)/$(1) -name '*.d' 2>/dev/null)
 endef
 
-$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
+$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000 -DVEC_SEEDS=20000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/tests/tsan/runner.o,\
 	tests/unit/fake_%))
@@ -46,7 +46,7 @@ $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/te
 
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 VEC_NEON_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) net/mempool.c \
-	$(wildcard drivers/virtio/virtqueue.c drivers/virtio/vq_*.c) $(VEC_AARCH64_SRCS) \
+	$(wildcard drivers/virtio/virtqueue.c drivers/virtio/vq_*.c drivers/virtio/vnet_offload.c) $(VEC_AARCH64_SRCS) \
 	tests/unit/plat_test.c $(filter-out %_sse.c %_avx2.c %_avx512.c,$(wildcard tests/vec/*.c))
 
 $(BUILD)/neon/obj/%.o: %.c Makefile tests/build.mk

@@ -53,9 +53,7 @@ const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie
 	uint16_t n;
 
 	ring_port_open(&port, packed ? VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER : 0, NENTRIES);
-	port.rxq.refill_at = UINT16_MAX;
 	port.rxq.keep_free = NENTRIES / 2 - (packed ? 8 : 0);
-	rx(&port.rxq, pkts, 0);
 	port.rxq.refill_at = 0;
 	rx(&port.rxq, pkts, 0);
 	port.rxq.refill_at = UINT16_MAX;

@@ -94,7 +94,7 @@ ALWAYS_INLINE uint16_t vnet_vec_rx_packed(struct vnet_rxq *q, struct mbuf **pkts
 		alone = alone ? alone - 1 : VEC_BATCH - 1;
 	}
 	virtqueue_save(&q->vq, &vq, VQ_PACKED | VQ_IN_ORDER);
-	if (vec_rx_refill_due(q, &rx))
+	if (vec_rx_refill_due(q))
 		vec_rx_packed_refill(q);
 	return vec_rx_end(q, &rx);
 }

@@ -96,7 +96,7 @@ ALWAYS_INLINE uint16_t vnet_vec_rx_split(struct vnet_rxq *q, struct mbuf **pkts,
 		alone -= alone > 0;
 	}
 	virtqueue_save(&q->vq, &vq, 0);
-	if (vec_rx_refill_due(q, &rx))
+	if (vec_rx_refill_due(q))
 		vec_rx_split_refill(q);
 	return vec_rx_end(q, &rx);
 }
