@@ -171,7 +171,8 @@ group_fuzz() {
 }
 
 group_hosted() {
-	build build-hosted hosted hosted-asan && run_pytest hosted 900 tests/hosted
+	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
+		run_pytest hosted 900 tests/hosted
 }
 
 group_guest() {

@@ -80,8 +80,9 @@ class Testpmd:
         self.netns = netns
         self.tap = f"tp{next(_numbers)}"
         vhost = f"net_vhost0,iface={path},queues=1{'' if server else ',client=1'}{vhost}"
-        command = ["dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256", "--iova-mode=va",
-                   "--no-pci", f"--file-prefix=ringzero-{os.getpid()}-{next(_numbers)}"]
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256",
+                   "--iova-mode=va", "--no-pci",
+                   f"--file-prefix=ringzero-{os.getpid()}-{next(_numbers)}"]
         for name in ("net_vhost", "net_tap", "mempool_ring"):
             command += ["-d", str(drivers() / f"librte_{name}.so")]
         command += ["--vdev", vhost]
