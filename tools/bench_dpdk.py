@@ -56,6 +56,8 @@ def arguments():
     parser.add_argument("--seconds", default=3, type=float, help="that are measured of a run (3)")
     parser.add_argument("--rows", default="", help="only paths whose name matches this")
     parser.add_argument("--cores", default="0,1", help="of the back end and the front end (0,1)")
+    parser.add_argument("--realtime", action="store_true",
+                        help="both sides go before all other work while they are measured (root)")
     return parser.parse_args()
 
 
@@ -74,11 +76,24 @@ def huge_pages():
     return free * size >= 2 * MEMORY << 10
 
 
-def waited(pid):
-    """Seconds that the busiest thread has waited for its core while it wanted to run."""
-    times = [tuple(map(int, (t / "schedstat").read_text().split()[:2]))
-             for t in Path(f"/proc/{pid}/task").iterdir()]
-    return max(times)[1] / 1e9
+def times(pid):
+    """{thread: (seconds that it ran, seconds that it waited for its core)}"""
+    return {int(t.name): tuple(int(n) / 1e9 for n in (t / "schedstat").read_text().split()[:2])
+            for t in Path(f"/proc/{pid}/task").iterdir()}
+
+
+def polling(process):
+    """The thread that polls: the one that takes all the time there is."""
+    pid = process.process.pid
+    before = times(pid)
+    time.sleep(0.3)
+    return max((now[0] - before.get(thread, (0, 0))[0], thread)
+               for thread, now in times(pid).items())[1]
+
+
+def prefer(threads, on):
+    for thread in threads:
+        os.sched_setscheduler(thread, os.SCHED_RR if on else os.SCHED_OTHER, os.sched_param(int(on)))
 
 
 class Process:
@@ -187,6 +202,22 @@ class OurFrontEnd(Process):
         return port["path"], port["isa"]
 
 
+def measured(args, back, front):
+    threads = [polling(front), polling(back)]
+    if args.realtime:
+        prefer(threads, True)
+    front.begin()
+    back.rate()
+    start, wait = time.monotonic(), times(front.process.pid)[threads[0]][1]
+    time.sleep(args.seconds + 1)  # the first of our seconds began before
+    wait = times(front.process.pid)[threads[0]][1] - wait
+    result = {"waited": wait / (time.monotonic() - start), "mpps": back.rate(),
+              "cycles": front.cycles()}
+    if args.realtime:
+        prefer(threads, False)
+    return result
+
+
 def one_run(args, row, ours, folder):
     cores = [int(c) for c in args.cores.split(",")]
     path = folder / "vhost"
@@ -201,12 +232,7 @@ def one_run(args, row, ours, folder):
         back.type("start tx_first 32")
         back.rate()  # is answered when all packets are out
         time.sleep(1)
-        front.begin()
-        back.rate()
-        start, wait = time.monotonic(), waited(front.process.pid)
-        time.sleep(args.seconds + ours)  # the first of our lines began before
-        share = (waited(front.process.pid) - wait) / (time.monotonic() - start)
-        result = {"mpps": back.rate(), "cycles": front.cycles(), "waited": share}
+        result = measured(args, back, front)
         name, isa = front.path(row)
         if name != row[0]:
             raise SystemExit(f"bench: {name} was chosen, not {row[0]}")
