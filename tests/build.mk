@@ -17,7 +17,7 @@ UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/criterion -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c
 SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	-DTHREADS_FRAMES=20000
+	-DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 
 define unit_variant # name, extra flags, tests, what has main(), helpers left out
 $(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
@@ -38,7 +38,7 @@ $(1)-tests: $(3:tests/unit/%.c=$(BUILD)/$(1)/%)
 -include $$(shell find $(BUILD)/$(1) -name '*.d' 2>/dev/null)
 endef
 
-$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
+$(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000 -DVEC_SEEDS=20000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/tests/criterion/runner.o,\
 	tests/unit/fake_%))
@@ -50,7 +50,7 @@ $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/te
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 UNIT_A64 := $(BUILD)/unit-aarch64
 UNIT_A64_CFLAGS := $(CFLAGS_COMMON) -Iarch/aarch64/include -Itests/criterion \
-	-isystem $(ARM64_ROOT)/usr/include -DTHREADS_FRAMES=20000
+	-isystem $(ARM64_ROOT)/usr/include -DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 UNIT_A64_SRCS := $(filter-out $(if $(WITHOUT_LIBFDT),%/test_devtree.c) %_sse.c %_avx2.c %_avx512.c,\
 	$(wildcard tests/unit/test_*.c))
 UNIT_A64_FDT_SRCS := arch/aarch64/devtree.c arch/aarch64/devtree_pci.c

@@ -80,7 +80,7 @@ tidy_one() { # file
 	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
 	tests/criterion/*) flags+=(-Itests/criterion) ;;
-	tests/unit/test_threads.c) flags+=(-DTHREADS_FRAMES=1) ;;
+	tests/unit/*) flags+=(-DTHREADS_FRAMES=1 -DVEC_SEEDS=1) ;;
 	*/vec/*_sse.c) flags+=(-msse4.1) ;;
 	*/vec/*_avx2.c) flags+=(-mavx2) ;;
 	*/vec/*_avx512.c) flags+=(-mavx512f -mavx512bw -mavx512vl) ;;

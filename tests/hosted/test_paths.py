@@ -44,8 +44,7 @@ FLAGS = {"sse": {"sse4_2", "ssse3"}, "avx2": {"avx2"},
 
 
 def check_counters(process, frames=FRAMES, may_drop=False):
-    stats = process.wait_stats(lambda s: s["tx_packets"] >= frames)
-    assert stats["rx_packets"] >= frames
+    stats = process.wait_stats(lambda s: min(s["rx_packets"], s["tx_packets"]) >= frames)
     assert stats["rx_errors"] == stats["tx_errors"] == 0
     assert may_drop or stats["tx_dropped"] == 0
 

@@ -30,7 +30,7 @@ ParameterizedTest(unsigned *at, vec, a_set_does_what_the_reference_does)
 
 	if (set->isa & ~vec_host_isa())
 		cr_skip_test("this processor has no %s", set->name);
-	for (uint64_t seed = 0; seed < 20000; seed++) {
+	for (uint64_t seed = 0; seed < VEC_SEEDS; seed++) {
 		const char *bad = vec_compare(set, seed);
 
 		cr_assert_null(bad, "%s: %s differs from the reference, seed %llu", set->name, bad,
