@@ -256,6 +256,9 @@ Test(vec, a_lie_in_the_middle_of_a_batch_is_found)
 			bad = vec_run_lie(sets[s], packed, (enum vec_lie)what, at);
 			cr_assert_null(bad, "%s, %s: %s (lie %u at %u)", sets[s]->name,
 			               packed ? "packed" : "split", bad, what, at);
+			bad = vec_run_lie_tx(sets[s], packed, (enum vec_lie)what, at);
+			cr_assert_null(bad, "%s, %s Tx: %s (lie %u at %u)", sets[s]->name,
+			               packed ? "packed" : "split", bad, what, at);
 		}
 	}
 }

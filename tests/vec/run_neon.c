@@ -90,9 +90,12 @@ static const char *wraps(void)
 static const char *lies(void)
 {
 	for (unsigned i = 0; i < VEC_LIES * 2 * 32; i++) {
-		const char *bad = vec_run_lie(&vec_set_neon, i & 1,
-		                              (enum vec_lie)(i / 2 % VEC_LIES), i / 2 / VEC_LIES);
+		const enum vec_lie lie = (enum vec_lie)(i / 2 % VEC_LIES);
+		const unsigned at = i / 2 / VEC_LIES;
+		const char *bad = vec_run_lie(&vec_set_neon, i & 1, lie, at);
 
+		if (!bad)
+			bad = vec_run_lie_tx(&vec_set_neon, i & 1, lie, at);
 		if (bad)
 			return bad;
 	}

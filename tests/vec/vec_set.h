@@ -83,6 +83,10 @@ enum vec_lie {
  * comes, nothing is lost. Return: NULL, or what is wrong */
 const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at);
 
+/** vec_run_lie_tx() - send 32 packets of which the one at @at is lied about. Everything before it
+ * comes back, nothing is lost. Return: NULL, or what is wrong */
+const char *vec_run_lie_tx(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at);
+
 /** vec_run_too_many() - a packed ring in which the device marks more descriptors used than it was
  * given. Return: NULL, or what is wrong */
 const char *vec_run_too_many(const struct vec_set *set, bool tx);
