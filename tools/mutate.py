@@ -238,7 +238,8 @@ def tests_of(file):
         patterns = [p.format(way=way, isa=vector_isa(file)) for p in VECTOR_PATTERNS]
         others = None
     return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)
-            if not (others and others.search(path.stem))}
+            if not (others and others.search(path.stem))
+            and not path.stem.endswith("_neon")}
 
 
 def tested_rings():

@@ -156,6 +156,42 @@ def vnet():
                                           + STOP + bytes([answer]) + receive(1))
 
 
+# ---- vhost_user: the backend ---------------------------------------------------------------------
+
+HONEST, LEAVE, SILENT, ANYTHING, OTHERWISE, LATE, REFUSE, CHANGE = 0, 1, 2, 3, 4, 6, 7, 8
+GREETING, PROBE, START = 6, 7, 14  # messages
+
+
+def poll(*answers, pause=5):
+    """Time passes, the loop looks at the port; the messages that this leads to are answered so."""
+    return bytes([pause << 3, *answers])
+
+
+def act(what, *args):
+    return bytes([6, what, *args])
+
+
+def vhost_user():
+    ring = bytes([0, 15, 0, 0])
+    up = ring + bytes(GREETING + PROBE + START)
+    news = poll(HONEST) + poll()
+    again = poll(*bytes(PROBE + START)) + news
+    yield "calm", up + (news + bytes([2, 5])) * 3 + bytes([3, 4]) + bytes(2 + PROBE + START) + news
+    yield "leaves", up + act(4) + poll() + poll(*bytes(GREETING)) + again
+    yield "absent", up + act(12) + poll() * 4 + act(0) + poll(*bytes(GREETING)) + again
+    yield "rubbish", up + act(2, 9) + b"rubbish!!" + poll() + poll(*bytes(GREETING)) + again
+    yield "needs_reset", up + act(1, 64) + news + poll(*bytes(4)) + again
+    yield "link", up + (act(8) + bytes(16) + news * 2) * 2
+    yield "silent", up + poll(SILENT) + poll(pause=31) * 3 + poll(*bytes(GREETING)) + again
+    yield "late", up + poll(LATE) + u16(2900) + poll(pause=31) * 2 + news
+    yield "refuses", up + bytes([3, 0, 0, 0, 4]) + bytes(PROBE + 3) + bytes([REFUSE]) + again
+    yield "no_config", bytes([16, 15, 1, 0, 0]) + bytes(GREETING + PROBE + START) + news
+    for n in range(0, GREETING + PROBE + START, 4):
+        yield f"leaves_{n}", ring + bytes(n) + bytes([LEAVE])
+        yield f"lies_{n}", ring + bytes(n) + bytes([OTHERWISE, 8]) + b"\xff" * 12
+        yield f"cuts_{n}", ring + bytes(n) + bytes([OTHERWISE, 16, 13])
+
+
 # ---- stack: the network --------------------------------------------------------------------------
 
 STATIC, DHCP, OFF, NARROW = range(4)
@@ -268,7 +304,7 @@ def pci():
 
 
 def main():
-    for stories in (vnet, stack, options, acpi, boot, pci):
+    for stories in (vnet, vhost_user, stack, options, acpi, boot, pci):
         folder = CORPUS / stories.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

@@ -11,12 +11,23 @@
 #include "tests/vec/vec_set.h"
 
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 
-static const struct vec_set *const sets[] = {&vec_set_scalar, &vec_set_sse, &vec_set_avx2,
-                                             &vec_set_avx512};
+static const struct vec_set *const sets[] = {VEC_SETS};
 
-static void compare(const struct vec_set *set)
+ParameterizedTestParameters(vec, a_set_does_what_the_reference_does)
 {
+	static unsigned at[ARRAY_SIZE(sets) - 1]; /* the first is the reference */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
+		at[i] = i + 1;
+	return cr_make_param_array(unsigned, at, ARRAY_SIZE(at));
+}
+
+ParameterizedTest(unsigned *at, vec, a_set_does_what_the_reference_does)
+{
+	const struct vec_set *set = sets[*at];
+
 	if (set->isa & ~vec_host_isa())
 		cr_skip_test("this processor has no %s", set->name);
 	for (uint64_t seed = 0; seed < VEC_SEEDS; seed++) {
@@ -25,21 +36,6 @@ static void compare(const struct vec_set *set)
 		cr_assert_null(bad, "%s: %s differs from the reference, seed %llu", set->name, bad,
 		               (unsigned long long)seed);
 	}
-}
-
-Test(vec, sse_does_what_the_reference_does)
-{
-	compare(&vec_set_sse);
-}
-
-Test(vec, avx2_does_what_the_reference_does)
-{
-	compare(&vec_set_avx2);
-}
-
-Test(vec, avx512_does_what_the_reference_does)
-{
-	compare(&vec_set_avx512);
 }
 
 /* ---- bodies ------------------------------------------------------------------------------- */

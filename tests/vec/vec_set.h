@@ -47,6 +47,13 @@ struct vec_set {
 
 extern const struct vec_set vec_set_scalar, vec_set_sse, vec_set_avx2, vec_set_avx512, vec_set_neon;
 
+/* All of an architecture, the reference first. */
+#ifdef __aarch64__
+#define VEC_SETS &vec_set_scalar, &vec_set_neon
+#else
+#define VEC_SETS &vec_set_scalar, &vec_set_sse, &vec_set_avx2, &vec_set_avx512
+#endif
+
 /** vec_compare() - every primitive of @set against the scalar ones, on inputs made from @seed, all
  * memory they could reach compared. Return: NULL, or the name of the one that differs */
 const char *vec_compare(const struct vec_set *set, uint64_t seed);
