@@ -273,6 +273,18 @@ Test(vec, a_device_cannot_use_what_it_was_not_given)
 	}
 }
 
+Test(vec, what_needs_a_table_that_there_is_not_is_dropped_and_counted)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->tx_split)
+			continue;
+
+		const char *bad = vec_run_no_tables(sets[s]);
+
+		cr_assert_null(bad, "%s: %s", sets[s]->name, bad);
+	}
+}
+
 Test(vec, a_batch_that_is_told_twice_comes_once)
 {
 	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {

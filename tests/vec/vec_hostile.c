@@ -103,6 +103,17 @@ static void reclaim(netdev_burst_fn tx)
 	port.txq.reclaim_at = 0;
 }
 
+const char *vec_run_no_tables(const struct vec_set *set)
+{
+	ring_port_open(&port, 0, NENTRIES);
+	port.txq.reclaim_at = 0;
+	send_some(set->tx_split, 3, 2);
+	if (port.txq.stats.errors != 3 || port.txq.stats.packets ||
+	    port.txq.vq.free_cnt != NENTRIES)
+		return "counters";
+	return port.pool->n == port.pool->size ? home(NULL, 0) : "buffers are missing";
+}
+
 const char *vec_run_lie_tx(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at)
 {
 	const netdev_burst_fn tx = packed ? set->tx_packed : set->tx_split;
