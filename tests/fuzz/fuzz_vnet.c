@@ -78,6 +78,16 @@ static unsigned count_packet(const struct world *w, const struct mbuf *m, const 
 	return n;
 }
 
+static void check_positions(const struct virtqueue *vq)
+{
+	fuzz_require(vq->free_cnt <= vq->nentries, "%u of %u descriptors are free", vq->free_cnt,
+	             vq->nentries);
+	fuzz_require(!vq->is_packed || (vq->packed.used_pos < vq->nentries &&
+	                                vq->packed.avail_pos < vq->nentries),
+	             "positions %u and %u of %u", vq->packed.used_pos, vq->packed.avail_pos,
+	             vq->nentries);
+}
+
 /* Where vector code works, the ids that are not with the device wait in a queue as long as the
  * ring. */
 static void check_ids(const struct virtqueue *vq)
@@ -113,6 +123,10 @@ static void check_books(const struct world *w)
 	for (unsigned id = 0; w->started && id < tx->nentries; id++)
 		n += count_packet(w, tx->slot[id].cookie, "the Tx ring");
 	fuzz_require(w->lost || n == pool->size, "%u mbufs of %u are somewhere", n, pool->size);
+	if (w->started) {
+		check_positions(rx);
+		check_positions(tx);
+	}
 	if (w->started && rx->ids && !rx->broken)
 		check_ids(rx);
 	if (w->started && tx->ids && !tx->broken)

@@ -222,6 +222,39 @@ def test_tcp_segments_come_in_one(serve, netns, words):
     assert stats["rx_bytes"] >= len(frame)
 
 
+def answer_to(s, mac):
+    """(net header, frame) of the next that goes to this address."""
+    s.settimeout(10)
+    while True:
+        got = s.recv(70000)
+        if got[10:16] == mac:
+            return got[:10], got[10:]
+
+
+OUR_MAC = bytes.fromhex("020000000001")
+
+
+@pytest.mark.parametrize("props", ["", "packed=on", "packed=on,in_order=on"])
+def test_tcp_segments_go_on_in_one(serve, netns, needs_property, props):
+    """What came in one is sent on in one, for the other side to cut."""
+    if "in_order" in props:
+        needs_property("in_order")
+    guest = serve(f"app=testpmd fwd=macswap {ALL}", props, memory=128)
+    assert "VIRTIO_NET_F_HOST_TSO4" in features(guest)
+    size, n = 1448, 40
+    rest = b"\x08\0" + bytes(IP(src=OUR_IP, dst=GUEST_IP) / TCP(sport=1, dport=2) /
+                            Raw(bytes(i * 7 & 0xff for i in range(size * n))))
+    mac = bytes.fromhex(guest.nics[0].mac.replace(":", ""))
+    with raw_socket(netns) as s:
+        s.send(vnet_header(NEEDS_CSUM, GSO_TCPV4, 54, size, 34, 16) + mac + OUR_MAC + rest)
+        header, frame = answer_to(s, OUR_MAC)
+    assert frame == OUR_MAC + mac + rest
+    flags, gso, hdr_len, gso_size, start, offset = struct.unpack("<BBHHHH", header)
+    assert (flags, gso, gso_size, start, offset) == (NEEDS_CSUM, GSO_TCPV4, size, 34, 16)
+    assert hdr_len >= 54
+    assert guest.fresh_stats()["tx_errors"] == 0
+
+
 # ---- VLAN --------------------------------------------------------------------------------------
 
 
@@ -250,6 +283,20 @@ def test_a_tag_is_stripped_with_the_checksum_open(serve, netns):
     after = guest.net_stats()
     assert after["drop_proto"] - before["drop_proto"] == 1
     assert after["drop_udp_csum"] == 0
+
+
+def test_a_tag_that_was_stripped_is_put_in_again(serve, netns):
+    guest = serve("app=testpmd fwd=macswap net.rx_offloads=csum,vlan_strip "
+                  "net.tx_offloads=csum,vlan_insert")
+    sizes = (1, 100, 1400)
+    with raw_socket(netns) as s:
+        for size in sizes:
+            s.send(tagged(guest, 5, bytes(size)))
+            answer_to(s, OUR_MAC)  # without its tag, which Linux keeps beside the frame
+    with PcapReader(str(guest.folder / "net0.pcap")) as reader:
+        back = [frame for frame in reader if bytes(frame)[:6] == OUR_MAC]
+    assert [(f[Dot1Q].vlan, f[Dot1Q].prio, len(f)) for f in back] == [
+        (5, 5, 46 + size) for size in sizes]
 
 
 # ---- hash report -------------------------------------------------------------------------------

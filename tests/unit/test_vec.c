@@ -252,6 +252,9 @@ Test(vec, a_lie_in_the_middle_of_a_batch_is_found)
 			bad = vec_run_lie(sets[s], packed, (enum vec_lie)what, at);
 			cr_assert_null(bad, "%s, %s: %s (lie %u at %u)", sets[s]->name,
 			               packed ? "packed" : "split", bad, what, at);
+			bad = vec_run_lie_tx(sets[s], packed, (enum vec_lie)what, at);
+			cr_assert_null(bad, "%s, %s Tx: %s (lie %u at %u)", sets[s]->name,
+			               packed ? "packed" : "split", bad, what, at);
 		}
 	}
 }
@@ -267,6 +270,18 @@ Test(vec, a_device_cannot_use_what_it_was_not_given)
 
 			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
 		}
+	}
+}
+
+Test(vec, what_needs_a_table_that_there_is_not_is_dropped_and_counted)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->tx_split)
+			continue;
+
+		const char *bad = vec_run_no_tables(sets[s]);
+
+		cr_assert_null(bad, "%s: %s", sets[s]->name, bad);
 	}
 }
 

@@ -151,37 +151,43 @@ static void send(unsigned n)
 		free(f);
 }
 
+static const enum layout split_and_packed[] = {MRG, PACKED_IN_ORDER_MRG};
+
 Test(vnet_books, sent_buffers_are_freed_when_more_than_32_have_piled_up)
 {
 	unsigned before;
 
-	port_open(&port, MRG);
-	port.d.queue_max[1] = 256;
-	port_start(&port);
-	before = port.dev->pool->n;
-	for (unsigned i = 1; i <= 33; i++) {
+	for (unsigned l = 0; l < ARRAY_SIZE(split_and_packed); l++) {
+		port_open(&port, split_and_packed[l]);
+		port.d.queue_max[1] = 256;
+		port_start(&port);
+		before = port.dev->pool->n;
+		for (unsigned i = 1; i <= 33; i++) {
+			send(1);
+			cr_assert_eq(port.dev->pool->n, before - i, "%u were sent", i);
+		}
 		send(1);
-		cr_assert_eq(port.dev->pool->n, before - i, "%u were sent", i);
+		cr_assert_eq(port.dev->pool->n, before - 1);
+		port_close(&port);
 	}
-	send(1);
-	cr_assert_eq(port.dev->pool->n, before - 1);
-	port_close(&port);
 }
 
 Test(vnet_books, a_burst_that_just_fits_waits_for_nothing)
 {
 	unsigned before;
 
-	port_open(&port, MRG);
-	port.d.queue_max[1] = 64;
-	port_start(&port);
-	before = port.dev->pool->n;
-	send(32);
-	send(32);
-	cr_assert_eq(port.dev->pool->n, before - 64);
-	send(1);
-	cr_assert_eq(port.dev->pool->n, before - 1);
-	port_close(&port);
+	for (unsigned l = 0; l < ARRAY_SIZE(split_and_packed); l++) {
+		port_open(&port, split_and_packed[l]);
+		port.d.queue_max[1] = 64;
+		port_start(&port);
+		before = port.dev->pool->n;
+		send(32);
+		send(32);
+		cr_assert_eq(port.dev->pool->n, before - 64);
+		send(1);
+		cr_assert_eq(port.dev->pool->n, before - 1);
+		port_close(&port);
+	}
 }
 
 Test(vnet_books, buffers_that_wait_for_their_batch_are_not_missed)

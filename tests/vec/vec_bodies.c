@@ -190,6 +190,8 @@ const char *vec_run_rx(const struct vec_set *set, const struct vec_run *r)
 
 		const uint16_t n = rx(&p->rxq, pkts, r->burst);
 
+		if (n > r->burst)
+			return "more packets than were asked for";
 		for (unsigned k = 0; k < n; k++) {
 			const char *bad = check_packet(pkts[k]);
 

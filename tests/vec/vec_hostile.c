@@ -13,12 +13,14 @@
 
 static struct ring_port port;
 
-static void tell(bool packed, unsigned at, enum vec_lie lie)
+static void tell(const struct virtqueue *vq, bool packed, unsigned at, enum vec_lie lie)
 {
-	struct virtqueue *vq = &port.rxq.vq;
 	struct vring_used_elem *e = &vq->split.used->ring[at];
 	struct vring_packed_desc *d = &vq->packed.desc[at];
-	const uint32_t ids[] = {packed ? 0xffff : 0x10000,
+	/* of no slot: the first and the last such id, or one that has no 16 bits */
+	const uint32_t ids[] = {at & 1   ? NENTRIES
+	                        : packed ? 0xffff
+	                                 : 0x10000,
 	                        at       ? at - 1
 	                        : packed ? NENTRIES - 1
 	                                 : 1,
@@ -58,7 +60,7 @@ const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie
 	rx(&port.rxq, pkts, 0);
 	port.rxq.refill_at = UINT16_MAX;
 	ring_dev_run(&port.rx, GIVEN);
-	tell(packed, at, lie);
+	tell(&port.rxq.vq, packed, at, lie);
 	n = rx(&port.rxq, pkts, 2 * GIVEN);
 
 	/* an id further on completes, in order, all before it: they come with full lengths */
@@ -73,6 +75,71 @@ const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie
 	if (breaks && rx(&port.rxq, pkts, 2 * GIVEN))
 		return "a broken queue gives packets";
 	return home(pkts, n);
+}
+
+/* @n packets of @segs segments each, sent. */
+static void send_some(netdev_burst_fn tx, unsigned n, unsigned segs)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct mbuf *m = mbuf_alloc(port.pool), *tail = m;
+
+		m->data_len = 60;
+		for (unsigned s = 1; s < segs; s++) {
+			tail->next = mbuf_alloc(port.pool);
+			tail = tail->next;
+			tail->data_len = 60;
+		}
+		m->nb_segs = (uint16_t)segs;
+		m->pkt_len = 60 * segs;
+		tx(&port.txq, &m, 1);
+	}
+}
+
+/* Take back what was sent. */
+static void reclaim(netdev_burst_fn tx)
+{
+	port.txq.reclaim_at = UINT16_MAX;
+	tx(&port.txq, NULL, 0);
+	port.txq.reclaim_at = 0;
+}
+
+const char *vec_run_no_tables(const struct vec_set *set)
+{
+	ring_port_open(&port, 0, NENTRIES);
+	port.txq.reclaim_at = 0;
+	send_some(set->tx_split, 3, 2);
+	if (port.txq.stats.errors != 3 || port.txq.stats.packets ||
+	    port.txq.vq.free_cnt != NENTRIES)
+		return "counters";
+	return port.pool->n == port.pool->size ? home(NULL, 0) : "buffers are missing";
+}
+
+const char *vec_run_lie_tx(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at)
+{
+	const netdev_burst_fn tx = packed ? set->tx_packed : set->tx_split;
+	const bool breaks = lie <= VEC_LIE_ID_IDLE; /* lengths mean nothing */
+	const unsigned sent = GIVEN + (packed ? 8 : 0);
+	/* the two ids that belong together: whichever comes second is the lie */
+	const unsigned from = !packed && lie == VEC_LIE_ID_REPEATED && !at ? 1 : at;
+	const struct virtqueue *vq = &port.txq.vq;
+
+	ring_port_open(&port, packed ? VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER : 0, NENTRIES);
+	port.txq.reclaim_at = 0;
+	send_some(tx, sent, 1);
+	ring_dev_run(&port.tx, GIVEN);
+	tell(vq, packed, at, lie);
+	reclaim(tx);
+
+	const unsigned back = sent - (NENTRIES - vq->free_cnt);
+
+	/* an id further on completes, in order, all before it */
+	if (packed && lie == VEC_LIE_ID_IDLE)
+		return back >= at ? home(NULL, 0) : "packets before the lie are missing";
+	if (back != (breaks ? from : GIVEN))
+		return "number of packets";
+	if (vq->broken != breaks || port.vd.stats.broken != breaks)
+		return "is the queue broken?";
+	return home(NULL, 0);
 }
 
 const char *vec_run_too_many(const struct vec_set *set, bool tx)
@@ -109,32 +176,6 @@ const char *vec_run_too_many(const struct vec_set *set, bool tx)
 	return home(pkts, n);
 }
 
-/* @n packets of @segs segments each, sent. */
-static void send_some(const struct vec_set *set, unsigned n, unsigned segs)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct mbuf *m = mbuf_alloc(port.pool), *tail = m;
-
-		m->data_len = 60;
-		for (unsigned s = 1; s < segs; s++) {
-			tail->next = mbuf_alloc(port.pool);
-			tail = tail->next;
-			tail->data_len = 60;
-		}
-		m->nb_segs = (uint16_t)segs;
-		m->pkt_len = 60 * segs;
-		set->tx_packed(&port.txq, &m, 1);
-	}
-}
-
-/* Take back what was sent. */
-static void reclaim(const struct vec_set *set)
-{
-	port.txq.reclaim_at = UINT16_MAX;
-	set->tx_packed(&port.txq, NULL, 0);
-	port.txq.reclaim_at = 0;
-}
-
 const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx)
 {
 	const unsigned last = GIVEN - 11; /* of the batch */
@@ -147,7 +188,7 @@ const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx)
 	port.rxq.keep_free = NENTRIES - GIVEN;
 	port.rxq.refill_at = 0;
 	if (tx)
-		send_some(set, GIVEN, 1);
+		send_some(set->tx_packed, GIVEN, 1);
 	else
 		set->rx_packed(&port.rxq, pkts, 0);
 	port.rxq.refill_at = UINT16_MAX;
@@ -157,7 +198,7 @@ const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx)
 		                               .id = i ? i : (uint16_t)last,
 		                               .flags = VQ_PACKED_AVAIL | VQ_PACKED_USED};
 	if (tx)
-		reclaim(set);
+		reclaim(set->tx_packed);
 	else
 		n = set->rx_packed(&port.rxq, pkts, 2 * GIVEN);
 	if (n != (tx ? 0 : GIVEN) || vq->free_cnt != NENTRIES || vq->broken)
@@ -174,20 +215,20 @@ const char *vec_run_beyond(const struct vec_set *set, bool ids)
 
 	ring_port_open(&port, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER, 16);
 	port.txq.reclaim_at = 0;
-	send_some(set, 1, segs);
+	send_some(set->tx_packed, 1, segs);
 	ring_dev_run(&port.tx, 1);
-	reclaim(set);
-	send_some(set, more, 1);
+	reclaim(set->tx_packed);
+	send_some(set->tx_packed, more, 1);
 	ring_dev_run(&port.tx, more);
-	reclaim(set);
+	reclaim(set->tx_packed);
 	if (vq->order_head != id || vq->packed.used_pos != pos)
 		return "positions and ids";
-	send_some(set, 8, 1);
+	send_some(set->tx_packed, 8, 1);
 	for (uint16_t i = 0; i < 8; i++) {
 		vq->packed.desc[pos + i].id = (uint16_t)(id + i);
 		vq->packed.desc[pos + i].flags = vq->packed.used_flags;
 	}
-	reclaim(set);
+	reclaim(set->tx_packed);
 	/* four came back, the fifth is none */
 	if (vq->broken != ids || vq->free_cnt != 12)
 		return ids ? "an id that there is not" : "a descriptor that there is not";

@@ -90,6 +90,14 @@ enum vec_lie {
  * comes, nothing is lost. Return: NULL, or what is wrong */
 const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at);
 
+/** vec_run_lie_tx() - send 32 packets of which the one at @at is lied about. Everything before it
+ * comes back, nothing is lost. Return: NULL, or what is wrong */
+const char *vec_run_lie_tx(const struct vec_set *set, bool packed, enum vec_lie lie, unsigned at);
+
+/** vec_run_no_tables() - send packets of two segments through a split ring without indirect tables:
+ * they are dropped and counted. Return: NULL, or what is wrong */
+const char *vec_run_no_tables(const struct vec_set *set);
+
 /** vec_run_too_many() - a packed ring in which the device marks more descriptors used than it was
  * given. Return: NULL, or what is wrong */
 const char *vec_run_too_many(const struct vec_set *set, bool tx);
