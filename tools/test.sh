@@ -197,7 +197,7 @@ guest_aarch64() { # name, tests...
 }
 
 group_aarch64() {
-	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths}.py
+	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths,testpmd}.py
 }
 
 group_guest-aarch64() { guest_aarch64 guest-aarch64 tests/guest; }

@@ -106,6 +106,13 @@ static const char *too_many(void)
 	return bad ? bad : vec_run_too_many(&vec_set_neon, true);
 }
 
+static const char *told_twice(void)
+{
+	const char *bad = vec_run_batch_told_twice(&vec_set_neon, false);
+
+	return bad ? bad : vec_run_batch_told_twice(&vec_set_neon, true);
+}
+
 static const char *checksums(void)
 {
 	static uint8_t block[520];
@@ -144,6 +151,10 @@ int main(int argc, char **argv)
 	result("indexes_wrap_twice", wraps());
 	result("a_lie_in_the_middle_of_a_batch_is_found", lies());
 	result("a_device_cannot_use_what_it_was_not_given", too_many());
+	result("a_batch_that_is_told_twice_comes_once", told_twice());
+	result("ids_beyond_the_last_are_not_believed", vec_run_beyond(&vec_set_neon, true));
+	result("descriptors_behind_the_ring_are_not_looked_at",
+	       vec_run_beyond(&vec_set_neon, false));
 	result("checksums_are_those_of_plain_c", checksums());
 	if (report) {
 		fprintf(report, "</testsuite></testsuites>\n");
