@@ -214,7 +214,7 @@ struct vdev {
 	unsigned hold; /* Tx: how many fetched buffers stay with the device after a step */
 	bool threaded; /* the device steps on a thread of its own: what it cannot know at the very
 	                  moment when it looks is not checked */
-	bool late;     /* the device learns of its queues when the driver may be using them already */
+	bool late; /* the device learns of its queues when the driver may be using them already */
 	bool scribble; /* overwrite descriptors and avail ring, which nobody may rely on */
 	struct vdev_memory memory;
 
