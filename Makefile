@@ -41,7 +41,7 @@ $(BUILD)/ringzero.iso: $(X86)/ringzero.elf $(X86)/BOOTX64.EFI $(A64)/BOOTAA64.EF
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all help deps ready ready-lint iso aarch64 run test check unit asan tsan neon \
+.PHONY: all help deps ready ready-lint iso aarch64 run test check unit asan tsan unit-aarch64 \
 	guest guest-aarch64 soak lint fmt clean
 
 all: iso aarch64 hosted ## build every image
@@ -57,7 +57,7 @@ run: ready ## boot the ISO in QEMU; ARCH= ARGS= BOOT= NET= PORTS= PORT= MEM= MAC
 test: ready ## every test; the last line is the total
 	@BUILD=$(BUILD) tools/test.sh
 
-check unit asan tsan neon guest guest-aarch64: ready ## one group of tests
+check unit asan tsan unit-aarch64 guest guest-aarch64: ready ## one group of tests
 	@BUILD=$(BUILD) tools/test.sh $@
 
 soak: ready ## the grids of tests with more seeds and on more devices, half an hour; SOAK_SEEDS=
@@ -82,7 +82,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
 # run.sh reads these from its environment
 export ARCH ARGS BOOT NET PORTS PORT MEM MACHINE ACCEL QEMU_OPTS IFNAME SOCK

@@ -241,15 +241,3 @@ char *strrchr(const char *s, int c)
 			return (char *)(uintptr_t)found;
 	}
 }
-
-char *strstr(const char *haystack, const char *needle)
-{
-	const size_t n = strlen(needle);
-
-	for (;; haystack++) {
-		if (!strncmp(haystack, needle, n))
-			return (char *)(uintptr_t)haystack;
-		if (!*haystack)
-			return NULL;
-	}
-}

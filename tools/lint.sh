@@ -68,7 +68,7 @@ tidy_one() { # file
 	local arm64=${BUILD:-build}/arm64/usr/include
 
 	case $1 in
-	arch/aarch64/* | */vec/*_neon.c | */vec/*_aarch64.c)
+	arch/aarch64/* | *_neon.c | */vec/*_aarch64.c)
 		isa=aarch64 efi=$arm64/efi
 		flags+=(--target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include
 			-isystem "$arm64") ;;
@@ -79,7 +79,8 @@ tidy_one() { # file
 		-fshort-wchar) ;;
 	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
-	tests/unit/test_threads.c) flags+=(-DTHREADS_FRAMES=1) ;;
+	tests/criterion/*) flags+=(-Itests/criterion) ;;
+	tests/unit/*) flags+=(-DTHREADS_FRAMES=1 -DVEC_SEEDS=1) ;;
 	*/vec/*_sse.c) flags+=(-msse4.1) ;;
 	*/vec/*_avx2.c) flags+=(-mavx2) ;;
 	*/vec/*_avx512.c) flags+=(-mavx512f -mavx512bw -mavx512vl) ;;

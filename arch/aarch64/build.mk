@@ -29,6 +29,9 @@ $(patsubst %.c,$(A64)/obj/%.o,$(filter-out $(HOT_SRCS) arch/aarch64/clock.c,$(A6
 $(ARM64_FDT): tools/arm64.sh
 	tools/arm64.sh $(ARM64_ROOT)
 
+.PHONY: arm64-packages
+arm64-packages: $(ARM64_FDT)
+
 $(A64)/obj/%.o: %.c Makefile arch/aarch64/build.mk | $(ARM64_FDT)
 	@mkdir -p $(@D)
 	$(A64_CC) $(A64_CFLAGS) -c -o $@ $<

@@ -40,7 +40,7 @@ struct vnet_rxq {
 	struct vnet_queue_stats stats;
 	uint32_t buf_bytes; /* of a posted buffer: net header and data room */
 	uint32_t data_room; /* the same without the header */
-	uint16_t refill_at; /* refill when this many descriptors are free */
+	uint16_t refill_at; /* refill when this many are free: the device lacks none by then */
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
 	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;

@@ -58,6 +58,15 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 		vq->indirect_iova = plat_iova(vq->indirect);
 }
 
+/* The longest frame that may come; with MRG_RXBUF a device may wait for ever for the room that a
+ * frame needs. */
+static uint64_t frame_longest(const struct vnet *vn)
+{
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF))
+		return FRAME_ANY_MAX;
+	return max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
+}
+
 /* The room a buffer needs so that every frame fits into it, or with MRG_RXBUF into those that the
  * ring has (virtio 5.1.4.2). */
 static uint16_t data_room(const struct vnet *vn)
@@ -65,16 +74,12 @@ static uint16_t data_room(const struct vnet *vn)
 	const bool mrg = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 	const unsigned per_buf = vnet_hdr_is_alone(vn->vd) ? 2 : 1;
 	unsigned bufs = mrg && vn->rxd >= per_buf ? vn->rxd / per_buf : 1;
-	uint64_t frame = max_u64(vn->mtu_max + ETHERNET_OVERHEAD, ETHERNET_FRAME_MIN_ROOM);
 
-	/* a device may wait for ever for room for a frame that does not fit into the whole ring */
-	if (mrg)
-		frame = max_u64(frame, FRAME_ANY_MAX);
 	/* what came as several segments in one is to be sent on in one */
 	if (vn->dev.rx_offloads & MBUF_GSO)
 		bufs = (unsigned)min_u64(bufs, LRO_SEGS_MAX);
 
-	const uint64_t share = align_up((frame + bufs - 1) / bufs, CACHE_LINE);
+	const uint64_t share = align_up((frame_longest(vn) + bufs - 1) / bufs, CACHE_LINE);
 
 	return (uint16_t)min_u64(max_u64(MEMPOOL_DATA_ROOM, share), DATA_ROOM_MAX);
 }
@@ -122,7 +127,8 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 		         "5.1.4.2); raise net.rxd",
 		         vn->vd->name, fill, vn->dev.pool->data_room, vn->mtu_max);
 	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
-	if (!batch)
+	/* the device can do without the buffers that wait for their batch, or there is none */
+	if (!batch || (fill - batch) * vn->dev.pool->data_room < frame_longest(vn))
 		batch = 1;
 	q->keep_free = (uint16_t)(vn->rxd - fill * per_buf);
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);

@@ -198,9 +198,7 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
 		done = vnet_rx_offloads(q, pkts, done, &bytes);
 	q->stats.packets += done;
 	q->stats.bytes += bytes;
-	/* by batches, but nothing is held back while nothing comes: the device may wait for it */
-	if ((q->vq.free_cnt >= q->refill_at || (!done && q->vq.free_cnt > q->keep_free)) &&
-	    likely(!q->vq.broken))
+	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
 		vnet_rx_refill(q, path);
 	return done;
 }

@@ -1,7 +1,6 @@
 /* The parts of BOOTX64.EFI that need no firmware: reading the kernel's ELF file, and load options.
  */
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <string.h>
 
 #include "arch/x86_64/efi/elf_plan.h"

@@ -346,8 +346,8 @@ Test(spec, packed_parts_are_aligned)
 	cr_assert_eq(vq.desc_iova, plat_test_iova(ring_mem));
 	cr_assert_eq(vq.desc_iova % 16, 0);
 	cr_assert_eq((vq.avail_iova | vq.used_iova) % 4, 0);
-	cr_assert_eq((uint8_t *)vq.packed.driver_event - ring_mem, vq.avail_iova - vq.desc_iova);
-	cr_assert_eq((uint8_t *)vq.packed.device_event - ring_mem, vq.used_iova - vq.desc_iova);
+	cr_assert_eq((uint8_t *)vq.packed.driver_event, ring_mem + (vq.avail_iova - vq.desc_iova));
+	cr_assert_eq((uint8_t *)vq.packed.device_event, ring_mem + (vq.used_iova - vq.desc_iova));
 }
 
 /* 2.8.17: as long as the first descriptor does not say so, nothing is available; then all is. */

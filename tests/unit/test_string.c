@@ -13,7 +13,6 @@
 #define strncmp rz_strncmp
 #define strchr rz_strchr
 #define strrchr rz_strrchr
-#define strstr rz_strstr
 #include "kernel/string.c"
 #undef memcpy
 #undef memmove
@@ -26,7 +25,6 @@
 #undef strncmp
 #undef strchr
 #undef strrchr
-#undef strstr
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -158,10 +156,7 @@ Test(string, comparing_agrees_with_libc)
 Test(string, searching_agrees_with_libc)
 {
 	static const char text[] = "aabaabaac";
-	static const char *const needles[] = {"", "a", "aac", "c", "aabaac", "d", "aabaabaacx"};
 
-	for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++)
-		cr_assert_eq(rz_strstr(text, needles[i]), strstr(text, needles[i]), "%zu", i);
 	cr_assert_eq(rz_strchr(text, 'b'), text + 2);
 	cr_assert_eq(rz_strchr(text, '\0'), text + 9);
 	cr_assert_null(rz_strchr(text, 'x'));

@@ -11,35 +11,31 @@
 #include "tests/vec/vec_set.h"
 
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 
-static const struct vec_set *const sets[] = {&vec_set_scalar, &vec_set_sse, &vec_set_avx2,
-                                             &vec_set_avx512};
+static const struct vec_set *const sets[] = {VEC_SETS};
 
-static void compare(const struct vec_set *set)
+ParameterizedTestParameters(vec, a_set_does_what_the_reference_does)
 {
+	static unsigned at[ARRAY_SIZE(sets) - 1]; /* the first is the reference */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
+		at[i] = i + 1;
+	return cr_make_param_array(unsigned, at, ARRAY_SIZE(at));
+}
+
+ParameterizedTest(unsigned *at, vec, a_set_does_what_the_reference_does)
+{
+	const struct vec_set *set = sets[*at];
+
 	if (set->isa & ~vec_host_isa())
 		cr_skip_test("this processor has no %s", set->name);
-	for (uint64_t seed = 0; seed < 20000; seed++) {
+	for (uint64_t seed = 0; seed < VEC_SEEDS; seed++) {
 		const char *bad = vec_compare(set, seed);
 
 		cr_assert_null(bad, "%s: %s differs from the reference, seed %llu", set->name, bad,
 		               (unsigned long long)seed);
 	}
-}
-
-Test(vec, sse_does_what_the_reference_does)
-{
-	compare(&vec_set_sse);
-}
-
-Test(vec, avx2_does_what_the_reference_does)
-{
-	compare(&vec_set_avx2);
-}
-
-Test(vec, avx512_does_what_the_reference_does)
-{
-	compare(&vec_set_avx512);
 }
 
 /* ---- bodies ------------------------------------------------------------------------------- */
@@ -270,6 +266,34 @@ Test(vec, a_device_cannot_use_what_it_was_not_given)
 			const char *bad = vec_run_too_many(sets[s], tx);
 
 			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
+		}
+	}
+}
+
+Test(vec, a_batch_that_is_told_twice_comes_once)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned tx = 0; tx < 2; tx++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_batch_told_twice(sets[s], tx);
+
+			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
+		}
+	}
+}
+
+Test(vec, ids_and_descriptors_beyond_the_last_are_not_believed)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned ids = 0; ids < 2; ids++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_beyond(sets[s], ids);
+
+			cr_assert_null(bad, "%s: %s", sets[s]->name, bad);
 		}
 	}
 }

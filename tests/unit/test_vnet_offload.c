@@ -319,7 +319,7 @@ Test(vnet_offload, vector_paths_of_packed_rings_do_offloads)
 	          "net.vectorized=1 net.rx_offloads=csum,vlan_strip " TX_WORDS);
 	vn = container_of(port.dev, struct vnet, dev);
 	if (!vn->choice.rx->isa || !vn->choice.tx->isa)
-		cr_skip_test("no AVX2 on this processor");
+		cr_skip_test("this processor has no %s", vnet_isa_name(VEC_ISA_BOTH));
 	for (unsigned i = 0; i < 32; i++) {
 		uint8_t frame[LEN];
 		const struct virtio_net_hdr hdr = {

@@ -21,6 +21,9 @@ struct expected {
 /* The best that may be used, of those that there is code for. */
 static unsigned best(unsigned isa, bool packed)
 {
+	isa &= VEC_ISA_ALL;
+	if (isa & ISA_NEON)
+		return ISA_NEON;
 	if (packed && (isa & ISA_AVX512))
 		return ISA_AVX512;
 	if (isa & ISA_AVX2)
@@ -126,19 +129,19 @@ Test(vnet_paths, a_refusal_names_its_reason)
 		struct vnet_wish w;
 		const char *rx, *tx;
 	} cases[] = {
-	    {{MRG_RXBUF | INDIRECT, ISA_SSE, 0}, "mrg_rxbuf negotiated", NULL},
-	    {{IN_ORDER | INDIRECT, ISA_SSE, 0}, "in_order negotiated", "in_order negotiated"},
-	    {{PACKED, ISA_AVX2, 0}, "in_order not negotiated", "in_order not negotiated"},
-	    {{PACKED | IN_ORDER | MRG_RXBUF, ISA_AVX2, 0}, "mrg_rxbuf negotiated", NULL},
-	    {{PACKED | IN_ORDER, ISA_SSE, 0},
+	    {{MRG_RXBUF | INDIRECT, VEC_ISA_BOTH, 0}, "mrg_rxbuf negotiated", NULL},
+	    {{IN_ORDER | INDIRECT, VEC_ISA_BOTH, 0}, "in_order negotiated", "in_order negotiated"},
+	    {{PACKED, VEC_ISA_BOTH, 0}, "in_order not negotiated", "in_order not negotiated"},
+	    {{PACKED | IN_ORDER | MRG_RXBUF, VEC_ISA_BOTH, 0}, "mrg_rxbuf negotiated", NULL},
+	    {{PACKED | IN_ORDER, VEC_ISA_SPLIT, 0},
 	     "no vector instructions for this ring",
 	     "no vector instructions for this ring"},
-	    {{PACKED | IN_ORDER, ISA_AVX512, VNET_WISH_LRO}, "LRO enabled", NULL},
-	    {{PACKED | IN_ORDER, ISA_AVX2, VNET_WISH_HDR_HASH}, NULL, "hash report negotiated"},
-	    {{INDIRECT, ISA_SSE, VNET_WISH_RX_OFFLOADS}, "Rx offloads enabled", NULL},
-	    {{INDIRECT, ISA_SSE, VNET_WISH_TX_OFFLOADS}, NULL, "Tx offloads enabled"},
-	    {{0, ISA_SSE, 0}, NULL, "indirect_desc not negotiated"},
-	    {{INDIRECT, ISA_SSE, VNET_WISH_HDR_ALONE},
+	    {{PACKED | IN_ORDER, VEC_ISA_BOTH, VNET_WISH_LRO}, "LRO enabled", NULL},
+	    {{PACKED | IN_ORDER, VEC_ISA_BOTH, VNET_WISH_HDR_HASH}, NULL, "hash report negotiated"},
+	    {{INDIRECT, VEC_ISA_BOTH, VNET_WISH_RX_OFFLOADS}, "Rx offloads enabled", NULL},
+	    {{INDIRECT, VEC_ISA_BOTH, VNET_WISH_TX_OFFLOADS}, NULL, "Tx offloads enabled"},
+	    {{0, VEC_ISA_BOTH, 0}, NULL, "indirect_desc not negotiated"},
+	    {{INDIRECT, VEC_ISA_BOTH, VNET_WISH_HDR_ALONE},
 	     "legacy device without any_layout",
 	     "legacy device without any_layout"},
 	};
@@ -197,7 +200,7 @@ Test(vnet_paths, vector_code_is_for_those_who_ask)
 
 Test(vnet_paths, the_log_says_what_was_refused_and_why)
 {
-	const struct vnet_choice *c = probe(IN_ORDER_MRG, ISA_SSE, "net.vectorized=1");
+	const struct vnet_choice *c = probe(IN_ORDER_MRG, VEC_ISA_BOTH, "net.vectorized=1");
 
 	cr_assert_eq(c->rx->isa, 0);
 	cr_assert_not_null(
@@ -210,21 +213,27 @@ Test(vnet_paths, the_log_says_what_was_refused_and_why)
 
 Test(vnet_paths, mergeable_receive_has_vector_code_under_its_own_name)
 {
+	static const char *const isas[] = {VEC_OPTIONS};
 	const unsigned isa = vec_host_isa();
-	const struct vnet_choice *c = probe(MRG, isa, "net.vectorized=1 isa=sse");
+	char words[64], said[80];
+	const struct vnet_choice *c;
 
-	cr_assert_eq(c->rx->isa, ISA_SSE);
+	snprintf(words, sizeof(words), "net.vectorized=1 isa=%s", isas[0]);
+	snprintf(said, sizeof(said), "vector code: Rx %s where one buffer holds the packet, Tx %s",
+	         isas[0], isas[0]);
+	c = probe(MRG, isa, words);
+	cr_assert_str_eq(vnet_isa_name(c->rx->isa), isas[0]);
 	cr_assert_str_eq(c->rx->name, "Split virtqueue mergeable path");
 	cr_assert_str_eq(c->rx->rx_name, "virtio_recv_mergeable_pkts");
 	cr_assert_not_null(
 	    strstr(plat_test_output(), "vectorized Rx disabled: mrg_rxbuf negotiated"));
-	cr_assert_not_null(strstr(plat_test_output(),
-	                          "vector code: Rx sse where one buffer holds the packet, Tx sse"));
+	cr_assert_not_null(strstr(plat_test_output(), said));
 	port_close(&port);
-	if (!(isa & ISA_AVX2))
-		cr_skip_test("this processor has no AVX2");
-	c = probe(PACKED_IN_ORDER_MRG, isa, "net.vectorized=1 isa=avx2");
-	cr_assert_eq(c->rx->isa, ISA_AVX2);
+	if (!(isa & VEC_ISA_BOTH))
+		cr_skip_test("this processor has no %s", vnet_isa_name(VEC_ISA_BOTH));
+	snprintf(words, sizeof(words), "net.vectorized=1 isa=%s", vnet_isa_name(VEC_ISA_BOTH));
+	c = probe(PACKED_IN_ORDER_MRG, isa, words);
+	cr_assert_eq(c->rx->isa, VEC_ISA_BOTH);
 	cr_assert_str_eq(c->rx->name, "Packed virtqueue in-order mergeable path");
 	cr_assert_str_eq(c->rx->rx_name, "virtio_recv_mergeable_pkts_packed");
 	port_close(&port);
@@ -244,5 +253,12 @@ Test(vnet_paths, the_options_cap_what_the_processor_has)
 	cr_assert_eq(probe(PLAIN, ISA_SSE, "net.vectorized=1 isa=avx512")->rx->isa, ISA_SSE);
 	port_close(&port);
 	cr_assert_eq(probe(PLAIN, all, "net.vectorized=1 isa=scalar")->rx->isa, 0);
+	port_close(&port);
+}
+
+Test(vnet_paths, an_instruction_set_of_another_architecture_leaves_none)
+{
+	cr_assert_eq(
+	    probe(PLAIN, VEC_ISA_BOTH, "net.vectorized=1 isa=" VEC_OPTION_FOREIGN)->rx->isa, 0);
 	port_close(&port);
 }

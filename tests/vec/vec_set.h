@@ -47,6 +47,13 @@ struct vec_set {
 
 extern const struct vec_set vec_set_scalar, vec_set_sse, vec_set_avx2, vec_set_avx512, vec_set_neon;
 
+/* All of an architecture, the reference first. */
+#ifdef __aarch64__
+#define VEC_SETS &vec_set_scalar, &vec_set_neon
+#else
+#define VEC_SETS &vec_set_scalar, &vec_set_sse, &vec_set_avx2, &vec_set_avx512
+#endif
+
 /** vec_compare() - every primitive of @set against the scalar ones, on inputs made from @seed, all
  * memory they could reach compared. Return: NULL, or the name of the one that differs */
 const char *vec_compare(const struct vec_set *set, uint64_t seed);
@@ -86,5 +93,14 @@ const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie
 /** vec_run_too_many() - a packed ring in which the device marks more descriptors used than it was
  * given. Return: NULL, or what is wrong */
 const char *vec_run_too_many(const struct vec_set *set, bool tx);
+
+/** vec_run_batch_told_twice() - a packed ring in which the device completes many by one descriptor,
+ * and then marks each of them used as well. Return: NULL, or what is wrong */
+const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx);
+
+/** vec_run_beyond() - a packed ring in which the device goes on counting ids where they start again
+ * at 0, in a place where descriptors do not; or, without @ids, the other way round, with
+ * descriptors behind the ring. Return: NULL, or what is wrong */
+const char *vec_run_beyond(const struct vec_set *set, bool ids);
 
 #endif

@@ -43,11 +43,9 @@ ALWAYS_INLINE uint16_t vec_rx_end(struct vnet_rxq *q, struct vec_rx *rx)
 	return rx->done;
 }
 
-/* By batches, but nothing is held back while nothing comes: the device may wait for it. */
-ALWAYS_INLINE bool vec_rx_refill_due(const struct vnet_rxq *q, const struct vec_rx *rx)
+ALWAYS_INLINE bool vec_rx_refill_due(const struct vnet_rxq *q)
 {
-	return (q->vq.free_cnt >= q->refill_at || (!rx->done && q->vq.free_cnt > q->keep_free)) &&
-	       likely(!q->vq.broken);
+	return q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken);
 }
 
 /* Buffers to refill with; a shortage of them is counted once. */

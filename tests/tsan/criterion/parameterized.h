@@ -1,2 +1,0 @@
-/* All of it is in criterion.h. */
-#include "tests/tsan/criterion/criterion.h"
