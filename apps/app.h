@@ -1,5 +1,5 @@
 /*
- * An application: one file in this folder. It registers itself, and the option app=NAME chooses
+ * An application: a file in this folder. It registers itself, and the option app=NAME chooses
  * it:
  *
  *	static int echo_start(struct net_stack *st) { ... udp_bind(st, 7, ...) ... }
@@ -19,6 +19,9 @@
 struct app {
 	const char *name;
 	const char *help;
+	/* NULL: ports belong to the stack. Else each port that was started is the application's,
+	 * which polls it itself, and the stack does not see it. Before @start. 0, or -Exxx */
+	int (*take_port)(struct netdev *dev);
 	/* before the first poll; -Exxx, already logged, ends the boot */
 	int (*start)(struct net_stack *st);
 	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */

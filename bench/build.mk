@@ -42,9 +42,12 @@ endef
 $(eval $(call paths_variant,vec_paths,true))
 $(eval $(call paths_variant,vec_paths_unchecked,false))
 
-.PHONY: bench-tools bench bench-paths
+.PHONY: bench-tools bench bench-paths bench-dpdk
 bench-paths: ready $(TOOLS)/vec_paths $(TOOLS)/vec_paths_unchecked ## cycles and instructions per packet of each path
 	$(PYTHON) bench/paths.py $(TOOLS)
+
+bench-dpdk: ready hosted ## the hosted build beside DPDK's virtio-user; BENCH_ARGS=
+	$(PYTHON) tools/bench_dpdk.py --build $(BUILD) $(BENCH_ARGS)
 
 bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub-x86_64.elf $(TOOLS)/vec_paths \
 	$(TOOLS)/vec_paths_unchecked

@@ -190,10 +190,9 @@ static void start_port(struct netdev *dev)
 	}
 	if (log_json())
 		netdev_print(dev);
-	err = net_stack_add_port(&loop.stack, dev);
+	err = loop.app->take_port ? loop.app->take_port(dev) : net_stack_add_port(&loop.stack, dev);
 	if (err)
-		log_err("net", "port %u has no address and is not served (error %d)", dev->port,
-		        -err);
+		log_err("net", "port %u is not served (error %d)", dev->port, -err);
 }
 
 static void probe_card(unsigned nth, size_t budget)
@@ -227,11 +226,12 @@ static void probe_ports(void)
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-/* "ready" when the first port can be reached. */
+/* "ready" when the first port can be reached; an application with ports of its own is at once. */
 static void check_ready(uint64_t now_ns)
 {
 	struct json j;
 
+	loop.ready = loop.app->take_port != NULL;
 	for (unsigned i = 0; i < loop.stack.nb_ifs; i++)
 		loop.ready |= net_if_ready(&loop.stack.ifs[i]);
 	if (!loop.ready)

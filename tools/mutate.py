@@ -50,8 +50,15 @@ FILES = ("vq_split.h", "vq_packed.h", "vq.h", "virtqueue.h", "vnet_rx.h", "vnet_
 COPIED = ("Makefile", "kernel", "net", "drivers", "apps", "arch", "tests", "tools", "bench")
 TEST_PATTERNS = ("test_vq_*.c", "test_vnet_[rt]x.c", "test_vnet_[!rt]*.c",
                  "test_virtio_net*.c", "test_differential.c", "test_vec.c", "test_spec.c")
-# for vector code: vec_ and those that run the tests of another with vector paths
-VECTOR_PATTERNS = ("test_vec.c", "test_vnet_[rt]x_*.c", "test_vnet_paths.c", "test_differential.c")
+# Vector code is made once for each instruction set, all of them alike: what is shared is broken, and
+# the tests of receiving and sending run once more, for the one that has all of it.
+VECTOR_PATTERNS = ("test_vec.c", "test_vnet_{way}x_{isa}.c", "test_differential.c",
+                   "test_vnet_books_{isa}.c", "test_vnet_offload_{isa}.c")
+VECTOR_WAYS = (("vnet_vec_rx", "r"), ("vnet_vec_tx", "t"))  # by how a file's name begins; else both
+VECTOR_ISAS = ("sse", "avx512")  # by a file's name; else avx2
+VECTOR_REFERENCE = "vec/vec_batch.h"  # what they are compared with has it too, so all are broken
+VECTOR_TWIN = re.compile(r"_(sse|avx2|avx512|neon)$")  # tests of another once more
+VECTOR_OBJECT = re.compile(r"/(?:vnet_vec|vec_set)_(sse|avx2|avx512|scalar)\.o$")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
 OBJECTS = "b/unit/obj"
 ARCHIVE = "b/unit/libringzero.a"
@@ -220,10 +227,18 @@ def file_mutants(file):
                          originals[number], changed)
 
 
+def vector_isa(file):
+    return next((isa for isa in VECTOR_ISAS if file == f"{VECTORS}vec_{isa}.h"), "avx2")
+
+
 def tests_of(file):
-    patterns = VECTOR_PATTERNS if file.startswith(VECTORS) else TEST_PATTERNS
+    patterns, others = TEST_PATTERNS, VECTOR_TWIN
+    if file.startswith(VECTORS):
+        way = next((way for begins, way in VECTOR_WAYS if file.startswith(VECTORS + begins)), "[rt]")
+        patterns = [p.format(way=way, isa=vector_isa(file)) for p in VECTOR_PATTERNS]
+        others = None
     return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)
-            if not path.stem.endswith("_neon")}
+            if not (others and others.search(path.stem))}
 
 
 def tested_rings():
@@ -298,8 +313,12 @@ class Tree:
 
     def dependents(self, file):
         """The objects that are compiled again when this file changes."""
-        return {path for path in self.pristine
-                if f" {DRIVER}/{file}" in (self.root / path).with_suffix(".d").read_text()}
+        found = {path for path in self.pristine
+                 if f" {DRIVER}/{file}" in (self.root / path).with_suffix(".d").read_text()}
+        if not file.startswith(VECTORS) or file == VECTOR_REFERENCE:
+            return found
+        return {path for path in found
+                if (VECTOR_OBJECT.search(path) or [""] * 2)[1] in ("", vector_isa(file))}
 
     def tests_of(self, file):
         wanted = tests_of(file)

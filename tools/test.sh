@@ -211,7 +211,8 @@ group_fuzz() {
 }
 
 group_hosted() {
-	build build-hosted hosted hosted-asan && run_pytest hosted 900 tests/hosted
+	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
+		run_pytest hosted 900 tests/hosted
 }
 
 group_guest() {
@@ -240,7 +241,7 @@ guest_aarch64() { # name, tests...
 }
 
 group_aarch64() {
-	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths}.py
+	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths,testpmd}.py
 }
 
 group_guest-aarch64() { guest_aarch64 guest-aarch64 tests/guest; }

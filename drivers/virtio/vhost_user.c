@@ -74,7 +74,7 @@ static int send(struct vhost_user *vu, struct vhost_message *m, const int *fds, 
 	return err ? fail_io(vu, m->request, err) : 0;
 }
 
-/* The reply to @request, with a payload of @size bytes. */
+/* The reply to @request, with a payload of @size bytes. -EOPNOTSUPP, and nothing closed: none. */
 static int recv(struct vhost_user *vu, uint32_t request, struct vhost_message *m, uint32_t size)
 {
 	const uint64_t deadline_ns = min_u64(plat_time_ns() + VHOST_REPLY_NS, vu->talk_end_ns);
@@ -86,28 +86,55 @@ static int recv(struct vhost_user *vu, uint32_t request, struct vhost_message *m
 		return fail(vu, request, -EPROTO, "the backend answers something else");
 	if ((m->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
 		return fail(vu, request, -EPROTO, "the backend speaks another version");
+	if (request == VHOST_USER_GET_CONFIG && !m->size)
+		return -EOPNOTSUPP; /* how it says no to this; the conversation goes on */
 	if (m->size != size)
 		return fail(vu, request, -EPROTO, "the backend's answer has a wrong length");
 	err = vhost_link_recv(&vu->link, (uint8_t *)m + VHOST_USER_HEAD, size, deadline_ns);
 	return err ? fail_io(vu, request, err) : 0;
 }
 
-/* The answer to an earlier question stands before any other. */
-static int status_awaited(struct vhost_user *vu)
+/* Is this the @len bytes that we asked for? */
+static int config_check(struct vhost_user *vu, const struct vhost_message *m, uint32_t len)
+{
+	if (m->config.offset || m->config.size != len)
+		return fail(vu, VHOST_USER_GET_CONFIG, -EPROTO,
+		            "the backend answers something else");
+	return 0;
+}
+
+/* The answer to the question under way. Return: 0 also when it is no. */
+static int news_recv(struct vhost_user *vu, struct vhost_message *m)
+{
+	const uint32_t request = vu->asked;
+	const bool config = request == VHOST_USER_GET_CONFIG;
+	int err;
+
+	vu->asked = VHOST_USER_NOTHING;
+	err =
+	    recv(vu, request, m, config ? VHOST_USER_CONFIG_HEAD + vu->config_len : sizeof(m->u64));
+	if (err == -EOPNOTSUPP) {
+		vu->config_len = 0;
+		return 0;
+	}
+	return err || !config ? err : config_check(vu, m, vu->config_len);
+}
+
+/* May something be sent? The answer to an earlier question stands before any other. */
+static int ready(struct vhost_user *vu)
 {
 	struct vhost_message m;
 
-	if (!vu->asked)
-		return 0;
-	vu->asked = false;
-	return recv(vu, VHOST_USER_GET_STATUS, &m, sizeof(m.u64));
+	if (!vu->up)
+		return -ENOTCONN;
+	return vu->asked ? news_recv(vu, &m) : 0;
 }
 
 /* Ask, and wait for the answer, as long as the question. */
 static int ask(struct vhost_user *vu, struct vhost_message *m)
 {
 	const uint32_t request = m->request, size = m->size;
-	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+	int err = ready(vu);
 
 	m->flags = 0;
 	if (!err)
@@ -118,7 +145,7 @@ static int ask(struct vhost_user *vu, struct vhost_message *m)
 static int ask_u64(struct vhost_user *vu, uint32_t request, uint64_t *out)
 {
 	struct vhost_message m = {.request = request};
-	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+	int err = ready(vu);
 
 	if (!err)
 		err = send(vu, &m, NULL, 0);
@@ -133,7 +160,7 @@ static int ask_u64(struct vhost_user *vu, uint32_t request, uint64_t *out)
 static int tell(struct vhost_user *vu, struct vhost_message *m, const int *fds, unsigned nb_fds)
 {
 	const uint32_t request = m->request;
-	int err = vu->up ? status_awaited(vu) : -ENOTCONN;
+	int err = ready(vu);
 
 	m->flags = vu->protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK ? VHOST_USER_NEED_REPLY : 0;
 
@@ -212,7 +239,8 @@ int vhost_user_open(struct vhost_user *vu)
 		}
 	}
 	vu->up = true;
-	vu->asked = false;
+	vu->asked = VHOST_USER_NOTHING;
+	vu->config_len = 0;
 	vu->protocol = 0;
 	vu->pairs_max = 1;
 	return greet(vu);
@@ -263,15 +291,13 @@ int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len)
 	struct vhost_message m = {.request = VHOST_USER_GET_CONFIG,
 	                          .size = VHOST_USER_CONFIG_HEAD + len,
 	                          .config = {.size = len}};
-	const int err = ask(vu, &m);
+	int err = ask(vu, &m);
 
-	if (err)
-		return err;
-	if (m.config.offset || m.config.size != len)
-		return fail(vu, VHOST_USER_GET_CONFIG, -EPROTO,
-		            "the backend answers something else");
-	memcpy(out, m.config.bytes, len);
-	return 0;
+	if (!err)
+		err = config_check(vu, &m, len);
+	if (!err)
+		memcpy(out, m.config.bytes, len);
+	return err;
 }
 
 /* ---- rings -------------------------------------------------------------------------------- */
@@ -361,14 +387,29 @@ int vhost_user_get_status(struct vhost_user *vu, uint8_t *status)
 	return err;
 }
 
-static int status_ask(struct vhost_user *vu, uint64_t now_ns)
-{
-	struct vhost_message m = {.request = VHOST_USER_GET_STATUS};
+/* ---- news --------------------------------------------------------------------------------- */
 
-	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_STATUS) ||
-	    now_ns - vu->asked_ns < VHOST_STATUS_NS)
+/* The questions that are asked again and again, in turn. */
+static uint32_t next_question(const struct vhost_user *vu)
+{
+	const bool has_status = vu->protocol & VHOST_USER_PROTOCOL_F_STATUS;
+
+	if (vu->config_len && (vu->asked_last != VHOST_USER_GET_CONFIG || !has_status))
+		return VHOST_USER_GET_CONFIG;
+	return has_status ? VHOST_USER_GET_STATUS : VHOST_USER_NOTHING;
+}
+
+static int news_ask(struct vhost_user *vu, uint64_t now_ns)
+{
+	struct vhost_message m = {.request = next_question(vu)};
+
+	if (!m.request || now_ns - vu->asked_ns < VHOST_NEWS_NS)
 		return 0;
-	vu->asked = true;
+	if (m.request == VHOST_USER_GET_CONFIG) {
+		m.size = VHOST_USER_CONFIG_HEAD + vu->config_len;
+		m.config.size = vu->config_len;
+	}
+	vu->asked = vu->asked_last = m.request;
 	vu->asked_ns = now_ns;
 	return send(vu, &m, NULL, 0);
 }
@@ -384,28 +425,30 @@ static int unasked(struct vhost_user *vu)
 	return fail(vu, VHOST_USER_NOTHING, -EPROTO, "the backend sends what nobody asked for");
 }
 
-int vhost_user_poll(struct vhost_user *vu, uint8_t *status)
+int vhost_user_poll(struct vhost_user *vu, uint8_t *status, void *config)
 {
 	const uint64_t now_ns = plat_time_ns();
+	const uint32_t asked = vu->asked;
 	struct vhost_message m;
 	int err;
 
 	if (!vu->up)
 		return -ENOTCONN;
 	if (!vhost_link_readable(&vu->link)) {
-		if (!vu->asked)
-			return status_ask(vu, now_ns);
-		return now_ns - vu->asked_ns < VHOST_REPLY_NS
-		           ? 0
-		           : fail_io(vu, VHOST_USER_GET_STATUS, -ETIMEDOUT);
+		if (!asked)
+			return news_ask(vu, now_ns);
+		return now_ns - vu->asked_ns < VHOST_REPLY_NS ? 0 : fail_io(vu, asked, -ETIMEDOUT);
 	}
 
 	vhost_user_begin(vu);
-	if (!vu->asked)
+	if (!asked)
 		return unasked(vu);
-	vu->asked = false;
-	err = recv(vu, VHOST_USER_GET_STATUS, &m, sizeof(m.u64));
-	if (!err)
+	err = news_recv(vu, &m);
+	if (err)
+		return err;
+	if (asked == VHOST_USER_GET_STATUS)
 		*status = (uint8_t)m.u64;
-	return err;
+	else
+		memcpy(config, m.config.bytes, vu->config_len);
+	return 0;
 }

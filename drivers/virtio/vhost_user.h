@@ -7,13 +7,13 @@
  *	vhost_user_set_memory(vu);
  *	vhost_user_ring_start(vu, &ring);		(each)
  *	vhost_user_set_status(vu, DRIVER_OK ...);
- *	vhost_user_poll(vu, &status);			(now and then: is it still there?)
+ *	vhost_user_poll(vu, &status, &config);		(now and then: is it still there?)
  *	vhost_user_ring_stop(vu, index);		(each)
  *
  * What the backend says is checked here. Whatever goes wrong is logged once, with the message that
  * it concerns, and ends the connection: vu->up is false from then on, and every function but open
  * returns -ENOTCONN without a word. Each reply is waited for at most VHOST_REPLY_NS, those since
- *open or since vhost_user_begin() for VHOST_TALK_NS in all.
+ * open or since vhost_user_begin() for VHOST_TALK_NS in all.
  */
 #ifndef DRIVERS_VIRTIO_VHOST_USER_H
 #define DRIVERS_VIRTIO_VHOST_USER_H
@@ -24,7 +24,7 @@
 
 #define VHOST_REPLY_NS 3000000000ull /* DPDK's testpmd touches all memory that it is given */
 #define VHOST_TALK_NS 5000000000ull
-#define VHOST_STATUS_NS 200000000ull /* between two questions for the status */
+#define VHOST_NEWS_NS 200000000ull /* between two questions of vhost_user_poll() */
 
 struct vhost_user {
 	struct vhost_link link;
@@ -35,7 +35,9 @@ struct vhost_user {
 	uint64_t talk_end_ns; /* deadline for all replies of this step */
 
 	/* vhost_user_poll() */
-	bool asked; /* GET_STATUS is under way */
+	uint32_t config_len; /* so much of the configuration is asked for, too; 0 after open */
+	uint32_t asked;      /* the question under way, or VHOST_USER_NOTHING */
+	uint32_t asked_last;
 	uint64_t asked_ns;
 };
 
@@ -79,11 +81,14 @@ int vhost_user_get_status(struct vhost_user *vu, uint8_t *status);
 int vhost_user_set_mtu(struct vhost_user *vu, uint16_t mtu);
 
 /** vhost_user_get_config() - @len bytes of device configuration from its start on; only with
- * VHOST_USER_PROTOCOL_F_CONFIG, at most VHOST_USER_CONFIG_MAX */
+ * VHOST_USER_PROTOCOL_F_CONFIG, at most VHOST_USER_CONFIG_MAX. Return: also -EOPNOTSUPP, not
+ * logged and with the connection up, when the backend has not so much */
 int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len);
 
-/** vhost_user_poll() - is the backend still there, and what is its status? Never waits: the answer
- * may be that of VHOST_STATUS_NS ago. @status is left as it is when there is none */
-int vhost_user_poll(struct vhost_user *vu, uint8_t *status);
+/** vhost_user_poll() - is the backend still there, what is its status, and, with vu->config_len
+ * set, its configuration? Waits for nothing but the rest of an answer that has begun: what is told
+ * may be some VHOST_NEWS_NS old. @status and @config are left as they are when there is nothing
+ * new; config_len becomes 0 when the backend will not say */
+int vhost_user_poll(struct vhost_user *vu, uint8_t *status, void *config);
 
 #endif

@@ -257,6 +257,7 @@ static int vnet_start(struct netdev *dev)
 	return 0;
 
 err_reset:
+	queues_give_up(vn, "the port did not start");
 	virtio_dev_reset(vn->vd);
 	vn->negotiated = false;
 	return err;

@@ -1,7 +1,8 @@
 /*
  * The transport to a vhost-user backend: virtio's registers as messages. What the registers have
- * and vhost-user does not is here: the link's state, the device status of backends that keep none,
- * and the configuration space of those without CONFIG, which then holds the user's MTU.
+ * and vhost-user does not is here: the device status of backends that keep none, and, without
+ * CONFIG, the configuration space, which then holds the user's MTU and a link that is up as long as
+ * the backend is there.
  */
 #include "drivers/virtio/virtio_user.h"
 #include "kernel/errno.h"
@@ -9,10 +10,11 @@
 #include "kernel/log.h"
 #include <arch/barrier.h>
 
-/* Ours to offer or not, whatever the backend has. */
+/* Ours to offer or not, whatever the backend has: a control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
 	(VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_F_NOTIFY_ON_EMPTY |             \
-	 VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS)
+	 VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 
@@ -21,21 +23,43 @@ static struct virtio_user *user_of(const struct virtio_dev *vd)
 	return vd->transport;
 }
 
-static bool has_config(const struct virtio_user *u)
-{
-	return u->vu.protocol & VHOST_USER_PROTOCOL_F_CONFIG;
-}
-
 /* ---- connection --------------------------------------------------------------------------- */
 
-static void config_read_backend(struct virtio_user *u)
+/* As long as the fields are that the backend's features bring with them (virtio 5.1.4). */
+static uint32_t config_len(uint64_t features)
 {
-	struct virtio_net_config config;
+	if (features & VIRTIO_NET_F_SPEED_DUPLEX)
+		return offsetof(struct virtio_net_config, rss_max_key_size);
+	if (features & VIRTIO_NET_F_MTU)
+		return offsetof(struct virtio_net_config, speed);
+	if (features & (VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS))
+		return offsetof(struct virtio_net_config, max_virtqueue_pairs);
+	return 0;
+}
 
-	if (!vhost_user_get_config(&u->vu, &config, sizeof(config)))
-		u->config = config;
-	if (u->mtu)
-		u->config.mtu = u->mtu;
+static void config_open(struct virtio_user *u)
+{
+	const uint64_t features = u->vu.features;
+	const uint32_t len = config_len(features);
+	int err;
+
+	u->has_config = false;
+	u->config = (struct virtio_net_config){.mtu = u->mtu};
+	u->backend_config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP};
+	if (!(u->vu.protocol & VHOST_USER_PROTOCOL_F_CONFIG) || !len)
+		return;
+	err = vhost_user_get_config(&u->vu, &u->backend_config, len);
+	if (err == -EOPNOTSUPP)
+		log_warn("virtio_user", "%s: %s gives no configuration; done without", u->vd.name,
+		         u->vu.link.path);
+	if (err)
+		return;
+	u->has_config = true;
+	u->config = u->backend_config;
+	if (features & VIRTIO_NET_F_STATUS)
+		u->vu.config_len = len;
+	else
+		u->backend_config.status = VIRTIO_NET_S_LINK_UP;
 }
 
 static int user_open(struct virtio_dev *vd)
@@ -49,9 +73,7 @@ static int user_open(struct virtio_dev *vd)
 	u->backend_status = 0;
 	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++)
 		u->queue[i].running = false;
-	u->config = (struct virtio_net_config){.mtu = u->mtu};
-	if (has_config(u))
-		config_read_backend(u);
+	config_open(u);
 	if (!u->vu.up)
 		return -EIO;
 	log_info("virtio_user", "%s: connected to %s, features 0x%llx, protocol features 0x%llx",
@@ -67,7 +89,7 @@ static uint64_t user_get_features(struct virtio_dev *vd)
 	const struct virtio_user *u = user_of(vd);
 	uint64_t features = u->vu.features & ~FEATURES_OURS;
 
-	if (!has_config(u)) {
+	if (!u->has_config) {
 		features &= ~FEATURES_CONFIG;
 		if (u->mtu)
 			features |= u->vu.features & VIRTIO_NET_F_MTU;
@@ -78,11 +100,12 @@ static uint64_t user_get_features(struct virtio_dev *vd)
 static void user_set_features(struct virtio_dev *vd, uint64_t features)
 {
 	struct virtio_user *u = user_of(vd);
-	int err = vhost_user_set_features(&u->vu, features & u->vu.features);
+	const int err = vhost_user_set_features(&u->vu, features & u->vu.features);
 
 	u->driver_features = features;
 	if (!err && (features & VIRTIO_NET_F_MTU))
-		vhost_user_set_mtu(&u->vu, u->config.mtu);
+		vhost_user_set_mtu(&u->vu, u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu)
+		                                  : u->config.mtu);
 	/* what failed has closed the connection; get_status tells */
 }
 
@@ -117,6 +140,9 @@ static void user_set_status(struct virtio_dev *vd, uint8_t status)
 		vhost_user_get_status(&u->vu, &u->backend_status);
 	if (!(u->backend_status & VIRTIO_STATUS_FEATURES_OK))
 		u->status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
+	/* given up: what it offers is asked anew next time, and another one may come */
+	if (status & VIRTIO_STATUS_FAILED)
+		vhost_user_close(&u->vu);
 }
 
 static uint8_t user_get_status(struct virtio_dev *vd)
@@ -124,7 +150,7 @@ static uint8_t user_get_status(struct virtio_dev *vd)
 	struct virtio_user *u = user_of(vd);
 
 	if (u->status & VIRTIO_STATUS_DRIVER_OK)
-		vhost_user_poll(&u->vu, &u->backend_status);
+		vhost_user_poll(&u->vu, &u->backend_status, &u->backend_config);
 	if (!u->status)
 		return 0;
 	if (!u->vu.up) /* nothing that was set counts any more */
@@ -141,7 +167,7 @@ static int user_config_read(struct virtio_dev *vd, unsigned offset, void *out, u
 
 	if (len > sizeof(u->config) || offset > sizeof(u->config) - len)
 		return -ERANGE;
-	u->config.status = u->vu.up ? VIRTIO_NET_S_LINK_UP : 0;
+	u->config.status = u->vu.up ? u->backend_config.status & VIRTIO_NET_S_LINK_UP : 0;
 	__builtin_memcpy(out, (const uint8_t *)&u->config + offset, len);
 	return 0;
 }
@@ -158,7 +184,7 @@ static int user_config_write(struct virtio_dev *vd, unsigned offset, const void 
 static uint32_t user_config_generation(struct virtio_dev *vd)
 {
 	(void)vd;
-	return 0; /* ours: it changes only when we are asked for it */
+	return 0; /* ours: it changes only in get_status and open */
 }
 
 /* ---- queues ------------------------------------------------------------------------------- */

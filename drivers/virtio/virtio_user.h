@@ -31,7 +31,9 @@ struct virtio_user {
 	bool memory_shared;       /* since the last reset */
 	uint8_t status;
 	uint8_t backend_status;
-	struct virtio_net_config config;
+	bool has_config;                         /* the backend's, with CONFIG */
+	struct virtio_net_config config;         /* what the driver reads */
+	struct virtio_net_config backend_config; /* as vhost_user_poll() brings it: the link */
 	struct virtio_user_queue queue[VIRTIO_USER_QUEUES_MAX];
 };
 

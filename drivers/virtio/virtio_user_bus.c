@@ -14,6 +14,7 @@
 
 #define CLIENT_WAIT_NS 5000000000ull /* for a backend that starts at the same time as we */
 #define NAME_LEN 16
+#define PAIRS_MAX 128 /* as virtio-user has them */
 
 static const struct option bus_options[] = {
     {.key = "net.path",
@@ -30,6 +31,16 @@ static const struct option bus_options[] = {
      .min = 1,
      .max = VRING_SIZE_MAX,
      .help = "descriptors of each ring"},
+    {.key = "net.queues",
+     .kind = OPTION_UINT,
+     .fallback = "1",
+     .min = 1,
+     .max = PAIRS_MAX,
+     .help = "queue pairs; one, so far"},
+    {.key = "net.cq",
+     .kind = OPTION_BOOL,
+     .fallback = "0",
+     .help = "a control queue; none, so far"},
 };
 
 static struct virtio_user *users[NETDEV_PORTS_MAX];
@@ -38,6 +49,22 @@ NORETURN static void give_up(void)
 {
 	console_flush();
 	plat_fail();
+}
+
+/* What virtio-user has and we have not: said, as a silent no would be found out late. */
+static void refuse_missing(unsigned port)
+{
+	const unsigned queues = (unsigned)options_port_u64("net.queues", port);
+
+	if (queues > VIRTIO_USER_PAIRS_MAX) {
+		log_err("virtio_user", "net%u.queues=%u: there is no more than one queue pair yet",
+		        port, queues);
+		give_up();
+	}
+	if (options_port_u64("net.cq", port)) {
+		log_err("virtio_user", "net%u.cq=1: there is no control queue here yet", port);
+		give_up();
+	}
 }
 
 static struct virtio_user *user_make(unsigned port, const char *path)
@@ -50,6 +77,7 @@ static struct virtio_user *user_make(unsigned port, const char *path)
 		log_err("virtio_user", "net%u: no memory for the device", port);
 		give_up();
 	}
+	refuse_missing(port);
 	fmt_buf(name, sizeof(name), "user%u", port);
 	u->queue_size = (uint16_t)options_port_u64("net.queue_size", port);
 	if (options_given("net.mtu", port))

@@ -70,6 +70,9 @@ struct vq_packed {
 	uint16_t avail_flags;   /* AVAIL and USED of what we fill in this lap */
 	uint16_t used_flags;    /* AVAIL and USED of what the device uses in this lap */
 	uint16_t publish_flags; /* held back, of the descriptor at publish_pos */
+	uint32_t event_seen;    /* the device's wish when need_kick was asked last ... */
+	uint16_t event_from;    /* ... what it had used by then, in a space of two laps ... */
+	bool event_passed;      /* ... and whether we have passed its position since */
 };
 
 struct virtqueue {
@@ -147,7 +150,7 @@ ALWAYS_INLINE bool virtqueue_lie(bool lie)
 }
 
 /** virtqueue_save() - write back what verbs changed in a body's local copy. need_kick is asked of
- * the queue itself, so its kick_idx is not among it */
+ * the queue itself, so what that remembers is not among it */
 ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *local,
                                   const unsigned ring)
 {

@@ -7,6 +7,7 @@
 #define DRIVERS_VIRTIO_VNET_HDR_H
 
 #include "drivers/virtio/virtio_spec.h"
+#include "kernel/atomic.h"
 #include "net/mbuf.h"
 
 static_assert(MBUF_HEADROOM_MIN >= VIRTIO_NET_HDR_LEN_HASH + 4, "header and VLAN tag");
@@ -41,9 +42,10 @@ static inline void vnet_hdr_clear(struct mbuf *m)
  * @hdr_len is 12 or 20 */
 static inline uint16_t vnet_hdr_num_buffers(struct mbuf *m, uint32_t hdr_len)
 {
-	const struct vnet_hdr_bytes *h = (void *)(mbuf_data(m) - hdr_len);
+	const struct virtio_net_hdr *h = (void *)(mbuf_data(m) - hdr_len);
 
-	return (uint16_t)(h->word[2] >> 16);
+	/* once: what was checked is what is used */
+	return ring_load_relaxed(&h->num_buffers);
 }
 
 #endif

@@ -55,3 +55,48 @@ void vq_packed_intr_set(struct virtqueue *vq, bool on)
 	/* full: the wish before the look at the ring that follows it (pair K, seen from here) */
 	ring_fence_full();
 }
+
+/* A position in a space of two laps, which is as far as its wrap counter tells laps apart. */
+static unsigned place(unsigned pos, bool wrap, unsigned n)
+{
+	return wrap ? pos : pos + n;
+}
+
+/* How far @it lies behind @us, 1..2n. */
+static unsigned behind(unsigned us, unsigned it, unsigned n)
+{
+	return us > it ? us - it : us + 2 * n - it;
+}
+
+/*
+ * With EVENT_IDX the device names a position, and we kick when it lies behind us: also when we
+ * passed it some bursts ago, and as long as it names no other. A device that is busy says so by
+ * the flags, so a position left behind means that it forgot to move it (QEMU does, after a send
+ * that had to wait), and that nothing else would wake it.
+ *
+ * Behind us can be more than a lap, which looks like ahead. But a position is new since we asked
+ * last, or was seen then; and a new one is not before what the device had used at that time.
+ */
+bool vq_packed_need_kick(struct virtqueue *vq)
+{
+	struct vq_packed *r = &vq->packed;
+	const unsigned n = vq->nentries;
+	const unsigned us = place(r->avail_pos, r->avail_flags & VQ_PACKED_AVAIL, n);
+
+	/* full: our descriptor's flags before our load of the device's wish (pair K) */
+	ring_fence_full();
+
+	/* offset and flags in one load: they belong together */
+	const uint32_t event = ring_load_relaxed(&r->device_event->word);
+	const unsigned wish = (event >> 16) & VRING_PACKED_EVENT_MASK;
+	const unsigned it =
+	    place(event & (VRING_PACKED_EVENT_WRAP - 1), event & VRING_PACKED_EVENT_WRAP, n);
+	const bool passed = behind(us, it, n) <= behind(us, r->event_from, n);
+
+	r->event_passed = passed || (r->event_passed && event == r->event_seen);
+	r->event_seen = event;
+	r->event_from = (uint16_t)place(r->used_pos, r->used_flags & VQ_PACKED_USED, n);
+	if (likely(wish != VRING_PACKED_EVENT_DESC))
+		return wish == VRING_PACKED_EVENT_ENABLE;
+	return r->event_passed;
+}

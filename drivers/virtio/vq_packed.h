@@ -95,35 +95,10 @@ ALWAYS_INLINE void vq_packed_publish(struct virtqueue *vq)
 }
 
 /**
- * vq_packed_need_kick() - does the device want a notification? (virtio 2.8.21.2)
- *
- * With EVENT_IDX the device names a position, and we kick when it lies behind us: also when we
- * passed it some bursts ago. A device that is busy says so by the flags, so a position left behind
- * means that it forgot to move it (QEMU does, after a send that had to wait), and that nothing
- * else would wake it.
+ * vq_packed_need_kick() - does the device want a notification for what was published since the
+ * last call, at least one buffer? (virtio 2.8.21.2)
  */
-ALWAYS_INLINE bool vq_packed_need_kick(struct virtqueue *vq)
-{
-	const struct vq_packed *r = &vq->packed;
-
-	/* full: our descriptor's flags before our load of the device's wish (pair K) */
-	ring_fence_full();
-
-	/* offset and flags in one load: they belong together */
-	const uint32_t event = ring_load_relaxed(&r->device_event->word);
-	const unsigned wish = (event >> 16) & VRING_PACKED_EVENT_MASK;
-
-	if (likely(wish != VRING_PACKED_EVENT_DESC))
-		return wish == VRING_PACKED_EVENT_ENABLE;
-
-	/* both positions in a space of two laps */
-	const unsigned n = vq->nentries;
-	const unsigned us = r->avail_pos + ((r->avail_flags & VQ_PACKED_AVAIL) ? 0 : n);
-	const unsigned it =
-	    (event & (VRING_PACKED_EVENT_WRAP - 1)) + ((event & VRING_PACKED_EVENT_WRAP) ? 0 : n);
-
-	return (us > it ? us - it : us + 2 * n - it) <= n;
-}
+bool vq_packed_need_kick(struct virtqueue *vq);
 
 /* The id of the next used buffer in ring order, which is the last of a batch with IN_ORDER. */
 ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint32_t *len)

@@ -9,7 +9,9 @@
 #include "kernel/options.h"
 #include "tests/fuzz/fuzz_vnet_dev.h"
 #include "tests/unit/plat_test.h"
+#include "tests/vec/host_isa.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OURS_MAX 64
@@ -76,6 +78,20 @@ static unsigned count_packet(const struct world *w, const struct mbuf *m, const 
 	return n;
 }
 
+/* Where vector code works, the ids that are not with the device wait in a queue as long as the
+ * ring. */
+static void check_ids(const struct virtqueue *vq)
+{
+	memset(seen, 0, vq->nentries);
+	for (unsigned i = 0; i < vq->free_cnt; i++) {
+		const uint16_t id = vq->ids[(vq->avail_idx + i) & (vq->nentries - 1u)];
+
+		fuzz_require(id < vq->nentries && !vq->slot[id].cookie, "id %u is not free", id);
+		fuzz_require(!seen[id], "id %u is free twice", id);
+		seen[id] = 1;
+	}
+}
+
 static void check_books(const struct world *w)
 {
 	const struct mempool *pool = w->dev->pool;
@@ -97,6 +113,10 @@ static void check_books(const struct world *w)
 	for (unsigned id = 0; w->started && id < tx->nentries; id++)
 		n += count_packet(w, tx->slot[id].cookie, "the Tx ring");
 	fuzz_require(w->lost || n == pool->size, "%u mbufs of %u are somewhere", n, pool->size);
+	if (w->started && rx->ids && !rx->broken)
+		check_ids(rx);
+	if (w->started && tx->ids && !tx->broken)
+		check_ids(tx);
 }
 
 static void check_counters(const struct world *w)
@@ -110,7 +130,8 @@ static void check_counters(const struct world *w)
 	fuzz_require(s.tx_packets + s.tx_errors == w->accepted,
 	             "%llu packets accepted, %llu counted", (unsigned long long)w->accepted,
 	             (unsigned long long)(s.tx_packets + s.tx_errors));
-	fuzz_require(w->d.vd.stats.broken <= 2ull * w->starts, "a queue broke more than once");
+	fuzz_require(w->d.vd.stats.broken <= FUZZ_QUEUES * (uint64_t)w->starts,
+	             "a queue broke more than once");
 }
 
 static void check_received(const struct world *w, const struct mbuf *m)
@@ -137,6 +158,9 @@ static void check_received(const struct world *w, const struct mbuf *m)
 	fuzz_require(!(m->flags & MBUF_GSO) ||
 	                 (m->gso_size && (m->flags & (MBUF_RX_CSUM_NONE | MBUF_RX_CSUM_GOOD))),
 	             "segments of %u, flags %x", m->gso_size, m->flags);
+	fuzz_require(!(m->flags & MBUF_RX_HASH) ||
+	                 (m->hash_type && m->hash_type <= VIRTIO_NET_HASH_REPORT_MAX),
+	             "hash of type %u", m->hash_type);
 }
 
 /* ---- what the driver is asked to do ------------------------------------------------------- */
@@ -287,13 +311,32 @@ static void step(struct world *w, struct fuzz_in *in)
 	case 8:
 		do_stop(w);
 		break;
+	case 9:
+		(void)w->dev->ops->set_lro(w->dev, what & 16);
+		break;
 	default:
-		fuzz_dev_act(&w->d, w->vn);
+		fuzz_dev_act(&w->d);
 		break;
 	}
 }
 
 /* ---- one input ---------------------------------------------------------------------------- */
+
+/* What the user asks for. A vector path is refused with some offloads, so none has to be there. */
+static void wish(struct fuzz_in *in)
+{
+	static const char *const isas[] = {"auto", "avx2", "sse", "scalar"};
+	const uint8_t vec = fuzz_u8(in), offloads = fuzz_u8(in);
+	char line[256];
+
+	snprintf(line, sizeof(line),
+	         "net.vectorized=%u isa=%s net.rx_offloads=off%s%s%s%s net.tx_offloads=off%s%s",
+	         vec & 1, isas[vec >> 1 & 3], (offloads & 1) ? ",csum" : "",
+	         (offloads & 2) ? ",lro" : "", (offloads & 4) ? ",vlan_strip" : "",
+	         (offloads & 8) ? ",rss_hash" : "", (offloads & 16) ? ",csum,tso,uso" : "",
+	         (offloads & 32) ? ",vlan_insert" : "");
+	fuzz_require(options_parse(line, "fuzz") == 0, "%s: %s", line, plat_test_output());
+}
 
 static bool probe(struct world *w, struct fuzz_in *in)
 {
@@ -336,11 +379,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	plat_test_time_step_ns = 1000000;
+	plat_test_isa = vec_host_isa();
 	fuzz_dev_open(&w->d, &in);
-	if (w->d.offered & VIRTIO_NET_F_GUEST_CSUM)
-		options_parse("net.rx_offloads=csum,lro,vlan_strip "
-		              "net.tx_offloads=csum,tso,uso,vlan_insert",
-		              "fuzz");
+	wish(&in);
 	if (!probe(w, &in))
 		return 0;
 

@@ -2,209 +2,29 @@
 #include "tests/fuzz/fuzz_vnet_dev.h"
 #include "drivers/virtio/vq.h"
 #include "kernel/errno.h"
+#include "tests/unit/plat_test.h"
 
 #include <string.h>
 
-/* Scalar paths only: with all sanitizers clang takes minutes for the vector ones. */
-const struct vnet_path vnet_vec_paths[1];
-const unsigned vnet_nb_vec_paths;
+#define ACK_OK 0
+#define ACK_ERR 1
 
 static struct fuzz_dev *of(struct virtio_dev *vd)
 {
 	return vd->transport;
 }
 
-/* ---- transport ---------------------------------------------------------------------------- */
-
-static uint64_t get_features(struct virtio_dev *vd)
+static const struct vnet *port_of(const struct fuzz_dev *d)
 {
-	return of(vd)->offered;
-}
-
-static void set_features(struct virtio_dev *vd, uint64_t features)
-{
-	fuzz_require(!(features & ~of(vd)->offered), "features that were not offered: %llx",
-	             (unsigned long long)features);
-	vd->features |= of(vd)->forced;
-}
-
-static uint8_t get_status(struct virtio_dev *vd)
-{
-	struct fuzz_dev *d = of(vd);
-
-	if (d->resets_left) {
-		d->resets_left--;
-		return VIRTIO_STATUS_ACKNOWLEDGE;
-	}
-	return d->refuses_features ? d->status & (uint8_t)~VIRTIO_STATUS_FEATURES_OK : d->status;
-}
-
-static void set_status(struct virtio_dev *vd, uint8_t status)
-{
-	struct fuzz_dev *d = of(vd);
-	const bool was_live = d->status & VIRTIO_STATUS_DRIVER_OK;
-
-	d->status = status;
-	if (status)
-		return;
-	d->resets_left = d->reset_delay < 250 ? d->reset_delay : was_live ? 1u << 16 : 0;
-	d->queue[FUZZ_RX].vq = d->queue[FUZZ_TX].vq = NULL;
-}
-
-static int config_read(struct virtio_dev *vd, unsigned offset, void *out, unsigned len)
-{
-	struct fuzz_dev *d = of(vd);
-
-	if (offset > d->config_bytes || len > d->config_bytes - offset)
-		return -ERANGE;
-	if (d->config_moves)
-		d->config[offset]++;
-	memcpy(out, d->config + offset, len);
-	return 0;
-}
-
-static int config_write(struct virtio_dev *vd, unsigned offset, const void *in, unsigned len)
-{
-	(void)vd, (void)offset, (void)in, (void)len;
-	return -ERANGE;
-}
-
-static uint32_t config_generation(struct virtio_dev *vd)
-{
-	struct fuzz_dev *d = of(vd);
-
-	return d->config_moves ? d->generation++ : d->generation;
-}
-
-static unsigned nb_queues(struct virtio_dev *vd)
-{
-	(void)vd;
-	return 2;
-}
-
-static uint16_t queue_size(struct virtio_dev *vd, uint16_t index)
-{
-	return of(vd)->queue_max[index & 1];
-}
-
-static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector)
-{
-	struct fuzz_dev *d = of(vd);
-	struct fuzz_queue *q = &d->queue[vq->index & 1];
-
-	(void)vector;
-	if (d->refuses_queues)
-		return -EIO;
-	*q = (struct fuzz_queue){.vq = vq, .wrap = true};
-	if (vq->is_packed) {
-		q->mem = vq->packed.desc;
-		q->bytes = vq_packed_layout(vq->nentries).bytes;
-	} else {
-		q->mem = vq->split.desc;
-		q->bytes = vq_split_layout(vq->nentries,
-		                           vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE)
-		               .bytes;
-	}
-	return 0;
-}
-
-static enum virtio_irq_mode irq_setup(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn)
-{
-	(void)wanted;
-	of(vd)->irq = fn;
-	return of(vd)->irq_mode;
-}
-
-static int set_config_vector(struct virtio_dev *vd, uint16_t vector)
-{
-	(void)vector;
-	return of(vd)->refuses_vector ? -EIO : 0;
-}
-
-static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
-{
-	struct fuzz_queue *q = &of(vd)->queue[vq->index & 1];
-
-	fuzz_require(q->vq == vq, "a notification of a queue that is not enabled");
-	q->notified++;
-}
-
-static struct virtio_transport_ops fuzz_ops = {
-    .name = "fuzz",
-    .get_features = get_features,
-    .set_features = set_features,
-    .get_status = get_status,
-    .set_status = set_status,
-    .config_read = config_read,
-    .config_write = config_write,
-    .config_generation = config_generation,
-    .nb_queues = nb_queues,
-    .queue_size = queue_size,
-    .queue_enable = queue_enable,
-    .irq_setup = irq_setup,
-    .set_config_vector = set_config_vector,
-    .notify = notify,
-};
-
-/* ---- what it is like ---------------------------------------------------------------------- */
-
-static uint16_t open_size(uint8_t byte, bool packed)
-{
-	if (byte >= 240)
-		return (uint16_t)(byte == 255 ? 0
-		                              : byte); /* a size that cannot be, or an odd one */
-	return (uint16_t)(packed ? 1 + byte % 70 : 1 << byte % 7);
-}
-
-void fuzz_dev_open(struct fuzz_dev *d, struct fuzz_in *in)
-{
-	const uint8_t rings = fuzz_u8(in), more = fuzz_u8(in), odd = fuzz_u8(in);
-	const bool legacy = rings & 8;
-	const bool packed = (rings & 1) && !legacy;
-
-	memset(d, 0, sizeof(*d));
-	d->in = in;
-	d->offered = VIRTIO_NET_F_MAC;
-	d->offered |= legacy ? 0 : VIRTIO_F_VERSION_1;
-	d->offered |= (rings & 4) ? VIRTIO_NET_F_MRG_RXBUF : 0;
-	d->offered |= (rings & 16) ? VIRTIO_F_ANY_LAYOUT : 0;
-	d->offered |= (rings & 32) ? VIRTIO_F_EVENT_IDX : 0;
-	d->offered |= (rings & 64) ? VIRTIO_F_INDIRECT_DESC : 0;
-	d->offered |= (rings & 128) ? VIRTIO_NET_F_MTU : 0;
-	d->offered |= (more & 1) ? VIRTIO_NET_F_STATUS : 0;
-	d->offered |= (more & 2) ? VIRTIO_NET_F_SPEED_DUPLEX : 0;
-	d->offered |= (more & 32) ? VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CSUM : 0;
-	d->offered |= (more & 64) ? VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO6 : 0;
-	d->offered |= (more & 128) && !legacy ? VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO : 0;
-	d->forced |= packed ? VIRTIO_F_RING_PACKED : 0;
-	d->forced |= (rings & 2) && !legacy ? VIRTIO_F_IN_ORDER : 0;
-	d->offered |= d->forced;
-	d->irq_mode = (enum virtio_irq_mode)(more >> 2 & 3);
-	d->config_bytes = (more & 16) ? (unsigned)(more >> 5) : FUZZ_CONFIG_BYTES;
-	d->refuses_features = odd == 1;
-	d->refuses_queues = odd == 2;
-	d->refuses_vector = odd == 3;
-	d->config_moves = odd == 4;
-	d->reset_delay = odd >= 5 ? odd : 0;
-	d->queue_max[FUZZ_RX] = open_size(fuzz_u8(in), packed);
-	d->queue_max[FUZZ_TX] = open_size(fuzz_u8(in), packed);
-	fuzz_bytes(in, d->config, 12);
-	fuzz_ops.queue_size_is_fixed = legacy;
-	d->vd = (struct virtio_dev){
-	    .ops = &fuzz_ops,
-	    .transport = d,
-	    .device_id = VIRTIO_ID_NET,
-	    .legacy = legacy,
-	    .name = "fuzz",
-	};
+	return d->vd.driver;
 }
 
 /* ---- what it does ------------------------------------------------------------------------- */
 
 /* The length that it says a buffer has: an edge of what is right, or anything. */
-static uint32_t act_len(struct fuzz_dev *d, const struct vnet *vn)
+static uint32_t act_len(struct fuzz_dev *d)
 {
-	const struct vnet_rxq *rx = &vn->rxq[0];
+	const struct vnet_rxq *rx = &port_of(d)->rxq[0];
 	const uint8_t kind = fuzz_u8(d->in);
 
 	switch (kind) {
@@ -232,22 +52,22 @@ static uint32_t act_len(struct fuzz_dev *d, const struct vnet *vn)
 static void act_num_buffers(const struct fuzz_dev *d, const struct fuzz_queue *q, unsigned id,
                             uint16_t nb)
 {
+	const unsigned hdr_len = port_of(d)->hdr_len;
 	struct mbuf *m = id < q->vq->nentries ? q->vq->slot[id].cookie : NULL;
-	uint8_t *end;
+	struct virtio_net_hdr_hash hdr = d->hdr;
 
 	if (!m || q->vq->index != FUZZ_RX)
 		return;
-	end = m->buf + NETDEV_HEADROOM;
-	memcpy(end - sizeof(nb), &nb, sizeof(nb));
-	memcpy(end - VIRTIO_NET_HDR_LEN, &d->hdr, VIRTIO_NET_HDR_LEN_LEGACY);
-	memcpy(end, d->tag, sizeof(d->tag));
+	hdr.hdr.num_buffers = nb;
+	memcpy(m->buf + NETDEV_HEADROOM - hdr_len, &hdr, hdr_len);
+	memcpy(m->buf + NETDEV_HEADROOM, d->tag, sizeof(d->tag));
 }
 
 /* What the headers of received packets say from now on, and how their data begins. */
 static void act_hdr(struct fuzz_dev *d)
 {
-	fuzz_bytes(d->in, &d->hdr, VIRTIO_NET_HDR_LEN_LEGACY);
-	d->tag[12] = (d->hdr.flags & 128) ? 0x81 : 0x08; /* 802.1Q, IPv4 */
+	fuzz_bytes(d->in, &d->hdr, sizeof(d->hdr));
+	d->tag[12] = (d->hdr.hdr.flags & 128) ? 0x81 : 0x08; /* 802.1Q, IPv4 */
 }
 
 /* Use @n buffers as the specification says; with IN_ORDER one entry may stand for several. The
@@ -296,12 +116,12 @@ static void act_use_packed(struct fuzz_queue *q, unsigned n, const uint32_t len[
 	}
 }
 
-static void act_use(struct fuzz_dev *d, const struct vnet *vn, struct fuzz_queue *q)
+static void act_use(struct fuzz_dev *d, struct fuzz_queue *q)
 {
 	const uint8_t how = fuzz_u8(d->in);
 	const uint8_t nb = fuzz_u8(d->in);
-	const uint32_t first_len = act_len(d, vn);
-	const uint32_t len[2] = {first_len, (how & 32) ? act_len(d, vn) : first_len};
+	const uint32_t first_len = act_len(d);
+	const uint32_t len[2] = {first_len, (how & 32) ? act_len(d) : first_len};
 	const unsigned n = 1 + (how & 31);
 
 	for (unsigned id = 0; id < q->vq->nentries; id++)
@@ -312,28 +132,36 @@ static void act_use(struct fuzz_dev *d, const struct vnet *vn, struct fuzz_queue
 		act_use_split(q, n, len, how & 128);
 }
 
-/* A used entry, or descriptor, where the driver looks next, with any id and length. */
-static void act_lie(struct fuzz_dev *d, const struct vnet *vn, struct fuzz_queue *q)
+/* A used entry, or descriptor, up to 15 behind where the driver looks next, with any id and length;
+ * or only one of them is a lie, in the middle of what was used as it should be. */
+static void act_lie(struct fuzz_dev *d, struct fuzz_queue *q)
 {
+	const struct virtqueue *vq = q->vq;
 	const uint16_t wild = fuzz_u16(d->in);
-	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (q->vq->nentries + 1u));
-	const uint32_t len = act_len(d, vn);
+	const uint16_t id = (wild & 0x8000) ? wild : (uint16_t)(wild % (2u * vq->nentries));
+	const uint8_t how = fuzz_u8(d->in);
+	const unsigned behind = how & 15;
+	const bool now = how & 16, id_stays = how & 32, len_stays = how & 64;
+	const uint32_t len = act_len(d);
 
 	act_num_buffers(d, q, id, fuzz_u8(d->in));
-	if (q->vq->is_packed) {
-		struct vring_packed_desc *desc = &q->vq->packed.desc[q->vq->packed.used_pos];
+	if (vq->is_packed) {
+		const unsigned pos = vq->packed.used_pos + behind;
+		struct vring_packed_desc *desc = &vq->packed.desc[pos % vq->nentries];
+		const uint16_t lap = pos < vq->nentries ? 0 : VQ_PACKED_AVAIL | VQ_PACKED_USED;
 
-		desc->id = id;
-		desc->len = len;
-		desc->flags = q->vq->packed.used_flags;
+		desc->id = id_stays ? desc->id : id;
+		desc->len = len_stays ? desc->len : len;
+		desc->flags = now ? vq->packed.used_flags ^ lap : desc->flags;
 		return;
 	}
 
-	const uint16_t pos = q->vq->used_cons_idx & (q->vq->nentries - 1u);
+	const uint16_t idx = (uint16_t)(vq->used_cons_idx + behind);
+	struct vring_used_elem *e = &vq->split.used->ring[idx & (vq->nentries - 1u)];
 
-	q->vq->split.used->ring[pos] = (struct vring_used_elem){.id = id, .len = len};
-	q->used = (uint16_t)(q->vq->used_cons_idx + 1 + (fuzz_u8(d->in) & 3));
-	q->vq->split.used->idx = q->used;
+	*e = (struct vring_used_elem){id_stays ? e->id : id, len_stays ? e->len : len};
+	if (now)
+		q->used = vq->split.used->idx = (uint16_t)(idx + 1);
 }
 
 /* A few bytes anywhere in the ring's memory. */
@@ -361,7 +189,7 @@ static void act_event(struct fuzz_dev *d, struct fuzz_queue *q)
 	memcpy(q->vq->split.avail_event, &a, sizeof(a));
 }
 
-void fuzz_dev_act(struct fuzz_dev *d, struct vnet *vn)
+void fuzz_dev_act(struct fuzz_dev *d)
 {
 	const uint8_t what = fuzz_u8(d->in);
 	struct fuzz_queue *q = &d->queue[what >> 7];
@@ -371,10 +199,10 @@ void fuzz_dev_act(struct fuzz_dev *d, struct vnet *vn)
 	switch (what & 7) {
 	case 0:
 	case 1:
-		act_use(d, vn, q);
+		act_use(d, q);
 		break;
 	case 2:
-		act_lie(d, vn, q);
+		act_lie(d, q);
 		break;
 	case 3:
 		act_scribble(d, q);
@@ -398,4 +226,249 @@ void fuzz_dev_act(struct fuzz_dev *d, struct vnet *vn)
 			d->irq(&d->vd, fuzz_u8(d->in));
 		break;
 	}
+}
+
+/* ---- the control queue -------------------------------------------------------------------- */
+
+/* Where the answer to the oldest command goes; NULL: there is no command. Nobody but act_lie()
+ * writes to this ring, and it leaves addresses alone. */
+static uint8_t *ack_of(const struct fuzz_queue *q)
+{
+	const uint16_t both = VQ_PACKED_AVAIL | VQ_PACKED_USED;
+	const struct virtqueue *vq = q->vq;
+	const struct vq_split *r = &vq->split;
+
+	if (vq->is_packed) {
+		const struct vring_packed_desc *d = vq->packed.desc;
+		const uint16_t flags = d[q->seen].flags & both;
+
+		if (flags != (q->wrap ? VQ_PACKED_AVAIL : VQ_PACKED_USED))
+			return NULL;
+		return plat_test_va(d[(q->seen + 1) % vq->nentries].addr);
+	}
+	if (q->seen == r->avail->idx)
+		return NULL;
+	return plat_test_va(r->desc[r->desc[r->avail->ring[q->seen % vq->nentries]].next].addr);
+}
+
+/* A command was given. Some are answered as they should be, some never. */
+static void act_command(struct fuzz_dev *d, struct fuzz_queue *q)
+{
+	const uint8_t how = fuzz_u8(d->in);
+	const uint32_t len[2] = {how, how};
+	uint8_t *ack = ack_of(q);
+
+	if (ack && (how & 3) != 3)
+		*ack = (how & 4) ? ACK_ERR : ACK_OK;
+	if ((how & 3) == 2)
+		act_lie(d, q);
+	else if ((how & 3) != 3 && q->vq->is_packed)
+		act_use_packed(q, 1, len, false);
+	else if ((how & 3) != 3)
+		act_use_split(q, 1, len, false);
+}
+
+/* ---- transport ---------------------------------------------------------------------------- */
+
+static uint64_t get_features(struct virtio_dev *vd)
+{
+	return of(vd)->offered;
+}
+
+static void set_features(struct virtio_dev *vd, uint64_t features)
+{
+	fuzz_require(!(features & ~of(vd)->offered), "features that were not offered: %llx",
+	             (unsigned long long)features);
+}
+
+static uint8_t get_status(struct virtio_dev *vd)
+{
+	struct fuzz_dev *d = of(vd);
+
+	if (d->resets_left) {
+		d->resets_left--;
+		return VIRTIO_STATUS_ACKNOWLEDGE;
+	}
+	return d->refuses_features ? d->status & (uint8_t)~VIRTIO_STATUS_FEATURES_OK : d->status;
+}
+
+static void set_status(struct virtio_dev *vd, uint8_t status)
+{
+	struct fuzz_dev *d = of(vd);
+	const bool was_live = d->status & VIRTIO_STATUS_DRIVER_OK;
+
+	d->status = status;
+	if (status)
+		return;
+	d->resets_left = d->reset_delay < 250 ? d->reset_delay : was_live ? 1u << 16 : 0;
+	memset(d->queue, 0, sizeof(d->queue));
+}
+
+static int config_read(struct virtio_dev *vd, unsigned offset, void *out, unsigned len)
+{
+	struct fuzz_dev *d = of(vd);
+
+	if (offset > d->config_bytes || len > d->config_bytes - offset)
+		return -ERANGE;
+	if (d->config_moves)
+		d->config[offset]++;
+	memcpy(out, d->config + offset, len);
+	return 0;
+}
+
+static int config_write(struct virtio_dev *vd, unsigned offset, const void *in, unsigned len)
+{
+	(void)vd, (void)offset, (void)in, (void)len;
+	return -ERANGE;
+}
+
+static uint32_t config_generation(struct virtio_dev *vd)
+{
+	struct fuzz_dev *d = of(vd);
+
+	return d->config_moves ? d->generation++ : d->generation;
+}
+
+static unsigned nb_queues(struct virtio_dev *vd)
+{
+	return (of(vd)->offered & VIRTIO_NET_F_CTRL_VQ) ? 3 : 2;
+}
+
+static uint16_t queue_size(struct virtio_dev *vd, uint16_t index)
+{
+	fuzz_require(index < FUZZ_QUEUES, "queue %u", index);
+	return of(vd)->queue_max[index];
+}
+
+static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector)
+{
+	struct fuzz_dev *d = of(vd);
+	struct fuzz_queue *q = &d->queue[vq->index];
+
+	(void)vector;
+	if (d->refuses_queues)
+		return -EIO;
+	*q = (struct fuzz_queue){.vq = vq, .wrap = true};
+	if (vq->is_packed) {
+		q->mem = vq->packed.desc;
+		q->bytes = vq_packed_layout(vq->nentries).bytes;
+	} else {
+		q->mem = vq->split.desc;
+		q->bytes = vq_split_layout(vq->nentries,
+		                           vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE)
+		               .bytes;
+	}
+	return 0;
+}
+
+static enum virtio_irq_mode irq_setup(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn)
+{
+	(void)wanted;
+	of(vd)->irq = fn;
+	return of(vd)->irq_mode;
+}
+
+static int set_config_vector(struct virtio_dev *vd, uint16_t vector)
+{
+	(void)vector;
+	return of(vd)->refuses_vector ? -EIO : 0;
+}
+
+static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
+{
+	struct fuzz_queue *q = &of(vd)->queue[vq->index];
+
+	fuzz_require(q->vq == vq, "a notification of a queue that is not enabled");
+	q->notified++;
+	if (vq->index == FUZZ_CTRL)
+		act_command(of(vd), q);
+}
+
+static struct virtio_transport_ops fuzz_ops = {
+    .name = "fuzz",
+    .get_features = get_features,
+    .set_features = set_features,
+    .get_status = get_status,
+    .set_status = set_status,
+    .config_read = config_read,
+    .config_write = config_write,
+    .config_generation = config_generation,
+    .nb_queues = nb_queues,
+    .queue_size = queue_size,
+    .queue_enable = queue_enable,
+    .irq_setup = irq_setup,
+    .set_config_vector = set_config_vector,
+    .notify = notify,
+};
+
+/* ---- what it is like ---------------------------------------------------------------------- */
+
+static uint16_t open_size(uint8_t byte, bool packed)
+{
+	if (byte >= 240)
+		return (uint16_t)(byte == 255 ? 0
+		                              : byte); /* a size that cannot be, or an odd one */
+	return (uint16_t)(packed ? 1 + byte % 70 : 1 << byte % 7);
+}
+
+/* Features by the bits of the input; what a legacy device cannot have it does not offer. */
+static uint64_t open_features(uint8_t rings, uint8_t more, uint8_t ctrl, bool legacy)
+{
+	const struct {
+		bool chosen;
+		uint64_t features;
+	} offers[] = {
+	    {true, VIRTIO_NET_F_MAC},
+	    {!legacy, VIRTIO_F_VERSION_1},
+	    {(rings & 1) && !legacy, VIRTIO_F_RING_PACKED},
+	    {(rings & 2) && !legacy, VIRTIO_F_IN_ORDER},
+	    {rings & 4, VIRTIO_NET_F_MRG_RXBUF},
+	    {rings & 16, VIRTIO_F_ANY_LAYOUT},
+	    {rings & 32, VIRTIO_F_EVENT_IDX},
+	    {rings & 64, VIRTIO_F_INDIRECT_DESC},
+	    {rings & 128, VIRTIO_NET_F_MTU},
+	    {more & 1, VIRTIO_NET_F_STATUS},
+	    {more & 2, VIRTIO_NET_F_SPEED_DUPLEX},
+	    {more & 32, VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CSUM},
+	    {more & 64, VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO6},
+	    {(more & 128) && !legacy, VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO},
+	    {ctrl & 1, VIRTIO_NET_F_CTRL_VQ},
+	    {ctrl & 2, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS},
+	    {(ctrl & 4) && !legacy, VIRTIO_NET_F_HASH_REPORT},
+	};
+	uint64_t features = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(offers); i++)
+		features |= offers[i].chosen ? offers[i].features : 0;
+	return features;
+}
+
+void fuzz_dev_open(struct fuzz_dev *d, struct fuzz_in *in)
+{
+	const uint8_t rings = fuzz_u8(in), more = fuzz_u8(in), odd = fuzz_u8(in);
+	const uint8_t ctrl = fuzz_u8(in);
+	const bool legacy = rings & 8;
+
+	memset(d, 0, sizeof(*d));
+	d->in = in;
+	d->offered = open_features(rings, more, ctrl, legacy);
+	d->irq_mode = (enum virtio_irq_mode)(more >> 2 & 3);
+	d->config_bytes = (more & 16) ? (unsigned)(more >> 5) : FUZZ_CONFIG_BYTES;
+	d->refuses_features = odd == 1;
+	d->refuses_queues = odd == 2;
+	d->refuses_vector = odd == 3;
+	d->config_moves = odd == 4;
+	d->reset_delay = odd >= 5 ? odd : 0;
+	for (unsigned i = 0; i < FUZZ_QUEUES; i++)
+		d->queue_max[i] = open_size(fuzz_u8(in), d->offered & VIRTIO_F_RING_PACKED);
+	fuzz_bytes(in, d->config, 12);
+	memset(d->config + 12, 0xff, sizeof(d->config) - 12);
+	fuzz_ops.queue_size_is_fixed = legacy;
+	d->vd = (struct virtio_dev){
+	    .ops = &fuzz_ops,
+	    .transport = d,
+	    .device_id = VIRTIO_ID_NET,
+	    .legacy = legacy,
+	    .name = "fuzz",
+	};
 }

@@ -11,6 +11,8 @@
 
 #define FUZZ_RX 0
 #define FUZZ_TX 1
+#define FUZZ_CTRL 2
+#define FUZZ_QUEUES 3
 #define FUZZ_CONFIG_BYTES 24
 
 struct fuzz_queue {
@@ -27,25 +29,25 @@ struct fuzz_dev {
 	struct virtio_dev vd;
 	struct fuzz_in *in;
 	uint64_t offered;
-	uint64_t forced; /* rings that the driver shall use even if it did not ask for them */
 	uint8_t status;
 	uint8_t reset_delay; /* reads of the status until a reset is over */
 	bool refuses_features, refuses_queues, refuses_vector, config_moves;
 	unsigned resets_left, generation;
-	uint16_t queue_max[2];
+	uint16_t queue_max[FUZZ_QUEUES];
 	uint8_t config[FUZZ_CONFIG_BYTES];
 	unsigned config_bytes;
 	enum virtio_irq_mode irq_mode;
 	virtio_irq_fn irq;
-	struct virtio_net_hdr hdr; /* with offloads: of received packets */
-	uint8_t tag[16];           /* how their data begins */
-	struct fuzz_queue queue[2];
+	struct virtio_net_hdr_hash hdr; /* of received packets, but for num_buffers */
+	uint8_t tag[16];                /* how their data begins */
+	struct fuzz_queue queue[FUZZ_QUEUES];
 };
 
 /** fuzz_dev_open() - read from the input what the device is like */
 void fuzz_dev_open(struct fuzz_dev *d, struct fuzz_in *in);
 
-/** fuzz_dev_act() - read from the input what it does now, and do it. @vn is the driver's port */
-void fuzz_dev_act(struct fuzz_dev *d, struct vnet *vn);
+/** fuzz_dev_act() - read from the input what it does now to a receive or transmit queue, and do it.
+ * A control command it answers, or not, when it is notified */
+void fuzz_dev_act(struct fuzz_dev *d);
 
 #endif

@@ -27,6 +27,10 @@ RX_QUEUE, TX_QUEUE = 0, 0x80
 PACKED, IN_ORDER, MRG, LEGACY, ANY_LAYOUT, EVENT_IDX, INDIRECT = 1, 2, 4, 8, 16, 32, 64
 GOOD, HEADER_ONLY, TOO_SHORT, FULL, TOO_LONG, ANY_LEN = range(6)
 BATCH = 0x80
+SOME, CSUM = 3, 32  # status and speed; checksums
+CTRL, LRO_SWITCH, HASH = 1, 2, 4
+VECTOR, AVX2, SSE = 1, 2, 4
+RX_CSUM, RX_LRO, RX_VLAN, RX_HASH, TX_CSUM, TX_VLAN = 1, 2, 4, 8, 16, 32
 
 
 def receive(n):
@@ -38,7 +42,7 @@ def send(*shapes):
 
 
 def device(queue, action, *args):
-    return bytes([9, queue | action]) + b"".join(a if isinstance(a, bytes) else bytes([a])
+    return bytes([10, queue | action]) + b"".join(a if isinstance(a, bytes) else bytes([a])
                                                  for a in args)
 
 
@@ -48,11 +52,16 @@ def use(queue, how, buffers=1, length=GOOD, then=None):
     return device(queue, 0, how | 32, buffers, length, then)
 
 
-def lie(queue, number, length=GOOD, buffers=1, jump=0):
-    return device(queue, 2, u16(number), length, buffers, jump)
+NOW, ID_STAYS, LEN_STAYS = 16, 32, 64
+
+
+def lie(queue, number, length=GOOD, buffers=1, how=NOW):
+    return device(queue, 2, u16(number), how, length, buffers)
 
 
 STOP = bytes([8])
+SWITCH_LRO = bytes([9])
+ANSWERED, REFUSED, LIED, SILENT = 0, 4, 2, 3
 ONE, FIVE_SEGMENTS, TWENTY_SEGMENTS = 0, 3 + 8 * 4, 3 + 8 * 19
 
 STORIES = {
@@ -65,12 +74,29 @@ STORIES = {
     "merge_long": use(RX_QUEUE, 2, 3, FULL, TOO_SHORT) + receive(5) + use(RX_QUEUE, 1, 2, FULL, FULL)
                   + receive(5),
     "lies": receive(0) + lie(RX_QUEUE, 1, TOO_LONG) + receive(3) + STOP + lie(RX_QUEUE, 0xffff)
-            + receive(3) + send(ONE) + lie(TX_QUEUE, 1, jump=1) + send(ONE) + STOP,
+            + receive(3) + send(ONE) + lie(TX_QUEUE, 1, how=NOW | 1) + send(ONE) + STOP,
     "words": device(TX_QUEUE, 4, u16(0x8001), 2) + send(ONE) * 3
              + device(RX_QUEUE, 4, u16(3), 1) + use(RX_QUEUE, 4, 1, HEADER_ONLY) + receive(9)
              + bytes([7 | 16]) + device(RX_QUEUE, 3, 3, u16(64), bytes(4)) + receive(2)
              + device(RX_QUEUE, 5, u16(9)) + receive(2),
 }
+
+
+# by eights, and what is not whole
+EIGHTS = (receive(0) + use(RX_QUEUE, 31) + receive(64) + send(*[ONE] * 16) + use(TX_QUEUE, 31)
+          + send(*[ONE] * 12, FIVE_SEGMENTS, ONE) + use(RX_QUEUE, 19) + receive(33)
+          + use(TX_QUEUE, 31) + send(*[ONE] * 9)) * 2
+
+
+def header(flags, gso, size, start, offset, hashed=0, kind=0):
+    """What received packets say from now on, but for num_buffers."""
+    return device(RX_QUEUE, 7 | 8, flags, gso, u16(54), u16(size), u16(start), u16(offset), u16(0),
+                  u32(hashed), u16(kind), u16(0))
+
+
+def port(rings=0, more=SOME, ctrl=0, sizes=(4, 4, 4), vec=0, offloads=0):
+    """What the device is like, what the user wants, and how much memory there is."""
+    return bytes([rings, more, 0, ctrl, *sizes]) + bytes(12) + bytes([vec, offloads, 200])
 
 
 def vnet():
@@ -79,8 +105,91 @@ def vnet():
         for story, steps in STORIES.items():
             rings = bits | EVENT_IDX * (story in ("words", "batch")) | MRG * ("merge" in story)
             rings |= INDIRECT * (story == "work") | IN_ORDER * (story == "batch")
-            head = bytes([rings, 3, 0, 4, 4]) + bytes(12) + bytes([200])
-            yield f"{kind}_{story}", head + steps
+            yield f"{kind}_{story}", port(rings) + steps
+    for name, isa in (("avx512", 0), ("avx2", AVX2), ("sse", SSE)):
+        for ring, bits in (("split", INDIRECT), ("packed", PACKED | IN_ORDER)):
+            for mrg in (0, MRG):
+                head = port(bits | mrg, sizes=(20, 20, 4), vec=VECTOR | isa)
+                yield f"{ring}_{name}{'_mrg' if mrg else ''}", head + EIGHTS
+    # as an id the size of the ring is one too many
+    for ring, bits, size in (("split", INDIRECT, 64), ("packed", PACKED | IN_ORDER, 21)):
+        head = port(bits, sizes=(20, 20, 4), vec=VECTOR) + receive(0)
+        yield f"{ring}_vec_id", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, size, how=LEN_STAYS | 5)
+                                 + receive(16) + send(*[ONE] * 16) + use(TX_QUEUE, 15)
+                                 + lie(TX_QUEUE, 2, how=LEN_STAYS | 6) + send(*[ONE] * 20) + STOP)
+        yield f"{ring}_vec_len", (head + use(RX_QUEUE, 15) + lie(RX_QUEUE, 0, TOO_SHORT, how=ID_STAYS | 3)
+                                  + receive(16) + use(RX_QUEUE, 15)
+                                  + lie(RX_QUEUE, 0, TOO_LONG, how=ID_STAYS | 12) + receive(16)
+                                  + send(*[ONE] * 16) + use(TX_QUEUE, 15)
+                                  + lie(TX_QUEUE, size, how=LEN_STAYS | 6) + send(*[ONE] * 20)
+                                  + send(ONE))
+    # eight that it was not given; with 16 entries: ids beyond the last, and descriptors
+    head = port(PACKED | IN_ORDER, sizes=(20, 15, 4), vec=VECTOR)
+    yield "packed_vec_not_given", (head + send(ONE)
+                                   + b"".join(lie(TX_QUEUE, i, how=NOW | i) for i in range(8))
+                                   + send(ONE))
+    ids = b"".join(lie(TX_QUEUE, 12 + i, how=NOW | i) for i in range(8))
+    descs = b"".join(lie(TX_QUEUE, 4 + i, how=NOW | i) for i in range(4))
+    descs += b"".join(device(TX_QUEUE, 3, 7, u16((16 + i) * 16 + 8), u32(0), u16(8 + i), u16(0x8080))
+                      for i in range(4))
+    for what, segs, more, lies in (("ids", 13, 11, ids), ("descs", 9, 3, descs)):
+        yield f"packed_vec_{what}", (head + send(3 + 8 * (segs - 1)) + use(TX_QUEUE, 0)
+                                     + send(*[ONE] * more) + use(TX_QUEUE, more - 1)
+                                     + send(*[ONE] * 8) + lies + send(ONE) + send(*[ONE] * 8)
+                                     + send(ONE))
+    yield "vec_batch", (port(PACKED | IN_ORDER, sizes=(20, 20, 4), vec=VECTOR) + send(*[ONE] * 20)
+                        + use(TX_QUEUE, BATCH | 31) + send(*[ONE] * 20) + STORIES["batch"])
+    checksum = header(1, 0, 0, 34, 6)
+    lro = header(1, 1, 1400, 34, 16)
+    for ring, bits in (("split", MRG), ("packed", PACKED | MRG)):
+        head = port(bits, SOME | CSUM | 64, CTRL | LRO_SWITCH, vec=VECTOR,
+                    offloads=RX_CSUM | RX_LRO | RX_VLAN | TX_CSUM | TX_VLAN)
+        yield f"{ring}_lro", (head + checksum + use(RX_QUEUE, 2) + receive(4) + lro
+                              + use(RX_QUEUE, 2, 2, FULL) + receive(4) + bytes([3, 0xc2])
+                              + SWITCH_LRO + bytes([ANSWERED]) + SWITCH_LRO + bytes([REFUSED])
+                              + SWITCH_LRO + bytes([LIED]) + u16(1) + bytes([NOW, GOOD, 1]) + STOP)
+        head = port(bits & ~MRG, ctrl=CTRL | HASH, vec=VECTOR, offloads=RX_HASH)
+        hashed = header(0, 0, 0, 0, 0, 0x12345678, 1)
+        for name, answer in (("answered", ANSWERED), ("silent", SILENT)):
+            yield f"{ring}_hash_{name}", (head + bytes([answer]) + hashed + use(RX_QUEUE, 9)
+                                          + receive(20) + send(ONE, ONE) + use(TX_QUEUE, 2)
+                                          + STOP + bytes([answer]) + receive(1))
+
+
+# ---- vhost_user: the backend ---------------------------------------------------------------------
+
+HONEST, LEAVE, SILENT, ANYTHING, OTHERWISE, LATE, REFUSE, CHANGE = 0, 1, 2, 3, 4, 6, 7, 8
+GREETING, PROBE, START = 6, 7, 14  # messages
+
+
+def poll(*answers, pause=5):
+    """Time passes, the loop looks at the port; the messages that this leads to are answered so."""
+    return bytes([pause << 3, *answers])
+
+
+def act(what, *args):
+    return bytes([6, what, *args])
+
+
+def vhost_user():
+    ring = bytes([0, 15, 0, 0])
+    up = ring + bytes(GREETING + PROBE + START)
+    news = poll(HONEST) + poll()
+    again = poll(*bytes(PROBE + START)) + news
+    yield "calm", up + (news + bytes([2, 5])) * 3 + bytes([3, 4]) + bytes(2 + PROBE + START) + news
+    yield "leaves", up + act(4) + poll() + poll(*bytes(GREETING)) + again
+    yield "absent", up + act(12) + poll() * 4 + act(0) + poll(*bytes(GREETING)) + again
+    yield "rubbish", up + act(2, 9) + b"rubbish!!" + poll() + poll(*bytes(GREETING)) + again
+    yield "needs_reset", up + act(1, 64) + news + poll(*bytes(4)) + again
+    yield "link", up + (act(8) + bytes(16) + news * 2) * 2
+    yield "silent", up + poll(SILENT) + poll(pause=31) * 3 + poll(*bytes(GREETING)) + again
+    yield "late", up + poll(LATE) + u16(2900) + poll(pause=31) * 2 + news
+    yield "refuses", up + bytes([3, 0, 0, 0, 4]) + bytes(PROBE + 3) + bytes([REFUSE]) + again
+    yield "no_config", bytes([16, 15, 1, 0, 0]) + bytes(GREETING + PROBE + START) + news
+    for n in range(0, GREETING + PROBE + START, 4):
+        yield f"leaves_{n}", ring + bytes(n) + bytes([LEAVE])
+        yield f"lies_{n}", ring + bytes(n) + bytes([OTHERWISE, 8]) + b"\xff" * 12
+        yield f"cuts_{n}", ring + bytes(n) + bytes([OTHERWISE, 16, 13])
 
 
 # ---- stack: the network --------------------------------------------------------------------------
@@ -195,7 +304,7 @@ def pci():
 
 
 def main():
-    for stories in (vnet, stack, options, acpi, boot, pci):
+    for stories in (vnet, vhost_user, stack, options, acpi, boot, pci):
         folder = CORPUS / stories.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

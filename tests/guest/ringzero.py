@@ -96,6 +96,7 @@ class Nic:
     backend  dgram  frames through unix sockets, read and written by Guest.peer(n)
              user   QEMU's own network; UDP port 7 is forwarded from 127.0.0.1:.port
              tap    the interface .ifname (in Guest's netns)
+             vhost-user  another process, which listens at the socket .path
     """
     props: str = ""
     backend: str = "dgram"
@@ -103,6 +104,7 @@ class Nic:
     mac: str = ""
     ifname: str = ""
     port: int = 0
+    path: str = ""
 
     def netdev(self, n, folder):
         if self.backend == "dgram":
@@ -110,13 +112,16 @@ class Nic:
                     f"remote.type=unix,remote.path={folder}/p{n}")
         if self.backend == "tap":
             return f"tap,id=n{n},ifname={self.ifname},script=no,downscript=no,vhost=off"
+        if self.backend == "vhost-user":
+            return f"vhost-user,id=n{n},chardev=vhost{n}"
         self.port = self.port or free_udp_port()
         return f"user,id=n{n},hostfwd=udp:127.0.0.1:{self.port}-:7"
 
     def arguments(self, n, folder):
         self.mac = self.mac or f"52:54:00:12:34:{0x56 + n:02x}"
         props = "".join(f",{p}" for p in self.props.split(",") if p)
-        return ["-netdev", self.netdev(n, folder), "-device",
+        first = ["-chardev", f"socket,id=vhost{n},path={self.path}"] if self.path else []
+        return [*first, "-netdev", self.netdev(n, folder), "-device",
                 f"{self.model},id=nic{n},netdev=n{n},mac={self.mac},romfile={props}"]
 
 
@@ -174,6 +179,10 @@ class Guest:
         self._qmp = None
         self.process = None
         words = f"stats=json {options}" if options is not None else None
+        if any(nic.backend == "vhost-user" for nic in self.nics):  # the other process maps the guest's memory
+            machine += ",memory-backend=mem"
+            extra = ["-object", f"memory-backend-memfd,id=mem,size={memory}M,share=on", *extra]
+            pcap = False  # packets do not pass through QEMU
 
         # the peers' sockets first: what the guest sends before we look must not be lost
         for n, nic in enumerate(self.nics):
@@ -266,6 +275,7 @@ class Guest:
         if self.process:
             self.process.wait(10)
             self.process.stdin.close()
+            self.read()
             self._serial.close()
         for peer in self._peers.values():
             peer.close()
@@ -296,7 +306,9 @@ class Guest:
     # ---- the serial console ---------------------------------------------------------------
 
     def read(self):
-        """All complete lines so far."""
+        """All complete lines so far, also of one that was closed."""
+        if self._serial.closed:
+            return self.lines
         text = self._partial + self._serial.read().decode("utf-8", "replace")
         *complete, self._partial = text.split("\n")
         self.lines += [line.rstrip("\r") for line in complete]
@@ -306,7 +318,7 @@ class Guest:
         """The end of the console, of statistics only the last line, and what QEMU said."""
         shown = [line for line in self.read() if not line.startswith('{"type":"stats"')]
         stats = [line for line in self.lines if line.startswith('{"type":"stats"')]
-        errors = self.stderr_path.read_text(errors="replace")
+        errors = self.stderr_path.read_text(errors="replace") if self.folder.exists() else ""
         return "\n".join(shown[-n:] + stats[-1:] + [self._partial, errors])
 
     def json_lines(self, kind=None):

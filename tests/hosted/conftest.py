@@ -9,8 +9,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "guest"))
 
 import netns as netns_module  # noqa: E402
+from backend import Backend  # noqa: E402
 from hosted import (ASAN, HOSTED, SWITCH, SWITCH_ASAN, Hosted, Switch, TapPeer,  # noqa: E402
                     Testpmd, need_dpdk)
+from ringzero import ELF, Guest, Nic, device_properties  # noqa: E402
 
 PROCESSES = pytest.StashKey[list]()
 
@@ -97,3 +99,37 @@ def peer(wire, netns):
     host = TapPeer(netns, wire.tap)
     yield host
     host.close()
+
+
+@pytest.fixture
+def backend(tmp_path):
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Backend(tmp_path / "s", *args, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def guest(request, switch):
+    """guest(socket, props, ...) makes a guest whose card's device is the process at the socket; closed
+    before the backends are."""
+    if not ELF.exists():
+        pytest.fail(f"{ELF} is missing: run make iso")
+    made = []
+
+    def make(socket, props="", ip="10.0.2.15", mac="02:00:00:00:00:01", options=""):
+        lacking = {p.split("=")[0] for p in props.split(",") if p} - device_properties()
+        if lacking:
+            pytest.skip(f"needs a QEMU whose virtio-net-pci has {lacking}")
+        nic = Nic(props, backend="vhost-user", path=str(socket), mac=mac)
+        made.append(Guest([nic], f"net.ip={ip}/24 {options}", reboot=True))
+        request.node.stash.setdefault(PROCESSES, []).append(made[-1])
+        made[-1].wait_ready()
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()

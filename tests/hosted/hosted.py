@@ -70,21 +70,22 @@ class Testpmd:
     """DPDK's testpmd with a vhost-user port, and, in a namespace, a tap for a second one.
 
     server   net_vhost listens at the socket; else it connects to it
-    ports    further --vdev arguments
+    vdev     another device in net_vhost's place, such as DPDK's virtio-user
     """
     __test__ = False
 
-    def __init__(self, path, netns=None, forward="io", server=True, args=(), vhost=""):
+    def __init__(self, path, netns=None, forward="io", server=True, args=(), vhost="", vdev=None):
         self.socket = str(path)
         self.log = Path(f"{path}.testpmd.log")
         self.netns = netns
         self.tap = f"tp{next(_numbers)}"
         vhost = f"net_vhost0,iface={path},queues=1{'' if server else ',client=1'}{vhost}"
-        command = ["dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256", "--iova-mode=va",
-                   "--no-pci", f"--file-prefix=ringzero-{os.getpid()}-{next(_numbers)}"]
-        for name in ("net_vhost", "net_tap", "mempool_ring"):
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256",
+                   "--iova-mode=va", "--no-pci",
+                   f"--file-prefix=ringzero-{os.getpid()}-{next(_numbers)}"]
+        for name in ("net_vhost", "net_virtio", "net_tap", "mempool_ring"):
             command += ["-d", str(drivers() / f"librte_{name}.so")]
-        command += ["--vdev", vhost]
+        command += ["--vdev", vdev or vhost]
         if netns:
             command = ["ip", "netns", "exec", netns.name, *command, "--vdev",
                        f"net_tap0,iface={self.tap}"]

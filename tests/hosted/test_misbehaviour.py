@@ -2,114 +2,13 @@
 
 import socket
 import struct
-import threading
 import time
 
 import pytest
+from backend import (FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, NAMES, SET_FEATURES,
+                     SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, reply)
 from hosted import ASAN, LIMIT
 from ringzero import STATIC
-
-GET_FEATURES, SET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK = 1, 2, 5, 12
-GET_PROTOCOL_FEATURES, SET_STATUS, GET_STATUS = 15, 39, 40
-GET_VRING_BASE = 11
-QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, GET_VRING_BASE}
-FEATURES = 1 << 32 | 1 << 30 | 1 << 15
-PROTOCOL = 1 << 3 | 1 << 16  # REPLY_ACK, STATUS
-NEED_REPLY = 8
-NAMES = {GET_FEATURES: "GET_FEATURES", GET_PROTOCOL_FEATURES: "GET_PROTOCOL_FEATURES",
-         SET_FEATURES: "SET_FEATURES", SET_MEM_TABLE: "SET_MEM_TABLE",
-         SET_VRING_KICK: "SET_VRING_KICK", SET_STATUS: "SET_STATUS", GET_STATUS: "GET_STATUS"}
-
-
-def reply(request, payload, flags=5, size=None):
-    return struct.pack("<III", request, flags, len(payload) if size is None else size) + payload
-
-
-class Backend:
-    """Answers as a backend should, but for one request, to which it does what `fault` says.
-
-    fault(connection, request) gets the connection; the backend goes on afterwards if it is open.
-    """
-
-    def __init__(self, path, at=None, fault=None, features=FEATURES, protocol=PROTOCOL):
-        self.at, self.fault, self.features, self.protocol = at, fault, features, protocol
-        self.connections, self.status, self.seen = 0, 0, []
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen(4)
-        self.ended = False
-        self.current = None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        while not self.ended:
-            try:
-                self.current, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            try:
-                self.serve(self.current)
-            except (OSError, ValueError, struct.error):
-                pass
-            self.current.close()
-
-    def receive(self, connection):
-        head, fds, _, _ = socket.recv_fds(connection, 12, 8)
-        for fd in fds:
-            socket.close(fd)
-        if len(head) < 12:
-            raise ValueError
-        request, flags, size = struct.unpack("<III", head)
-        payload = b""
-        while len(payload) < size:
-            payload += connection.recv(size - len(payload))
-        return request, flags, payload
-
-    def serve(self, connection):
-        while True:
-            request, flags, payload = self.receive(connection)
-            self.seen.append(request)
-            if request == self.at and self.fault:
-                self.fault(connection, request)
-                continue
-            if request in QUESTIONS:
-                connection.sendall(reply(request, self.answer(request, payload)))
-            elif flags & NEED_REPLY:
-                connection.sendall(reply(request, struct.pack("<Q", 0)))
-            if request == SET_STATUS:
-                self.status, = struct.unpack("<Q", payload)
-
-    def answer(self, request, payload):
-        if request == GET_VRING_BASE:
-            return payload
-        return struct.pack("<Q", {GET_FEATURES: self.features, GET_STATUS: self.status,
-                                  GET_PROTOCOL_FEATURES: self.protocol}[request])
-
-    def close(self):
-        self.ended = True
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        if self.current:
-            try:
-                self.current.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.thread.join(10)
-
-
-@pytest.fixture
-def backend(tmp_path):
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(Backend(tmp_path / "s", *args, **kwargs))
-        return made[-1]
-    yield make
-    for one in made:
-        one.close()
-
 
 def half_then_close(c, request):
     c.sendall(reply(request, bytes(8))[:7])

@@ -144,6 +144,7 @@ struct vdev_queue {
 	struct vring_packed_desc *packed, *packed_copy;
 	struct vring_packed_event *driver_event, *device_event;
 	uint32_t device_event_copy;
+	uint32_t event_late;          /* a place that the driver has passed */
 	struct vdev_cursor fetch_at;  /* next to fetch */
 	struct vdev_cursor use_at;    /* next to write */
 	struct vdev_cursor public_at; /* first used one that the driver does not see yet */
@@ -213,6 +214,7 @@ struct vdev {
 	unsigned hold; /* Tx: how many fetched buffers stay with the device after a step */
 	bool threaded; /* the device steps on a thread of its own: what it cannot know at the very
 	                  moment when it looks is not checked */
+	bool late;     /* the device learns of its queues when the driver may be using them already */
 	bool scribble; /* overwrite descriptors and avail ring, which nobody may rely on */
 	struct vdev_memory memory;
 

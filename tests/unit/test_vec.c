@@ -269,3 +269,31 @@ Test(vec, a_device_cannot_use_what_it_was_not_given)
 		}
 	}
 }
+
+Test(vec, a_batch_that_is_told_twice_comes_once)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned tx = 0; tx < 2; tx++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_batch_told_twice(sets[s], tx);
+
+			cr_assert_null(bad, "%s, %s: %s", sets[s]->name, tx ? "Tx" : "Rx", bad);
+		}
+	}
+}
+
+Test(vec, ids_and_descriptors_beyond_the_last_are_not_believed)
+{
+	for (size_t s = 0; s < ARRAY_SIZE(sets); s++) {
+		for (unsigned ids = 0; ids < 2; ids++) {
+			if ((sets[s]->isa & ~vec_host_isa()) || !sets[s]->rx_packed)
+				continue;
+
+			const char *bad = vec_run_beyond(sets[s], ids);
+
+			cr_assert_null(bad, "%s: %s", sets[s]->name, bad);
+		}
+	}
+}

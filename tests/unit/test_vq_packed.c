@@ -195,10 +195,29 @@ static bool kick_by_definition(uint16_t n, unsigned pos, bool wrap, uint32_t eve
 	return false;
 }
 
+/* As if so many descriptors had been made available since the start, and so many used. */
+static void stand_at(uint16_t n, unsigned us, unsigned used)
+{
+	rig.vq.packed.avail_pos = (uint16_t)(us % n);
+	rig.vq.packed.avail_flags = us / n % 2 ? VQ_PACKED_USED : VQ_PACKED_AVAIL;
+	rig.vq.packed.used_pos = (uint16_t)(used % n);
+	rig.vq.packed.used_flags = used / n % 2 ? 0 : VQ_PACKED_AVAIL | VQ_PACKED_USED;
+}
+
+static void name_place(uint16_t n, unsigned it)
+{
+	rig.vq.packed.device_event->word =
+	    VRING_PACKED_EVENT_DESC << 16 | it % n | (it / n % 2 ? 0 : VRING_PACKED_EVENT_WRAP);
+}
+
 static void check_kick(uint16_t n, unsigned us, bool wrap, uint32_t event)
 {
-	rig.vq.packed.avail_pos = (uint16_t)us;
-	rig.vq.packed.avail_flags = wrap ? VQ_PACKED_AVAIL : VQ_PACKED_USED;
+	/* asked last a lap ago, when all had been used */
+	stand_at(n, wrap ? us + n : us, wrap ? us + n : us);
+	rig.vq.packed.device_event->word = VRING_PACKED_EVENT_DISABLE << 16;
+	vq_packed_need_kick(&rig.vq);
+
+	stand_at(n, wrap ? us : us + n, 0);
 	rig.vq.packed.device_event->word = VRING_PACKED_EVENT_DESC << 16 | event;
 	cr_assert_eq(vq_packed_need_kick(&rig.vq), kick_by_definition(n, us, wrap, event),
 	             "ring %u, next %u of lap %d, event 0x%x", n, us, wrap, event);
@@ -217,6 +236,63 @@ Test(vq_packed, kicks_when_the_place_named_lies_in_the_last_lap)
 		rig.vq.packed.device_event->word = 0;
 		rig_down();
 	}
+}
+
+Test(vq_packed, kicks_however_long_ago_the_place_was_passed)
+{
+	for (uint16_t n = 1; n <= ANY_SIZE_MAX; n++) {
+		for (unsigned it = 0; it < n; it++) {
+			rig_up(n, true);
+			name_place(n, it);
+			for (unsigned us = 1; us < 6u * n; us++) {
+				stand_at(n, us, us - 1);
+				cr_assert_eq(vq_packed_need_kick(&rig.vq), us > it,
+				             "ring %u, place %u, %u made available", n, it, us);
+			}
+			rig.vq.packed.device_event->word = 0;
+			rig_down();
+		}
+	}
+}
+
+/* The device went on from the place that it named while we were not to ask, and what came then
+ * made the distance more than a lap. */
+Test(vq_packed, a_place_is_new_but_more_than_a_lap_behind)
+{
+	const uint16_t n = 33;
+
+	for (unsigned used = 60; used <= 90; used++) {
+		for (unsigned it = used; it <= 90; it++) {
+			for (unsigned more = 1; more <= n; more++) {
+				rig_up(n, true);
+				rig.vq.packed.device_event->word = VRING_PACKED_EVENT_DISABLE << 16;
+				stand_at(n, 90, used);
+				cr_assert_not(vq_packed_need_kick(&rig.vq));
+				stand_at(n, 90 + more, 90);
+				name_place(n, it);
+				cr_assert_eq(vq_packed_need_kick(&rig.vq), it < 90 + more,
+				             "used %u, place %u, %u more", used, it, more);
+				rig.vq.packed.device_event->word = 0;
+				rig_down();
+			}
+		}
+	}
+}
+
+Test(vq_packed, a_new_place_counts_anew)
+{
+	rig_up(8, true);
+	name_place(8, 0);
+	stand_at(8, 3, 0);
+	cr_assert(vq_packed_need_kick(&rig.vq));
+	name_place(8, 1);
+	stand_at(8, 4, 3);
+	cr_assert(vq_packed_need_kick(&rig.vq));
+	name_place(8, 5);
+	stand_at(8, 5, 4);
+	cr_assert_not(vq_packed_need_kick(&rig.vq), "it is the next one");
+	rig.vq.packed.device_event->word = 0;
+	rig_down();
 }
 
 Test(vq_packed, flags_decide_whatever_the_place)

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define DATA_ROOM MEMPOOL_DATA_ROOM
 
@@ -144,19 +145,34 @@ static void *memory(size_t bytes)
 	return p;
 }
 
+/* Until the port is drained: ends, but for what 16 bytes are aligned to, where no memory is. */
+static void *guarded(struct ring_port *p, size_t bytes)
+{
+	const size_t len = align_up(bytes, PAGE_SIZE), all = len + PAGE_SIZE;
+	uint8_t *base = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED || p->nb_maps == RING_DEV_MAPS ||
+	    mprotect(base + len, PAGE_SIZE, PROT_NONE))
+		abort();
+	p->map[p->nb_maps].base = base;
+	p->map[p->nb_maps++].bytes = all;
+	memset(base, 0xa5, len);
+	return base + len - align_up(bytes, 16);
+}
+
 static void queue_open(struct ring_port *p, struct virtqueue *vq, uint16_t nentries)
 {
 	*vq = (struct virtqueue){.nentries = nentries, .vd = &p->vd};
-	vq->slot = memory(sizeof(*vq->slot) * nentries);
+	vq->slot = guarded(p, sizeof(*vq->slot) * nentries);
 	if (virtio_has(&p->vd, VIRTIO_F_RING_PACKED)) {
 		const struct vq_packed_layout l = vq_packed_layout(nentries);
 
-		vq_packed_init(vq, memory(l.bytes), &l);
+		vq_packed_init(vq, guarded(p, l.bytes), &l);
 	} else {
 		const struct vq_split_layout l = vq_split_layout(nentries, CACHE_LINE);
 
-		vq->ids = memory(sizeof(*vq->ids) * nentries);
-		vq_split_init(vq, memory(l.bytes), &l);
+		vq->ids = guarded(p, sizeof(*vq->ids) * nentries);
+		vq_split_init(vq, guarded(p, l.bytes), &l);
 	}
 }
 
@@ -215,9 +231,10 @@ bool ring_port_drain(struct ring_port *p)
 				m->next = NULL;
 			mbuf_free(m);
 		}
-		free(vqs[i]->slot);
-		free(vqs[i]->ids);
-		free(vqs[i]->is_packed ? (void *)vqs[i]->packed.desc : vqs[i]->split.desc);
+	}
+	while (p->nb_maps) {
+		p->nb_maps--;
+		munmap(p->map[p->nb_maps].base, p->map[p->nb_maps].bytes);
 	}
 	return p->pool->n == p->pool->size;
 }

@@ -26,13 +26,21 @@ struct ring_dev {
 	uint64_t notified;
 };
 
-/* A port's queue pair with a device behind each queue, and a pool. */
+#define RING_DEV_MAPS 6
+
+/* A port's queue pair with a device behind each queue, and a pool. Behind the rings, slots and ids
+ * of each queue is memory that cannot be read. */
 struct ring_port {
 	struct virtio_dev vd;
 	struct mempool *pool;
 	struct vnet_rxq rxq;
 	struct vnet_txq txq;
 	struct ring_dev rx, tx;
+	struct {
+		void *base;
+		size_t bytes;
+	} map[RING_DEV_MAPS];
+	unsigned nb_maps;
 };
 
 /** ring_port_open() - queues of @nentries for these features; vector paths may use them */

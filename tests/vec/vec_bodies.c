@@ -155,6 +155,13 @@ static const char *check_packet(const struct mbuf *m)
 	return run.wrong;
 }
 
+/* As it may come back from who had it. */
+static void make_used(struct mbuf *m)
+{
+	m->hash = USED_BEFORE;
+	m->flags = USED_BEFORE;
+}
+
 const char *vec_run_rx(const struct vec_set *set, const struct vec_run *r)
 {
 	const netdev_burst_fn rx = r->packed ? (r->mrg ? set->rx_packed_mrg : set->rx_packed)
@@ -167,7 +174,7 @@ const char *vec_run_rx(const struct vec_set *set, const struct vec_run *r)
 	run_start(r);
 	run.full = r->batch > 1;
 	for (unsigned i = 0; i < p->pool->n; i++)
-		p->pool->stack[i]->hash = USED_BEFORE;
+		make_used(p->pool->stack[i]);
 	p->rxq.port = 7;
 	p->rx.batch = r->batch;
 	p->rx.order = (enum ring_dev_order)r->order;
@@ -190,7 +197,7 @@ const char *vec_run_rx(const struct vec_set *set, const struct vec_run *r)
 				return bad;
 			bytes += pkts[k]->pkt_len;
 			taken += pkts[k]->nb_segs;
-			pkts[k]->hash = USED_BEFORE;
+			make_used(pkts[k]);
 			mbuf_free(pkts[k]);
 		}
 		got += n;

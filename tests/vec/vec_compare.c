@@ -90,11 +90,11 @@ static void make_mbufs(void)
 
 static void make_world(void)
 {
-	uint8_t *bytes = (uint8_t *)&world;
+	uint32_t *words = (uint32_t *)&world;
 	const uint16_t laps[] = {0, VRING_PACKED_DESC_F_AVAIL | VRING_PACKED_DESC_F_USED};
 
-	for (size_t i = 0; i < sizeof(world); i++)
-		bytes[i] = (uint8_t)dice();
+	for (size_t i = 0; i < sizeof(world) / sizeof(*words); i++)
+		words[i] = dice();
 	world.rx.hdr_len = dice() & 1 ? 10 : 12;
 	make_mbufs();
 	world.rx.low_max = IDS - 1;

@@ -108,3 +108,88 @@ const char *vec_run_too_many(const struct vec_set *set, bool tx)
 		return "more came back than was given";
 	return home(pkts, n);
 }
+
+/* @n packets of @segs segments each, sent. */
+static void send_some(const struct vec_set *set, unsigned n, unsigned segs)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct mbuf *m = mbuf_alloc(port.pool), *tail = m;
+
+		m->data_len = 60;
+		for (unsigned s = 1; s < segs; s++) {
+			tail->next = mbuf_alloc(port.pool);
+			tail = tail->next;
+			tail->data_len = 60;
+		}
+		m->nb_segs = (uint16_t)segs;
+		m->pkt_len = 60 * segs;
+		set->tx_packed(&port.txq, &m, 1);
+	}
+}
+
+/* Take back what was sent. */
+static void reclaim(const struct vec_set *set)
+{
+	port.txq.reclaim_at = UINT16_MAX;
+	set->tx_packed(&port.txq, NULL, 0);
+	port.txq.reclaim_at = 0;
+}
+
+const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx)
+{
+	const unsigned last = GIVEN - 11; /* of the batch */
+	struct virtqueue *vq = tx ? &port.txq.vq : &port.rxq.vq;
+	struct mbuf *pkts[2 * GIVEN];
+	uint16_t n = 0;
+
+	ring_port_open(&port, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER, NENTRIES);
+	port.txq.reclaim_at = 0;
+	port.rxq.keep_free = NENTRIES - GIVEN;
+	port.rxq.refill_at = 0;
+	if (tx)
+		send_some(set, GIVEN, 1);
+	else
+		set->rx_packed(&port.rxq, pkts, 0);
+	port.rxq.refill_at = UINT16_MAX;
+	for (uint16_t i = 0; i < GIVEN; i++)
+		vq->packed.desc[i] =
+		    (struct vring_packed_desc){.len = 100,
+		                               .id = i ? i : (uint16_t)last,
+		                               .flags = VQ_PACKED_AVAIL | VQ_PACKED_USED};
+	if (tx)
+		reclaim(set);
+	else
+		n = set->rx_packed(&port.rxq, pkts, 2 * GIVEN);
+	if (n != (tx ? 0 : GIVEN) || vq->free_cnt != NENTRIES || vq->broken)
+		return "not all came back once";
+	return home(pkts, n);
+}
+
+const char *vec_run_beyond(const struct vec_set *set, bool ids)
+{
+	struct virtqueue *vq = &port.txq.vq;
+	/* a packet with many descriptors and one id, so that ids and positions end apart */
+	const unsigned segs = ids ? 13 : 9, more = ids ? 11 : 3;
+	const uint16_t id = (uint16_t)(1 + more), pos = (uint16_t)((segs + more) % 16);
+
+	ring_port_open(&port, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER, 16);
+	port.txq.reclaim_at = 0;
+	send_some(set, 1, segs);
+	ring_dev_run(&port.tx, 1);
+	reclaim(set);
+	send_some(set, more, 1);
+	ring_dev_run(&port.tx, more);
+	reclaim(set);
+	if (vq->order_head != id || vq->packed.used_pos != pos)
+		return "positions and ids";
+	send_some(set, 8, 1);
+	for (uint16_t i = 0; i < 8; i++) {
+		vq->packed.desc[pos + i].id = (uint16_t)(id + i);
+		vq->packed.desc[pos + i].flags = vq->packed.used_flags;
+	}
+	reclaim(set);
+	/* four came back, the fifth is none */
+	if (vq->broken != ids || vq->free_cnt != 12)
+		return ids ? "an id that there is not" : "a descriptor that there is not";
+	return home(NULL, 0);
+}

@@ -94,4 +94,13 @@ const char *vec_run_lie(const struct vec_set *set, bool packed, enum vec_lie lie
  * given. Return: NULL, or what is wrong */
 const char *vec_run_too_many(const struct vec_set *set, bool tx);
 
+/** vec_run_batch_told_twice() - a packed ring in which the device completes many by one descriptor,
+ * and then marks each of them used as well. Return: NULL, or what is wrong */
+const char *vec_run_batch_told_twice(const struct vec_set *set, bool tx);
+
+/** vec_run_beyond() - a packed ring in which the device goes on counting ids where they start again
+ * at 0, in a place where descriptors do not; or, without @ids, the other way round, with
+ * descriptors behind the ring. Return: NULL, or what is wrong */
+const char *vec_run_beyond(const struct vec_set *set, bool ids);
+
 #endif

@@ -6,11 +6,11 @@
 #include "tools/vswitch/vhost_port.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -21,6 +21,7 @@
 #define STEP_BUDGET 64
 #define FDS_MAX VHOST_USER_REGIONS_MAX
 #define WRAP_BIT 15
+#define MEMORY_IS_CUT "closed, as the front end has cut its memory short"
 #define PROTOCOL                                                                                   \
 	(VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_STATUS |                          \
 	 VHOST_USER_PROTOCOL_F_RESET_DEVICE)
@@ -44,26 +45,31 @@ static void fd_close(int *fd)
 static void memory_unmap(struct vhost_port *p)
 {
 	for (unsigned i = 0; i < p->nb_regions; i++)
-		munmap(p->region[i].map, p->region[i].map_bytes);
+		vhost_region_unmap(&p->region[i]);
 	p->nb_regions = 0;
 	vdev_memory_free(&p->d.memory);
 }
 
 static int region_map(struct vhost_port *p, const struct vhost_region *r, int fd)
 {
-	struct vhost_port_region *own = &p->region[p->nb_regions];
+	struct vhost_mapping *m = &p->region[p->nb_regions];
+	const int err = vhost_region_map(m, r, fd);
 
-	if (r->bytes > SIZE_MAX - r->mmap_offset || r->guest_addr + r->bytes < r->guest_addr)
-		return -EINVAL;
-	*own = (struct vhost_port_region){.r = *r, .map_bytes = r->bytes + r->mmap_offset};
-	/* from the start, as offsets of huge pages need not be whole ones */
-	own->map = mmap(NULL, own->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (own->map == MAP_FAILED)
-		return -errno;
+	if (err)
+		return err;
 	p->nb_regions++;
-	vdev_memory_add(&p->d.memory, (uint8_t *)own->map + r->mmap_offset, r->guest_addr,
-	                r->bytes);
+	vdev_memory_add(&p->d.memory, vhost_region_va(m), r->guest_addr, r->bytes);
 	return 0;
+}
+
+/* Has the front end taken memory away that it had given? */
+static bool memory_is_cut(const struct vhost_port *p)
+{
+	for (unsigned i = 0; i < p->nb_regions; i++) {
+		if (p->region[i].cut)
+			return true;
+	}
+	return false;
 }
 
 static int memory_set(struct vhost_port *p, const struct incoming *in)
@@ -194,7 +200,6 @@ static int device_start(struct vhost_port *p)
 	p->running = true;
 	printf("%s: runs, features 0x%llx, rings of %u and %u\n", p->path,
 	       (unsigned long long)p->features, p->ring[0].num, p->ring[1].num);
-	fflush(stdout);
 	if (p->lie != VDEV_TRUTH)
 		vdev_lie(&p->d, p->lie_queue, p->lie, p->lie_after, p->lie_value);
 	p->lie = VDEV_TRUTH;
@@ -251,6 +256,8 @@ static int ring_fd(struct vhost_port *p, struct incoming *in)
 	fd_close(fd);
 	if (has_fd) {
 		*fd = in->fd[0];
+		/* what nobody reads must not stop us */
+		fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
 		in->nb_fds = 0; /* ours now */
 	}
 	if (kick) {
@@ -317,7 +324,11 @@ static int ring_stop(struct vhost_port *p, struct vhost_message *m)
 static int answer(struct vhost_port *p, struct vhost_message *m)
 {
 	m->flags = VHOST_USER_VERSION | VHOST_USER_REPLY;
-	return send(p->fd, m, VHOST_USER_HEAD + m->size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+
+	const ssize_t len = (ssize_t)(VHOST_USER_HEAD + m->size);
+
+	/* not waiting: who leaves so much unread is not worth it */
+	return send(p->fd, m, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len ? 0 : -EIO;
 }
 
 static int answer_u64(struct vhost_port *p, struct vhost_message *m, uint64_t value)
@@ -348,6 +359,7 @@ static int handle(struct vhost_port *p, struct incoming *in)
 	default:
 		err = handle_set(p, in);
 	}
+	p->d.late = !wants_ack; /* who does not wait for us may be at work already */
 	if (!err && !p->running && is_complete(p))
 		err = device_start(p);
 	if (err)
@@ -360,7 +372,6 @@ static int handle(struct vhost_port *p, struct incoming *in)
 static void disconnect(struct vhost_port *p, const char *why)
 {
 	printf("%s: %s\n", p->path, why);
-	fflush(stdout);
 	device_reset(p);
 	memory_unmap(p);
 	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
@@ -433,7 +444,6 @@ static void connected(struct vhost_port *p, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	p->fd = fd;
 	printf("%s: connected\n", p->path);
-	fflush(stdout);
 }
 
 static void try_connect(struct vhost_port *p)
@@ -474,6 +484,8 @@ void vhost_port_poll(struct vhost_port *p)
 			why = "the front end is gone";
 		else if (handle(p, &in))
 			why = "closed, as the front end does not make sense";
+		else if (memory_is_cut(p))
+			why = MEMORY_IS_CUT;
 		while (in.nb_fds)
 			close(in.fd[--in.nb_fds]);
 		if (why)
@@ -485,7 +497,11 @@ void vhost_port_poll(struct vhost_port *p)
 
 unsigned vhost_port_step(struct vhost_port *p)
 {
-	return p->running ? vdev_step(&p->d, STEP_BUDGET) : 0;
+	const unsigned moved = p->running ? vdev_step(&p->d, STEP_BUDGET) : 0;
+
+	if (memory_is_cut(p))
+		disconnect(p, MEMORY_IS_CUT);
+	return moved;
 }
 
 void vhost_port_push(struct vhost_port *p, const void *data, uint32_t len)

@@ -1,6 +1,6 @@
 /*
  * One vhost-user back end: the device model of tests/model behind a socket. A front end (QEMU,
- *DPDK's virtio-user, the hosted build) connects, and its rings are the model's. Recipe:
+ * DPDK's virtio-user, the hosted build) connects, and its rings are the model's. Recipe:
  *
  *	vhost_port_open(p, path, false);
  *	for (;;) {
@@ -17,15 +17,10 @@
 #include "drivers/virtio/vhost_spec.h"
 #include "drivers/virtio/virtqueue.h"
 #include "tests/model/vdev.h"
+#include "tools/vswitch/vhost_region.h"
 
 #define VHOST_PORT_RINGS 2
 #define VHOST_PORT_WAITING_MAX 1024 /* frames that wait for buffers */
-
-struct vhost_port_region {
-	struct vhost_region r;
-	void *map;
-	size_t map_bytes;
-};
 
 struct vhost_port_ring {
 	uint32_t num, base;
@@ -39,7 +34,7 @@ struct vhost_port {
 	int listen_fd, fd; /* -1: none */
 	uint64_t offered, features, protocol;
 	uint8_t status;
-	struct vhost_port_region region[VHOST_USER_REGIONS_MAX];
+	struct vhost_mapping region[VHOST_USER_REGIONS_MAX];
 	unsigned nb_regions;
 	struct vhost_port_ring ring[VHOST_PORT_RINGS];
 

@@ -360,6 +360,7 @@ int main(int argc, char **argv)
 	bool connect = false;
 	int c;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((c = getopt(argc, argv, "cd:f:w:x:")) != -1) {
 		if (c == 'c')
 			connect = true;
@@ -376,11 +377,12 @@ int main(int argc, char **argv)
 	}
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN); /* what a front end wants to be called by may be anything */
+	vhost_region_guard();
 	ports_open(argv + optind, connect, features);
 	for (unsigned i = 0; folder && i < nb_ports; i++)
 		capture[i] = capture_open(folder, i);
 	printf("vhost-switch: %u ports\n", nb_ports);
-	fflush(stdout);
 	run();
 	wire_close();
 	return ports_close() ? 1 : 0;

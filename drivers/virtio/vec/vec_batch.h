@@ -15,6 +15,7 @@
 
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtqueue.h"
+#include "kernel/atomic.h"
 #include "net/mbuf.h"
 #include "net/mempool.h"
 #include <arch/cpu.h>
@@ -45,6 +46,20 @@ static_assert(offsetof(struct mbuf, data_off) == 16 && offsetof(struct mbuf, nb_
               "one load");
 static_assert(offsetof(struct mbuf, pkt_len) - offsetof(struct mbuf, packet_type) == 4, "rx word");
 static_assert(offsetof(struct mbuf, hash) - offsetof(struct mbuf, packet_type) == 12, "rx word");
+
+/**
+ * vec_loaded() - what was loaded from memory that the device writes to stays as it was loaded
+ *
+ * What was checked has to be what is used, but the compiler may load memory again rather than keep
+ * a register, and the device may have written in between. Behind this, as far as the compiler
+ * knows, all memory has changed: what is in registers it has to keep. Before it each word is loaded
+ * for one use only, the register that is checked. It is no instruction, and unlike a volatile
+ * vector it leaves the loads to be operands of others.
+ */
+ALWAYS_INLINE void vec_loaded(void)
+{
+	atomic_signal_fence(memory_order_acq_rel);
+}
 
 /** vec_rearm() - the 8 bytes from mbuf.data_off of a received packet */
 static inline uint64_t vec_rearm(uint16_t port, uint32_t data_room)

@@ -68,6 +68,17 @@ ALWAYS_INLINE bool vec_packed_used_ready(const struct virtqueue *vq)
 	return true;
 }
 
+/* These, loaded once; ids from @id on are expected. */
+ALWAYS_INLINE struct vec_used vec_packed_used_load(const struct virtqueue *vq, uint16_t id,
+                                                   uint32_t hdr_len)
+{
+	const struct vec_used used =
+	    vec_packed_used(&vq->packed.desc[vq->packed.used_pos], id, hdr_len);
+
+	vec_loaded();
+	return used;
+}
+
 /* A batch of buffers was taken back. */
 ALWAYS_INLINE void vec_packed_used_skip(struct virtqueue *vq)
 {

@@ -63,6 +63,16 @@ ALWAYS_INLINE bool vec_split_used_ready(const struct virtqueue *vq)
 	       vec_split_used_pos(vq) + VEC_BATCH <= vq->nentries;
 }
 
+/* These, loaded once. */
+ALWAYS_INLINE struct vec_used vec_split_used_load(const struct virtqueue *vq, uint32_t hdr_len)
+{
+	const struct vec_used used =
+	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], hdr_len);
+
+	vec_loaded();
+	return used;
+}
+
 /* What vec_split_take() took is still with the device. */
 ALWAYS_INLINE void vec_split_untake(const struct virtqueue *vq, struct mbuf *const *m)
 {

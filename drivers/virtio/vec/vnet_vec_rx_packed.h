@@ -12,13 +12,12 @@ ALWAYS_INLINE bool vec_rx_packed_batch(const struct vnet_rxq *q, struct virtqueu
                                        struct vec_rx *rx, const unsigned path)
 {
 	const uint16_t pos = vq->packed.used_pos;
-	const struct vring_packed_desc *d = &vq->packed.desc[pos];
 	struct mbuf **m = &rx->pkts[rx->done];
 
 	if (!vec_packed_used_ready(vq))
 		return false;
 
-	const struct vec_used used = vec_packed_used(d, pos, q->hdr_len);
+	const struct vec_used used = vec_packed_used_load(vq, pos, q->hdr_len);
 
 	if (virtqueue_lie(!vec_used_within(used, 0, q->data_room)))
 		return false;

@@ -13,8 +13,7 @@ ALWAYS_INLINE bool vec_rx_split_batch(const struct vnet_rxq *q, struct virtqueue
                                       struct vec_rx *rx, const unsigned path)
 {
 	struct mbuf **m = &rx->pkts[rx->done];
-	const struct vec_used used =
-	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], q->hdr_len);
+	const struct vec_used used = vec_split_used_load(vq, q->hdr_len);
 
 	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, q->data_room)) ||
 	    virtqueue_lie(!vec_split_take(vq, used, m)))

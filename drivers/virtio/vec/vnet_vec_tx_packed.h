@@ -37,9 +37,8 @@ ALWAYS_INLINE bool vec_tx_packed_used(const struct virtqueue *vq)
 {
 	if (!vec_packed_used_ready(vq))
 		return false;
-	return !virtqueue_lie(!vec_used_within(
-	    vec_packed_used(&vq->packed.desc[vq->packed.used_pos], vq->order_head, 0), 0,
-	    UINT32_MAX));
+	return !virtqueue_lie(
+	    !vec_used_within(vec_packed_used_load(vq, vq->order_head, 0), 0, UINT32_MAX));
 }
 
 /* Free what the device has sent (virtio 2.8.22). */

@@ -12,8 +12,7 @@
 /* Take back and free the next eight sent packets. The length reported means nothing here. */
 ALWAYS_INLINE bool vec_tx_split_batch_used(struct virtqueue *vq)
 {
-	const struct vec_used used =
-	    vec_split_used(&vq->split.used->ring[vec_split_used_pos(vq)], 0);
+	const struct vec_used used = vec_split_used_load(vq, 0);
 	struct mbuf *m[VEC_BATCH];
 
 	if (virtqueue_lie(!vec_used_within(used, vq->nentries - 1u, UINT32_MAX)) ||

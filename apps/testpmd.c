@@ -1,0 +1,257 @@
+/*
+ * testpmd: packets go from port to port, as in DPDK's program of this name. Ports are paired, 0
+ * with 1, 2 with 3; the last one of an odd number is paired with itself. What is done to a packet
+ * on its way is the mode, fwd=.
+ */
+#include "apps/app.h"
+#include "apps/fwd_modes.h"
+#include "kernel/console.h"
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/string.h"
+#include "net/mempool.h"
+#include <arch/cpu.h>
+
+#define BURST_MAX 512
+#define RETRIES 64      /* of fwd_retry=1, a microsecond or so apart */
+#define RETRY_PAUSES 16 /* of the processor, between two of them */
+#define TX_FIRST_MAX 65535
+
+static const struct fwd_mode {
+	const char *name;
+	fwd_fn fn; /* NULL: packets are generated */
+	bool back; /* to the port that they came from, whatever the pairs are */
+} modes[] = {
+    {"io", fwd_io, false},
+    {"mac", fwd_mac, false},
+    {"macswap", fwd_macswap, false},
+    {"5tswap", fwd_5tswap, false},
+    {"rxonly", fwd_rxonly, false},
+    {"txonly", NULL, false},
+    {"icmpecho", fwd_icmpecho, true},
+};
+
+static bool sizes_valid(const char *text)
+{
+	struct fwd_sizes sizes;
+
+	return fwd_sizes_parse(text, &sizes);
+}
+
+static const struct option testpmd_options[] = {
+    {.key = "fwd",
+     .kind = OPTION_WORD,
+     .fallback = "io",
+     .allowed = "io mac macswap 5tswap rxonly txonly icmpecho",
+     .help = "what testpmd does with packets"},
+    {.key = "burst",
+     .kind = OPTION_UINT,
+     .fallback = "32",
+     .min = 1,
+     .max = BURST_MAX,
+     .help = "packets that testpmd takes at a time"},
+    {.key = "txpkts",
+     .kind = OPTION_TEXT,
+     .fallback = "64",
+     .allowed = "bytes of up to 8 segments, 64 or 64,1000: the first 42 to 2048, 9728 in all",
+     .check = sizes_valid,
+     .help = "packets that testpmd generates"},
+    {.key = "tx_first",
+     .kind = OPTION_UINT,
+     .fallback = "0",
+     .max = TX_FIRST_MAX,
+     .help = "bursts that testpmd generates at its start"},
+    {.key = "fwd_retry",
+     .kind = OPTION_BOOL,
+     .fallback = "0",
+     .help = "testpmd tries to send again when a ring is full"},
+};
+
+static struct {
+	const struct fwd_mode *mode;
+	struct fwd_sizes sizes;
+	uint16_t burst;
+	bool retry;
+	struct netdev *ports[NETDEV_PORTS_MAX];
+	unsigned nb_ports;
+	struct fwd_stream *streams;
+	unsigned nb_streams;
+	struct mbuf *pkts[BURST_MAX];
+} pmd;
+
+/* ---- packets ------------------------------------------------------------------------------ */
+
+/* A ring that is full gets time to be emptied. Return: how many more were sent. */
+static COLD uint16_t stream_retry(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
+{
+	uint16_t sent = 0;
+
+	for (unsigned i = 0; sent < n && i < RETRIES; i++) {
+		for (unsigned k = 0; k < RETRY_PAUSES; k++)
+			cpu_pause();
+		sent = (uint16_t)(sent + netdev_tx_burst(s->tx, s->queue, pkts + sent,
+		                                         (uint16_t)(n - sent)));
+	}
+	return sent;
+}
+
+static void stream_send(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
+{
+	uint16_t sent = netdev_tx_burst(s->tx, s->queue, pkts, n);
+
+	if (unlikely(sent < n) && pmd.retry)
+		sent = (uint16_t)(sent + stream_retry(s, pkts + sent, (uint16_t)(n - sent)));
+	s->sent += sent;
+	if (likely(sent == n))
+		return;
+	s->full += (uint64_t)(n - sent);
+	s->tx->tx_dropped += (uint64_t)(n - sent);
+	for (unsigned i = sent; i < n; i++)
+		mbuf_free(pkts[i]);
+}
+
+/* What the device they came from left undone. Return: how many can be sent, in front. */
+static COLD uint16_t stream_prepare(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
+{
+	uint16_t good = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!netdev_tx_prepare(s->tx, pkts[i]))
+			pkts[good++] = pkts[i];
+		else
+			mbuf_free(pkts[i]);
+	}
+	s->unsendable += (uint64_t)(n - good);
+	return good;
+}
+
+static uint16_t stream_forward(struct fwd_stream *s)
+{
+	const uint16_t n = netdev_rx_burst(s->rx, s->queue, pmd.pkts, pmd.burst);
+	uint16_t out;
+
+	if (!n)
+		return 0;
+	s->received += n;
+	out = pmd.mode->fn(s, pmd.pkts, n);
+	if (unlikely(s->rx->rx_offloads))
+		out = stream_prepare(s, pmd.pkts, out);
+	if (out)
+		stream_send(s, pmd.pkts, out);
+	return n;
+}
+
+static uint16_t stream_generate(struct fwd_stream *s)
+{
+	const uint16_t n = fwd_generate(s, &pmd.sizes, pmd.pkts, pmd.burst);
+	const uint64_t before = s->sent;
+
+	if (n)
+		stream_send(s, pmd.pkts, n);
+	return (uint16_t)(s->sent - before);
+}
+
+static unsigned testpmd_poll(struct net_stack *st)
+{
+	unsigned n = 0;
+
+	(void)st;
+	for (unsigned i = 0; i < pmd.nb_streams; i++)
+		n += pmd.mode->fn ? stream_forward(&pmd.streams[i])
+		                  : stream_generate(&pmd.streams[i]);
+	return n;
+}
+
+/* ---- console ------------------------------------------------------------------------------ */
+
+static void show_fwd_stats(const char *args)
+{
+	(void)args;
+	for (unsigned i = 0; i < pmd.nb_streams; i++) {
+		const struct fwd_stream *s = &pmd.streams[i];
+
+		console_printf("port %u to %u: %llu received, %llu generated, %llu sent, dropped: "
+		               "%llu ring full, %llu unsendable, %llu by fwd=%s\n",
+		               s->rx->port, s->tx->port, (unsigned long long)s->received,
+		               (unsigned long long)s->generated, (unsigned long long)s->sent,
+		               (unsigned long long)s->full, (unsigned long long)s->unsendable,
+		               (unsigned long long)s->consumed, pmd.mode->name);
+	}
+}
+
+static const struct console_command testpmd_commands[] = {
+    {"show fwd stats all", "packets that testpmd forwarded and dropped", show_fwd_stats},
+};
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+static int testpmd_take_port(struct netdev *dev)
+{
+	pmd.ports[pmd.nb_ports++] = dev;
+	return 0;
+}
+
+static void read_options(void)
+{
+	const char *name = options_get("fwd");
+
+	pmd.mode = modes;
+	while (strcmp(pmd.mode->name, name))
+		pmd.mode++;
+	pmd.burst = (uint16_t)options_u64("burst");
+	pmd.retry = options_u64("fwd_retry");
+	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
+}
+
+/* The streams of a port: each of its queues to that of the other's, as far as it has them. */
+static void add_streams(unsigned i)
+{
+	const unsigned paired = i ^ 1;
+	struct netdev *rx = pmd.ports[i];
+	struct netdev *tx = pmd.mode->back || paired >= pmd.nb_ports ? rx : pmd.ports[paired];
+
+	for (uint16_t q = 0; q < rx->nb_queues && q < tx->nb_queues; q++) {
+		struct fwd_stream *s = &pmd.streams[pmd.nb_streams++];
+
+		fwd_stream_init(s, rx, tx, q);
+		fwd_sizes_set(s, &pmd.sizes);
+	}
+	log_info("testpmd", "port %u sends to port %u, fwd=%s", rx->port, tx->port, pmd.mode->name);
+}
+
+static int testpmd_start(struct net_stack *st)
+{
+	unsigned nb_streams = 0;
+
+	(void)st;
+	read_options();
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		nb_streams += pmd.ports[i]->nb_queues;
+	if (!nb_streams) {
+		log_err("testpmd", "no port to forward from; give the machine a virtio network "
+		                   "card");
+		return -ENODEV;
+	}
+	pmd.streams = mem_alloc("testpmd", nb_streams * sizeof(*pmd.streams), CACHE_LINE);
+	if (!pmd.streams)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		add_streams(i);
+	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
+	for (uint64_t left = options_u64("tx_first"); left; left--) {
+		for (unsigned i = 0; i < pmd.nb_streams; i++)
+			(void)stream_generate(&pmd.streams[i]);
+	}
+	return 0;
+}
+
+APP_REGISTER(testpmd) = {
+    .name = "testpmd",
+    .help = "forwards packets between ports, as DPDK's testpmd",
+    .start = testpmd_start,
+    .poll = testpmd_poll,
+    .take_port = testpmd_take_port,
+    .options = testpmd_options,
+    .nb_options = ARRAY_SIZE(testpmd_options),
+};

@@ -1,0 +1,307 @@
+/*
+ * The fuzzer is the vhost-user backend of a port: what it answers to each message, when it says
+ * something unasked, falls silent or leaves, while the driver starts, stops, sends, and recovers.
+ * The backend of the unit tests answers where the fuzzer does not, and checks what it is sent.
+ * After each step the books are looked at, and at the end a backend that is well again must get
+ * the port to run.
+ */
+#include "drivers/virtio/virtio_net.h"
+#include "drivers/virtio/virtio_user.h"
+#include "drivers/virtio/vnet.h"
+#include "kernel/errno.h"
+#include "kernel/options.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/fake_backend.h"
+#include "tests/unit/plat_test.h"
+
+#include <string.h>
+
+#define STEPS_MAX 256
+#define BURST 4
+#define MS 1000000ull
+#define STEP_NS_MAX (2 * VHOST_TALK_NS) /* a stop, then a start */
+#define SERVICE_NS (3000 * MS)          /* until a backend that is well is made use of */
+#define MESSAGES_MAX 64                 /* in one step */
+#define EVENT_FDS (2 * VIRTIO_USER_QUEUES_MAX)
+
+struct world {
+	struct fuzz_in *in;
+	struct virtio_user u;
+	struct vnet *vn;
+	struct netdev *dev;
+	struct virtio_user known; /* of the backend, when the port was made for it */
+	bool fair;                /* it is as it was then, from now on */
+};
+
+static struct world world;
+
+/* The registry of ports, which cannot forget: one port, always number 0. */
+int netdev_register(struct netdev *dev)
+{
+	dev->port = 0;
+	return 0;
+}
+
+unsigned netdev_count(void)
+{
+	return 0;
+}
+
+struct netdev *netdev_get(unsigned port)
+{
+	(void)port;
+	return NULL;
+}
+
+/* ---- the backend -------------------------------------------------------------------------- */
+
+static void say_anything(struct fuzz_in *in)
+{
+	uint8_t bytes[32];
+	const size_t n = fuzz_u8(in) % (sizeof(bytes) + 1);
+
+	fuzz_bytes(in, bytes, n);
+	fake_backend_say(bytes, n);
+}
+
+/* A whole answer, any part of which may be another. */
+static void answer_otherwise(struct fuzz_in *in, const struct vhost_message *m)
+{
+	const uint8_t what = fuzz_u8(in);
+	struct vhost_message a = *m;
+
+	a.flags = VHOST_USER_VERSION | VHOST_USER_REPLY;
+	if (m->request != VHOST_USER_GET_CONFIG && m->request != VHOST_USER_GET_VRING_BASE)
+		a.size = sizeof(a.u64);
+	if (what & 1)
+		a.request = fuzz_u8(in);
+	if (what & 2)
+		a.flags = fuzz_u8(in);
+	if (what & 4)
+		a.size = fuzz_u32(in);
+
+	const size_t payload = min_u64(a.size, sizeof(a) - VHOST_USER_HEAD);
+
+	if (what & 8) /* its start */
+		fuzz_bytes(in, (uint8_t *)&a + VHOST_USER_HEAD, min_u64(payload, 12));
+	fake_backend_say(&a, VHOST_USER_HEAD + (what & 16 ? fuzz_u8(in) % (payload + 1) : payload));
+}
+
+static void change(struct fuzz_in *in)
+{
+	const uint8_t what = fuzz_u8(in);
+
+	if (what & 1)
+		backend.status ^= fuzz_u8(in);
+	if (what & 2)
+		backend.features ^= (uint64_t)fuzz_u8(in) << (fuzz_u8(in) & 63);
+	if (what & 4)
+		backend.protocol ^= (uint64_t)fuzz_u8(in) << (fuzz_u8(in) & 31);
+	if (what & 8)
+		fuzz_bytes(in, &backend.config, 16);
+	if (what & 16)
+		backend.config_bytes = fuzz_u8(in);
+	if (what & 32)
+		backend.pairs = fuzz_u32(in);
+}
+
+static bool fault(const struct vhost_message *m)
+{
+	struct fuzz_in *in = world.in;
+	const uint8_t what = world.fair ? 0 : fuzz_u8(in);
+
+	backend.refused = 0;
+	switch (what) {
+	case 1:
+		return backend.hung_up = true;
+	case 2: /* silence */
+		return true;
+	case 3:
+		say_anything(in);
+		return true;
+	case 4:
+		answer_otherwise(in, m);
+		return true;
+	case 5:
+		answer_otherwise(in, m);
+		return backend.hung_up = true;
+	case 6:
+		backend.readable_ns += fuzz_u16(in) * MS;
+		return false;
+	case 7:
+		backend.refused = UINT64_MAX;
+		return false;
+	case 8:
+		change(in);
+		return false;
+	case 9: /* before its answer */
+		say_anything(in);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* Without being asked. */
+static void act(struct fuzz_in *in)
+{
+	const uint8_t what = fuzz_u8(in);
+
+	if (what & 1)
+		change(in);
+	if (what & 2)
+		say_anything(in);
+	if (what & 4)
+		backend.hung_up = true;
+	backend.absent = what & 8;
+	backend.open_error = what & 16 ? -EIO : 0;
+	backend.full = what & 32;
+}
+
+/* ---- what has to hold --------------------------------------------------------------------- */
+
+static void check(const struct world *w, uint64_t before_ns, unsigned messages)
+{
+	const struct virtio_user *u = &w->u;
+	const struct vnet *vn = w->vn;
+
+	fuzz_require(!backend.breach, "message %u: %s", backend.breach_request, backend.breach);
+	fuzz_require(plat_test_time_ns - before_ns <= STEP_NS_MAX, "a step of %llu ms",
+	             (unsigned long long)((plat_test_time_ns - before_ns) / MS));
+	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX, "%u messages in a step",
+	             backend.nb_seen - messages);
+	fuzz_require(!(backend.ack_features & ~u->vu.features) || !u->vu.up,
+	             "features that were not offered");
+	fuzz_require(u->vu.up == (u->vu.link.fd != VHOST_LINK_NONE), "up without a connection");
+	fuzz_require(backend.open_fds == EVENT_FDS, "%u event counters", backend.open_fds);
+	fuzz_require(vn->started || w->dev->pool->n == w->dev->pool->size,
+	             "stopped, and %u buffers of %u are home", w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(vn->started || !vn->dev.link_up, "stopped with its link up");
+	fuzz_require(!vn->failed || !vn->dev.link_up, "failed with its link up");
+	fuzz_require(!vn->failed || !vn->started || vn->recovery.wanted, "failed for ever");
+}
+
+/* ---- what the driver is asked to do ------------------------------------------------------- */
+
+static void do_tx(struct netdev *dev)
+{
+	struct mbuf *pkts[BURST];
+	unsigned n = 0;
+
+	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->pool)); n++)
+		pkts[n]->data_len = (uint16_t)(pkts[n]->pkt_len = 64);
+	for (unsigned i = netdev_tx_burst(dev, 0, pkts, (uint16_t)n); i < n; i++)
+		mbuf_free(pkts[i]);
+}
+
+static void step(struct world *w)
+{
+	const uint8_t what = fuzz_u8(w->in);
+	struct mbuf *pkts[BURST];
+
+	switch (what & 7) {
+	case 0:
+	case 1:
+		plat_test_time_ns += (what >> 3) * 50 * MS;
+		w->dev->ops->link_poll(w->dev);
+		break;
+	case 2:
+		do_tx(w->dev);
+		break;
+	case 3:
+		w->dev->ops->stop(w->dev);
+		break;
+	case 4:
+		(void)w->dev->ops->start(w->dev);
+		break;
+	case 5:
+		fuzz_require(!netdev_rx_burst(w->dev, 0, pkts, BURST), "packets from nowhere");
+		break;
+	default:
+		act(w->in);
+		break;
+	}
+}
+
+/* The backend is as it was at first, and stays so: service goes on. */
+static void get_well(struct world *w)
+{
+	struct netdev *dev = w->dev;
+
+	w->fair = true;
+	backend.features = w->known.vu.features;
+	backend.protocol = w->known.vu.protocol;
+	backend.config = w->known.config;
+	backend.config.status = VIRTIO_NET_S_LINK_UP;
+	backend.config_bytes = w->known.has_config ? sizeof(backend.config) : 0;
+	backend.status &= (uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
+	backend.absent = backend.full = false;
+	backend.open_error = 0;
+	backend.hung_up = true; /* a new process */
+	backend.readable_ns = 0;
+	if (!w->vn->started && !w->vn->recovery.wanted)
+		return; /* nobody asked for service */
+	for (uint64_t ns = 0; ns < SERVICE_NS; ns += 100 * MS) {
+		plat_test_time_ns += 100 * MS;
+		dev->ops->link_poll(dev);
+	}
+	fuzz_require(w->vn->started && !w->vn->failed && dev->link_up && w->u.vu.up,
+	             "no service: started %d, failed %d, link %d, up %d", w->vn->started,
+	             w->vn->failed, dev->link_up, w->u.vu.up);
+}
+
+/* ---- one input ---------------------------------------------------------------------------- */
+
+static bool probe(struct world *w)
+{
+	w->u.queue_size = (uint16_t)(1 + fuzz_u8(w->in) % 64);
+	w->u.mtu = fuzz_u8(w->in) & 1 ? 1300 : 0;
+	vhost_link_init(&w->u.vu.link, "/run/vhost0", fuzz_u8(w->in) & 1);
+	fuzz_require(!virtio_user_init(&w->u, "user0"), "no event counters");
+	w->dev = virtio_net_probe(&w->u.vd, 65536);
+	if (w->dev)
+		w->vn = container_of(w->dev, struct vnet, dev);
+	return w->dev;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct world *w = &world;
+	struct fuzz_in in = {data, data + size};
+
+	memset(w, 0, sizeof(*w));
+	fuzz_quiet();
+	fuzz_memory(8u << 20);
+	options_reset();
+	options_declare(virtio_net_options, virtio_net_nb_options);
+	fake_backend_open(0);
+	plat_test_time_ns = 10000 * MS;
+	plat_test_time_step_ns = 0;
+	backend.addresses_anywhere = backend.offers_change = true;
+	backend.fault = fault;
+	backend.late_ns = 0;
+	w->in = &in;
+	change(&in);
+	if (!probe(w)) {
+		fuzz_require(!backend.breach, "message %u: %s", backend.breach_request,
+		             backend.breach);
+		return 0;
+	}
+	w->known = w->u;
+	if (w->dev->ops->start(w->dev)) {
+		check(w, plat_test_time_ns, backend.nb_seen);
+		return 0;
+	}
+	for (unsigned i = 0; i < STEPS_MAX && fuzz_more(&in); i++) {
+		const uint64_t before_ns = plat_test_time_ns;
+		const unsigned messages = backend.nb_seen;
+
+		step(w);
+		check(w, before_ns, messages);
+	}
+	get_well(w);
+	w->dev->ops->stop(w->dev);
+	fuzz_require(w->dev->pool->n == w->dev->pool->size, "%u buffers of %u are home",
+	             w->dev->pool->n, w->dev->pool->size);
+	return 0;
+}

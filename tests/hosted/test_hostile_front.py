@@ -1,0 +1,121 @@
+"""Front ends that mean harm to vhost-switch: they lose their connection, and the other ports go on."""
+
+import os
+
+import pytest
+from backend import GET_FEATURES
+from frontend import BYTES, FrontEnd
+from hosted import ASAN, LIMIT, SWITCH, SWITCH_ASAN, exchange, wait_served
+from ringzero import STATIC, wait_until
+
+MAC = "02:00:00:00:00:01"
+FRAME = b"\xff" * 6 + bytes.fromhex("020000000002") + b"\x88\xb5" + bytes(46)
+CUT = "port1: closed, as the front end has cut its memory short"
+
+
+@pytest.fixture(params=[SWITCH, SWITCH_ASAN], ids=["plain", "asan"])
+def served(request, start, switch):
+    """A switch whose port 0 serves a process; port 1 is for the front end."""
+    s = switch(ports=2, program=request.param)
+    process = start(f"net0.path={s.sockets[0]} net0.mac={MAC} {STATIC}", program=ASAN)
+    process.wait_ready()
+    s.peer.guest_mac = MAC
+    wait_served(s.peer)
+    return s
+
+
+@pytest.fixture
+def front():
+    """front(switch) makes a front end at port 1, which the one before it leaves."""
+    made = []
+
+    def make(s):
+        for one in made:
+            one.close()
+        made.append(FrontEnd(s.sockets[1]))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def wait_log(s, text):
+    wait_until(lambda: text in s.log.read_text(), LIMIT, f"{text} from vhost-switch")
+
+
+def goes_on(s, front):
+    """The other port, and this one for whoever comes next. Of who has cut its memory there is more to
+    say: what is there in its place makes no sense."""
+    exchange(s.peer, 100)
+    f = front(s).run()
+    f.send(FRAME)
+    wait_until(f.is_used, LIMIT, "a frame of the next front end to be taken")
+    f.close()
+    status, log = s.end(), s.log.read_text()
+    assert status == 0 or (CUT in log and status == 1 and "the driver broke" in log), log
+    assert "ERROR: " not in log and "runtime error" not in log, "the sanitizers"
+
+
+def test_an_honest_one(served, front):
+    f = front(served).run()
+    f.send(FRAME)
+    wait_until(f.is_used, LIMIT, "the frame to be taken")
+    goes_on(served, front)
+
+
+def test_a_file_that_is_shorter_than_it_says_is_refused(served, front):
+    f = front(served)
+    f.greet()
+    os.ftruncate(f.memory, BYTES - 1)
+    assert f.share() != bytes(8)
+    wait_log(served, "port1: message 5 refused: Invalid argument")
+    goes_on(served, front)
+
+
+@pytest.mark.parametrize("left", [0, 4096], ids=["nothing", "a_page"])
+def test_a_file_that_is_cut_short_ends_the_connection(served, front, left):
+    f = front(served).run()
+    os.ftruncate(f.memory, left)
+    wait_log(served, CUT)
+    assert f.answer() is None
+    goes_on(served, front)
+
+
+def test_a_frame_may_be_in_what_is_cut_off(served, front):
+    f = front(served).run()
+    os.ftruncate(f.memory, 0x8000)  # the rings are left
+    f.write(0x4000 + 0x1000, b"")
+    f.write(0x4000, bytes.fromhex("0000012000000000") + (72).to_bytes(4, "little") + bytes(4))
+    f.write(0x4000 + 0x1000, bytes([0, 0, 1, 0, 0, 0]))
+    wait_log(served, CUT)
+    goes_on(served, front)
+
+
+def test_what_is_called_may_be_a_pipe_that_nobody_reads(served, front):
+    f = front(served)
+    read, f.call = os.pipe()
+    f.fds.append(f.call)
+    os.close(read)
+    f.run().send(FRAME)
+    wait_until(f.is_used, LIMIT, "the frame to be taken")
+    goes_on(served, front)
+
+
+def test_what_is_called_may_be_full(served, front):
+    f = front(served)
+    os.eventfd_write(f.call, 2 ** 64 - 2)
+    f.run().send(FRAME)
+    wait_until(f.is_used, LIMIT, "the frame to be taken")
+    goes_on(served, front)
+
+
+def test_answers_may_be_left_unread(served, front):
+    f = front(served)
+    f.greet()
+    try:
+        for _ in range(100000):
+            f.say(GET_FEATURES)
+    except OSError:
+        pass
+    wait_log(served, "port1: closed, as the front end does not make sense")
+    goes_on(served, front)
