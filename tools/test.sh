@@ -178,7 +178,7 @@ unit_aarch64_tests() { # soak: those, else the others
 	local later='test_\(vnet_[rt]x\|threads\)\.c' invert=-v
 
 	[ "${1:-}" != soak ] || invert=
-	printf '%s\n' tests/unit/test_*.c | grep -v '_\(sse\|avx2\|avx512\)\.c' | grep $invert "$later"
+	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"
 }
 
 run_unit_aarch64() { # seconds for each program, sources
