@@ -307,7 +307,7 @@ static struct mbuf *generate_one(struct fwd_stream *s, const struct fwd_sizes *s
 	struct mbuf *segs[FWD_SEGS_MAX] = {NULL};
 	const unsigned n = mempool_get_bulk(s->tx->pool, segs, sizes->nb_segs);
 
-	if (unlikely(n < sizes->nb_segs)) {
+	if (unlikely(!n || n < sizes->nb_segs)) {
 		for (unsigned i = 0; i < n; i++)
 			mempool_put(segs[i]);
 		return NULL;

@@ -147,8 +147,8 @@ static uint16_t stream_generate(struct fwd_stream *s)
 	const uint16_t n = fwd_generate(s, &pmd.sizes, pmd.pkts, pmd.burst);
 	const uint64_t before = s->sent;
 
-	if (n)
-		stream_send(s, pmd.pkts, n);
+	/* also without any: all buffers may be with the device, which has sent them by now */
+	stream_send(s, pmd.pkts, n);
 	return (uint16_t)(s->sent - before);
 }
 

@@ -93,7 +93,8 @@ static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct m
  * @n:    number of entries in @pkts
  *
  * The first @return packets now belong to the device, which frees them after sending.
- * The others still belong to the caller. Never blocks, never allocates.
+ * The others still belong to the caller. Never blocks, never allocates. Buffers of what was sent
+ * before come back in here, in batches; with @n == 0 that is all that happens.
  *
  * Return: number accepted, 0..@n. Short when the ring is full or the queue is broken.
  */

@@ -611,6 +611,31 @@ Test(testpmd, txonly_sends_what_there_are_buffers_for)
 		mempool_put(held[i]);
 }
 
+static struct mbuf *held[256];
+static unsigned nb_held;
+
+/* As a driver does it: what was sent comes back when something is sent the next time. */
+static uint16_t tx_and_hold(void *queue, struct mbuf **pkts, uint16_t n)
+{
+	(void)queue;
+	while (nb_held)
+		mbuf_free(held[--nb_held]);
+	for (; nb_held < n; nb_held++)
+		held[nb_held] = pkts[nb_held];
+	return n;
+}
+
+Test(testpmd, txonly_goes_on_when_all_buffers_were_with_the_device)
+{
+	start(1, "fwd=txonly burst=512");
+	port[0].dev.tx_burst = tx_and_hold;
+	cr_assert_eq(turn(), port[0].dev.pool->size);
+	cr_assert_eq(port[0].dev.pool->n, 0);
+	cr_assert_eq(turn(), 0);
+	cr_assert_eq(turn(), port[0].dev.pool->size);
+	(void)turn();
+}
+
 Test(testpmd, tx_first_sends_bursts_before_it_forwards)
 {
 	start(2, "fwd=macswap tx_first=3 burst=16 txpkts=100");
