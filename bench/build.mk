@@ -12,10 +12,14 @@ $(TOOLS)/tcgcount.so: tools/tcgcount.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $<
 
-$(TOOLS)/stub.elf: tools/stub/stub.asm
+$(TOOLS)/stub-x86_64.elf: tools/stub/stub.asm
 	@mkdir -p $(@D)
 	nasm -f elf32 -o $(@:.elf=.o) $<
 	ld -m elf_i386 -n -Ttext=0x100000 --section-start=.note.pvh=0x100100 -e start -o $@ $(@:.elf=.o)
+
+$(TOOLS)/stub-aarch64.elf: tools/stub/stub.S
+	@mkdir -p $(@D)
+	$(A64_CC) -nostdlib -static -Wl,-Ttext=0x40200000,-e,start,--build-id=none -o $@ $<
 
 # Cycles and instructions of the driver's functions alone: their files compiled as for the kernel,
 # and once more without the checks of what the device says, to see what those cost.
@@ -45,9 +49,10 @@ bench-paths: ready $(TOOLS)/vec_paths $(TOOLS)/vec_paths_unchecked ## cycles and
 bench-dpdk: ready hosted ## the hosted build beside DPDK's virtio-user; BENCH_ARGS=
 	$(PYTHON) tools/bench_dpdk.py --build $(BUILD) $(BENCH_ARGS)
 
-bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub.elf $(TOOLS)/vec_paths \
+bench-tools: $(TOOLS)/loadgen $(TOOLS)/tcgcount.so $(TOOLS)/stub-x86_64.elf $(TOOLS)/vec_paths \
 	$(TOOLS)/vec_paths_unchecked
 
-bench: ready ## measure: a table, and plots under build/bench/
-	@$(MAKE) --no-print-directory -s -j$$(nproc) $(X86)/ringzero.elf bench-tools
-	$(PYTHON) tools/bench.py --build $(BUILD) $(BENCH_ARGS)
+bench: ready ## measure: a table, and plots under build/bench/; ARCH= BENCH_ARGS=
+	@$(MAKE) --no-print-directory -s -j$$(nproc) bench-tools $(if $(filter aarch64,$(ARCH)),\
+		$(A64)/ringzero.img $(TOOLS)/stub-aarch64.elf,$(X86)/ringzero.elf)
+	$(PYTHON) tools/bench.py --build $(BUILD) --arch $(or $(ARCH),x86_64) $(BENCH_ARGS)

@@ -56,11 +56,13 @@ class Cost:
 
 
 class Symbols:
-    def __init__(self, elf):
-        text = subprocess.run(["nm", "-n", str(elf)], capture_output=True, text=True,
+    """Names of an ELF file's functions; nm is its architecture's, base is where address 0 is."""
+
+    def __init__(self, elf, nm="nm", base=0):
+        text = subprocess.run([nm, "-n", str(elf)], capture_output=True, text=True,
                               check=True).stdout
         found = [line.split() for line in text.splitlines()]
-        self.table = [(int(w[0], 16), w[2]) for w in found if len(w) == 3 and w[1] in "tTwW"]
+        self.table = [(int(w[0], 16) + base, w[2]) for w in found if len(w) == 3 and w[1] in "tTwW"]
         self.addresses = [a for a, _ in self.table]
 
     def name(self, address):

@@ -8,6 +8,7 @@ device says. Cycles are the least of several runs of both in turns, as the machi
 its frequency not constant; instructions are counted one by one and come out the same every time.
 """
 
+import json
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,8 @@ TARGETS = {             # path: instructions, at most this share of the scalar p
     "Packed virtqueue vectorized Tx path": 50,
 }
 CHECKS_TARGET = 3       # cycles a packet that the checks may cost
+DPDK_TARGET = 60        # instructions, at most this share of DPDK's
+PEERS = Path(__file__).with_name("peers.json")
 
 
 def run(program, what):
@@ -66,6 +69,23 @@ def verdicts(rows):
            f"target {CHECKS_TARGET}{'' if checks <= CHECKS_TARGET else ': MISSED'}")
 
 
+def beside_dpdk(rows):
+    """(path, isa, rx, tx, DPDK's sum, percent of it) of each path that DPDK was counted on."""
+    def find(direction, path, vector):
+        kind = "non-mergeable" if direction == "tx" and not vector else None
+        name = path if not kind or "non-" in path else path.replace("mergeable", kind)
+        if vector and direction == "tx":
+            name = {"Split": "Split virtqueue simple Tx path",
+                    "Packed": "Packed virtqueue vectorized Tx path"}[path.split()[0]]
+        return next((r for r in rows if r["direction"] == direction and r["path"] == name
+                     and (r["isa"] != "scalar") == vector), None)
+    for path, figures in json.loads(PEERS.read_text())["dpdk_insn"].items():
+        rx, tx = (find(d, path, "vectorized" in path) for d in ("rx", "tx"))
+        if rx and tx:
+            own = rx["insn"] + tx["insn"]
+            yield path, rx["isa"], rx["insn"], tx["insn"], sum(figures), 100 * own / sum(figures)
+
+
 HEAD = ("", "path", "function", "isa", "cycles", "%", "insn", "%", "checks: cycles", "insn")
 
 
@@ -73,6 +93,14 @@ def cells(row):
     return (row["direction"], row["path"], row["function"], row["isa"], f"{row['cycles']:.1f}",
             f"{row['cycles_percent']:.0f}", f"{row['insn']:.1f}", f"{row['insn_percent']:.0f}",
             f"{row['check_cycles']:.1f}", f"{row['check_insn']:.1f}")
+
+
+DPDK_HEAD = ("path", "isa", "rx", "tx", "sum", "DPDK", "%")
+
+
+def dpdk_cells(row):
+    path, isa, rx, tx, theirs, percent = row
+    return path, isa, f"{rx:.0f}", f"{tx:.0f}", f"{rx + tx:.0f}", f"{theirs}", f"{percent:.0f}"
 
 
 def short_name(row):
@@ -93,6 +121,13 @@ def print_table(rows):
     Console(width=150).print(table)
     for line in verdicts(rows):
         print(line)
+    table = Table(title=f"instructions beside DPDK 22.11; target {DPDK_TARGET} %",
+                  title_justify="left")
+    for i, title in enumerate(DPDK_HEAD):
+        table.add_column(title, justify="left" if i < 2 else "right", no_wrap=True)
+    for row in beside_dpdk(rows):
+        table.add_row(*dpdk_cells(row))
+    Console(width=150).print(table)
 
 
 def print_markdown(rows):
@@ -100,6 +135,10 @@ def print_markdown(rows):
     print("|---" * 4 + "|--:" * (len(HEAD) - 4) + "|")
     for row in rows:
         print("| " + " | ".join(cells(row)) + " |")
+    print("\n| " + " | ".join(DPDK_HEAD) + " |")
+    print("|---" * 2 + "|--:" * (len(DPDK_HEAD) - 2) + "|")
+    for row in beside_dpdk(rows):
+        print("| " + " | ".join(dpdk_cells(row)) + " |")
 
 
 def main(argv):

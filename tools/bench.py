@@ -23,16 +23,21 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 
 SIZES = (64, 512, 1400)
-PARTS = ("size", "memory", "boot", "insn", "paths", "rtt", "pps")
+PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "rtt", "pps")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
 PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
 GUEST_MAC = "52:54:00:12:34:56"
+TARGET = {               # prefix of the binutils, where QEMU's -kernel puts what is linked at 0
+    "x86_64": ("", 0),
+    "aarch64": ("aarch64-linux-gnu-", 0x40200000),
+}
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=ROOT / "build", type=Path)
+    parser.add_argument("--arch", default="x86_64", choices=TARGET)
     parser.add_argument("--runs", default=5, type=int, help="medians are of so many runs (5)")
     parser.add_argument("--only", default=",".join(PARTS), help="list of: " + " ".join(PARTS))
     parser.add_argument("--profile", action="store_true",
@@ -88,17 +93,21 @@ def own_ms(first, stub):
 class Bench:
     def __init__(self, args):
         os.environ["BUILD"] = str(args.build.resolve())
+        os.environ["ARCH"] = args.arch
         import insn
         import ringzero
         self.args, self.insn, self.ringzero = args, insn, ringzero
         self.tools = args.build.resolve() / "tools"
-        self.elf = ringzero.ELF
+        self.elf = ringzero.ELF.with_suffix(".elf")
+        self.binutils, self.base = TARGET[args.arch]
+        self.machines = ringzero.MACHINES
         self.busy = []
 
-    def guest(self, machine="pc", memory=64, extra=(), accel=None):
+    def guest(self, machine=None, memory=64, extra=(), accel=None):
         guest = self.ringzero.Guest(
-            nics=[self.ringzero.Nic(mac=GUEST_MAC)], machine=machine, memory=memory, pcap=False,
-            options=f"{self.ringzero.STATIC} stats=off", extra=list(extra), accel=accel)
+            nics=[self.ringzero.Nic(mac=GUEST_MAC)], machine=machine or self.machines[0],
+            memory=memory, pcap=False, options=f"{self.ringzero.STATIC} stats=off",
+            extra=list(extra), accel=accel)
         guest.peer().close()  # the load generator takes its place
         return guest
 
@@ -127,7 +136,8 @@ class Bench:
     def size(self):
         with tempfile.TemporaryDirectory() as folder:
             stripped = Path(folder) / "ringzero.elf"
-            subprocess.run(["objcopy", "--strip-all", self.elf, stripped], check=True)
+            subprocess.run([f"{self.binutils}objcopy", "--strip-all", self.elf, stripped],
+                           check=True)
             data = stripped.read_bytes()
         return {"elf_bytes": len(data), "elf_gzip": len(gzip.compress(data, 9, mtime=0))}
 
@@ -141,15 +151,15 @@ class Bench:
     def stub_ms(self, machine):
         command = [self.ringzero.QEMU, "-M", machine, "-accel", self.ringzero.usual_accel(), "-cpu",
                    "max", "-m", "64", "-nodefaults", "-display", "none", "-no-reboot",
-                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-                   "-kernel", str(self.tools / "stub.elf")]
+                   *self.ringzero.STATUS_OF_FAILURE,
+                   "-kernel", str(self.tools / f"stub-{self.args.arch}.elf")]
         start = time.monotonic()
         subprocess.run(command, check=False, timeout=20)
         return (time.monotonic() - start) * 1e3
 
     def boot(self):
         result = {"first_ms": {}, "stub_ms": {}, "own_ms": {}}
-        for machine in ("pc", "q35"):
+        for machine in self.machines:
             first, stub = [], []
             for _ in range(self.args.runs):
                 self.wait_for_quiet()
@@ -179,8 +189,9 @@ class Bench:
         t2, c = timed()
         if result["lost"] or result["bad"]:
             print(f"bench: {result['lost']} lost, {result['bad']} bad while counting")
+        symbols = self.insn.Symbols(self.elf, f"{self.binutils}nm", self.base)
         return self.insn.cost(self.insn.interval(a, b), t1 - t0, self.insn.interval(b, c),
-                              t2 - t1, result["received"], self.insn.Symbols(self.elf))
+                              t2 - t1, result["received"], symbols)
 
     def plugins_lacking(self):
         """Why this QEMU cannot count instructions, None if it can."""
@@ -224,9 +235,21 @@ class Bench:
                 result["housekeeping"] = round(cost.housekeeping)
         return result
 
+    def icount_part(self):
+        """Instructions of each path by the guest's own clock, to the instruction."""
+        import icount
+        try:
+            return {"icount": icount.measure()}
+        except (AssertionError, OSError) as e:
+            print(f"bench: instructions under -icount are not counted: {str(e).splitlines()[0]}")
+            return {}
+
     def paths_part(self):
         """The driver's functions alone."""
         import paths
+        if self.args.arch != os.uname().machine:
+            print("bench: the paths are not measured: this machine's processor is another one")
+            return {}
         try:
             return {"paths": paths.measure(self.tools)}
         except (OSError, subprocess.SubprocessError) as e:
@@ -285,15 +308,18 @@ class Bench:
 
 # ---- what is shown ---------------------------------------------------------------------------
 
-COLUMNS = [  # title, path of keys, target
-    ("ELF bytes", ("elf_bytes",)), ("gzip", ("elf_gzip",)), ("-m MiB", ("min_memory_mib",)),
-    ("first ms (pc)", ("first_ms", "pc")), ("own ms (pc)", ("own_ms", "pc")),
-    ("insn 64", ("insn", "64")), ("insn 512", ("insn", "512")), ("insn 1400", ("insn", "1400")),
-    ("insn 64 w1", ("insn_w1", "64")), ("idle turn", ("idle_turn",)),
-    ("RTT 64 us", ("rtt_us", "64")), ("p99", ("rtt_p99_us", "64")),
-    ("RTT 512", ("rtt_us", "512")), ("RTT 1400", ("rtt_us", "1400")),
-    ("pps 64", ("pps", "64")), ("pps 512", ("pps", "512")), ("pps 1400", ("pps", "1400")),
-]
+def columns(machine):
+    """title, path of keys"""
+    return [
+        ("ELF bytes", ("elf_bytes",)), ("gzip", ("elf_gzip",)), ("-m MiB", ("min_memory_mib",)),
+        (f"first ms ({machine})", ("first_ms", machine)),
+        (f"own ms ({machine})", ("own_ms", machine)),
+        ("insn 64", ("insn", "64")), ("insn 512", ("insn", "512")), ("insn 1400", ("insn", "1400")),
+        ("insn 64 w1", ("insn_w1", "64")), ("idle turn", ("idle_turn",)),
+        ("RTT 64 us", ("rtt_us", "64")), ("p99", ("rtt_p99_us", "64")),
+        ("RTT 512", ("rtt_us", "512")), ("RTT 1400", ("rtt_us", "1400")),
+        ("pps 64", ("pps", "64")), ("pps 512", ("pps", "512")), ("pps 1400", ("pps", "1400")),
+    ]
 
 
 def value(data, path):
@@ -325,7 +351,7 @@ def shown(v):
     return f"{v:,.1f}" if isinstance(v, float) and v < 1000 else f"{v:,.0f}"
 
 
-def print_table(rows, targets):
+def print_table(rows, targets, machine):
     from rich.console import Console
     from rich.table import Table
     # one line for each figure: the names beside each other fit a terminal
@@ -333,10 +359,11 @@ def print_table(rows, targets):
     table.add_column("")
     for name in rows:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("target", justify="right", style="green")
-    for title, path in COLUMNS:
+    if targets:
+        table.add_column("target", justify="right", style="green")
+    for title, path in columns(machine):
         cells = [shown(value(r, path)) for r in rows.values()]
-        table.add_row(title, *cells, shown(value(targets, path)))
+        table.add_row(title, *cells, *([shown(value(targets, path))] if targets else []))
     Console(width=max(100, 12 * len(rows) + 40)).print(table)
 
 
@@ -384,7 +411,7 @@ def main():
     result = {"accel": bench.ringzero.usual_accel(), "runs": args.runs, "long_unix_queues": roomy}
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
-             ("insn", bench.insn_part), ("paths", bench.paths_part)]
+             ("insn", bench.insn_part), ("icount", bench.icount_part), ("paths", bench.paths_part)]
     for name, measure in steps:
         if name in wanted:
             print(f"bench: {name} ...", flush=True)
@@ -395,14 +422,22 @@ def main():
         result.update(speed)
     result["busy"] = bench.busy
 
+    # the others were measured on x86_64
+    comparable = args.arch == "x86_64"
     peers = json.loads((ROOT / "bench" / "peers.json").read_text())
-    rows = {"ringzero": result, **({"--peer": peer} if peer else {}), **peer_rows(peers)}
-    folder = args.build / "bench"
+    targets = peers["targets"] if comparable else {}
+    rows = {"ringzero": result, **({"--peer": peer} if peer else {}),
+            **(peer_rows(peers) if comparable else {})}
+    folder = args.build / ("bench" if comparable else f"bench-{args.arch}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps({**result, "peer": peer}, indent=1) + "\n")
-    write_pictures(folder, rows, peers["targets"], peers["source"])
-    print_table(rows, peers["targets"])
-    print(f"others: {peers['source']}")
+    print_table(rows, targets, bench.machines[0])
+    if comparable:
+        write_pictures(folder, rows, targets, peers["source"])
+        print(f"others: {peers['source']}")
+    if "icount" in result:
+        import icount
+        icount.print_table(result["icount"])
     if "paths" in result:
         print_paths(folder, result["paths"])
     if args.profile and "functions" in result:

@@ -20,7 +20,7 @@ run_packages=(
 	gnu-efi grub-common grub-pc-bin xorriso mtools # BOOTX64.EFI and the ISO
 	ovmf netcat-openbsd                            # to run it
 	libcriterion-dev pkg-config                    # unit tests
-	python3 python3-pytest python3-scapy python3-rich # guest tests, benchmarks
+	python3 python3-pytest python3-pytest-xdist python3-scapy python3-rich # guest tests, benchmarks
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # the kernel for aarch64, its vector paths
 	qemu-efi-aarch64 libfdt-dev                    # its firmware, and tests of its device tree
 	dnsmasq-base iproute2                          # DHCP against a second server, in a namespace

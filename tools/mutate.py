@@ -57,7 +57,7 @@ VECTOR_PATTERNS = ("test_vec.c", "test_vnet_{way}x_{isa}.c", "test_differential.
 VECTOR_WAYS = (("vnet_vec_rx", "r"), ("vnet_vec_tx", "t"))  # by how a file's name begins; else both
 VECTOR_ISAS = ("sse", "avx512")  # by a file's name; else avx2
 VECTOR_REFERENCE = "vec/vec_batch.h"  # what they are compared with has it too, so all are broken
-VECTOR_TWIN = re.compile(r"_(sse|avx2|avx512)$")  # tests of another once more
+VECTOR_TWIN = re.compile(r"_(sse|avx2|avx512|neon)$")  # tests of another once more
 VECTOR_OBJECT = re.compile(r"/(?:vnet_vec|vec_set)_(sse|avx2|avx512|scalar)\.o$")
 CFLAGS = "-std=gnu11 -O1 -w -I. -MMD -MP -fno-common -fno-strict-aliasing"
 OBJECTS = "b/unit/obj"
@@ -238,8 +238,7 @@ def tests_of(file):
         patterns = [p.format(way=way, isa=vector_isa(file)) for p in VECTOR_PATTERNS]
         others = None
     return {path.stem for pattern in patterns for path in (ROOT / "tests/unit").glob(pattern)
-            if not (others and others.search(path.stem))
-            and not path.stem.endswith("_neon")}
+            if not (others and others.search(path.stem))}
 
 
 def tested_rings():

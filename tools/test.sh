@@ -10,7 +10,7 @@
 #   unit-aarch64   most of them built for aarch64, under qemu-aarch64, vector paths with NEON
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
-#   guest   pytest on the images in QEMU, tests/guest
+#   guest   pytest on the images in QEMU, tests/guest, as many guests at a time as there are processors
 #   aarch64 those of them on aarch64 that are about the machine: boot, devices, interrupts, paths
 #   guest-aarch64   not among all: every guest test on aarch64
 #   soak    not among all: the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
@@ -178,7 +178,7 @@ unit_aarch64_tests() { # soak: those, else the others
 	local later='test_\(vnet_[rt]x\|threads\)\.c' invert=-v
 
 	[ "${1:-}" != soak ] || invert=
-	printf '%s\n' tests/unit/test_*.c | grep -v '_\(sse\|avx2\|avx512\)\.c' | grep $invert "$later"
+	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"
 }
 
 run_unit_aarch64() { # seconds for each program, sources
@@ -218,7 +218,7 @@ group_hosted() {
 group_guest() {
 	local more
 	read -ra more <<<"${PYTEST_ARGS:-}"
-	build build-images iso bench-tools && ARCH=x86_64 run_pytest guest 1500 tests/guest "${more[@]}"
+	build build-images iso bench-tools && ARCH=x86_64 run_pytest guest 1500 -n "$jobs" tests/guest "${more[@]}"
 }
 
 group_soak() {
@@ -229,7 +229,7 @@ group_soak() {
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)
 	run_unit_aarch64 1800 "${tests[@]}"
-	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 tests/guest
+	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
 }
 
 guest_aarch64() { # name, tests...
@@ -237,7 +237,7 @@ guest_aarch64() { # name, tests...
 	shift
 	read -ra more <<<"${PYTEST_ARGS:-}"
 	build build-aarch64 aarch64 bench-tools &&
-		ARCH=aarch64 run_pytest "$name" 1500 "$@" "${more[@]}"
+		ARCH=aarch64 run_pytest "$name" 1500 -n "$jobs" "$@" "${more[@]}"
 }
 
 group_aarch64() {

@@ -74,14 +74,29 @@ static int region_map(size_t bytes, unsigned flags)
 	return 0;
 }
 
+/* Pages that are free may be denied all the same (a container's limit), which is told when they are
+ * touched: by SIGBUS, or here. Kernels before 5.14 do not know the question. */
+static int huge_map(size_t bytes)
+{
+	int err = region_map(bytes, MFD_HUGETLB);
+
+	if (err || !madvise(region.base, bytes, MADV_POPULATE_WRITE) || errno == EINVAL)
+		return err;
+	err = -errno;
+	munmap(region.base, bytes);
+	close(region.fd);
+	return err;
+}
+
 void memory_init(void)
 {
 	const size_t huge = huge_bytes();
 	const char *pages = "huge pages of 2 MiB";
-	int err = huge ? region_map(huge, MFD_HUGETLB) : -ENOMEM;
+	int err = huge ? huge_map(huge) : -ENOMEM;
 
 	if (err) {
-		pages = "ordinary pages, as too few huge pages are free";
+		pages = huge ? "ordinary pages, as huge pages are denied"
+		             : "ordinary pages, as too few huge pages are free";
 		err = region_map(REGION_BYTES, 0);
 		if (!err) /* a wish; the system may not know it */
 			(void)madvise(region.base, region.bytes, MADV_HUGEPAGE);

@@ -10,6 +10,7 @@
 #include "kernel/atomic.h"
 #include "net/mbuf.h"
 
+static_assert(NETDEV_HEADROOM % CACHE_LINE >= VIRTIO_NET_HDR_LEN, "in one line with the data");
 static_assert(MBUF_HEADROOM_MIN >= VIRTIO_NET_HDR_LEN_HASH + 4, "header and VLAN tag");
 
 /* The header in front of the data; 2-byte aligned where the data is. */

@@ -162,11 +162,12 @@ class Guest:
     options  ringzero's words; carried by the command line where the way of booting has one
     fw_cfg   words for opt/ringzero/cmdline (the only way in for the ISO, which gets options too)
     accel    kvm or tcg, if it matters
+    memfd    ",hugetlb=on": properties of memory that is shared with vhost-user backends
     """
 
     def __init__(self, nics=(), options=STATIC, boot="kernel", machine=MACHINES[0], memory=64, fw_cfg=None,
                  extra=(), pcap=True, netns=None, cpu="max", debug_exit=True, reboot=False,
-                 accel=None):
+                 accel=None, memfd=""):
         self.nics = list(nics)
         self.netns = netns
         self.boot = boot
@@ -181,7 +182,8 @@ class Guest:
         words = f"stats=json {options}" if options is not None else None
         if any(nic.backend == "vhost-user" for nic in self.nics):  # the other process maps the guest's memory
             machine += ",memory-backend=mem"
-            extra = ["-object", f"memory-backend-memfd,id=mem,size={memory}M,share=on", *extra]
+            extra = ["-object", f"memory-backend-memfd,id=mem,size={memory}M,share=on{memfd}",
+                     *extra]
             pcap = False  # packets do not pass through QEMU
 
         # the peers' sockets first: what the guest sends before we look must not be lost

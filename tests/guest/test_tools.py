@@ -13,6 +13,7 @@ from ringzero import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
+import icount  # noqa: E402
 import insn  # noqa: E402
 
 
@@ -111,3 +112,10 @@ def test_instructions_of_idle_turns_are_taken_out():
     assert cost.idle_turn == 15
     assert cost.idle_turns_per_packet == 4
     assert cost.housekeeping == 800
+
+
+def test_instructions_under_icount_are_the_same_every_time():
+    first, second = icount.measure_one(""), icount.measure_one("")
+    assert first == second
+    assert first["path"] == "Split virtqueue mergeable path"
+    assert 100 < first["insn"] < 1000

@@ -121,15 +121,23 @@ def guest(request, switch):
         pytest.fail(f"{ELF} is missing: run make iso")
     made = []
 
-    def make(socket, props="", ip="10.0.2.15", mac="02:00:00:00:00:01", options=""):
+    def make(socket, props="", ip="10.0.2.15", mac="02:00:00:00:00:01", **kwargs):
         lacking = {p.split("=")[0] for p in props.split(",") if p} - device_properties()
         if lacking:
             pytest.skip(f"needs a QEMU whose virtio-net-pci has {lacking}")
         nic = Nic(props, backend="vhost-user", path=str(socket), mac=mac)
-        made.append(Guest([nic], f"net.ip={ip}/24 {options}", reboot=True))
+        made.append(Guest([nic], f"net.ip={ip}/24", reboot=True, **kwargs))
         request.node.stash.setdefault(PROCESSES, []).append(made[-1])
         made[-1].wait_ready()
         return made[-1]
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def backend_with_tap(netns, tmp_path):
+    need_dpdk()
+    made = Testpmd(tmp_path / "vhost.sock", netns)
+    yield made
+    made.close()

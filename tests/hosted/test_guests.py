@@ -5,7 +5,7 @@ QEMU 10.0.2 hangs when a backend with in_order goes away first: the guests are s
 """
 
 import pytest
-from hosted import ASAN, LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
+from hosted import ASAN, LIMIT, TapPeer, exchange, wait_served
 from ringzero import ARCH
 
 pytestmark = pytest.mark.skipif(ARCH != "x86_64", reason="needs the guest of x86_64")
@@ -66,35 +66,27 @@ def test_a_guest_outlives_its_neighbour_and_a_second_guest_takes_a_port(start, s
     assert s.end() == 0, s.log.read_text()
 
 
-@pytest.fixture
-def backend(netns, tmp_path):
-    need_dpdk()
-    made = Testpmd(tmp_path / "vhost.sock", netns)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("ring", RINGS)
-def test_a_guest_and_dpdk(backend, netns, guest, ring):
+def test_a_guest_and_dpdk(backend_with_tap, netns, guest, ring):
     props, path = RINGS[ring]
-    g = guest(backend.socket, props)
+    g = guest(backend_with_tap.socket, props)
     assert g.json_lines("port")[0]["path"] == path
-    peer = TapPeer(netns, backend.tap)
+    peer = TapPeer(netns, backend_with_tap.tap)
     peer.guest_mac = MACS[0]
     exchange(peer, 500)
     stats = g.wait_stats(lambda s: min(s["rx_packets"], s["tx_packets"]) >= 500)
     assert stats["rx_errors"] == stats["tx_errors"] == stats["tx_dropped"] == 0
-    assert backend.stats()["rx_packets"] >= 500
+    assert backend_with_tap.stats()["rx_packets"] >= 500
     peer.close()
     g.type("poweroff")
     assert g.wait_exit() == 0
 
 
-def test_a_guest_comes_back_to_dpdk(backend, netns, guest):
+def test_a_guest_comes_back_to_dpdk(backend_with_tap, netns, guest):
     """Ends without a word, by SIGKILL, and at the console; each time net_vhost takes the next one."""
     for end in (lambda g: g.close(), lambda g: (g.type("poweroff"), g.wait_exit(LIMIT))):
-        g = guest(backend.socket, "packed=on")
-        peer = TapPeer(netns, backend.tap)
+        g = guest(backend_with_tap.socket, "packed=on")
+        peer = TapPeer(netns, backend_with_tap.tap)
         peer.guest_mac = MACS[0]
         exchange(peer, 100)
         peer.close()

@@ -5,8 +5,8 @@ import struct
 import time
 
 import pytest
-from backend import (FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, NAMES, SET_FEATURES,
-                     SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, reply)
+from backend import (FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, MRG_RXBUF, NAMES,
+                     SET_FEATURES, SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, VERSION_1, reply)
 from hosted import ASAN, LIMIT
 from ringzero import STATIC
 
@@ -107,3 +107,17 @@ def test_tries_get_rarer_but_not_more_than_a_second_apart(start, backend, tmp_pa
     assert 4 <= b.connections <= 12
     b.at = None
     process.wait_text("port 0: runs again, link up", 3)
+
+
+@pytest.mark.parametrize("lacks,says", [(VERSION_1, "does not offer VIRTIO_F_VERSION_1"),
+                                        (MRG_RXBUF, "the device now offers other features")],
+                         ids=["version_1", "mrg_rxbuf"])
+def test_a_backend_may_come_back_with_less_and_then_be_well(start, backend, tmp_path, lacks, says):
+    b = backend(protocol=0)
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    b.features = FEATURES & ~lacks
+    b.current.shutdown(socket.SHUT_RDWR)
+    process.wait_text(says, LIMIT)
+    b.features = FEATURES
+    process.wait_text("port 0: runs again, link up", LIMIT)

@@ -25,6 +25,7 @@ struct cr_test {
 	void (*run)(void *param);
 	void (*init)(void), (*fini)(void);
 	int signal;           /* by which the case has to end */
+	double timeout;       /* not looked at: an emulator is slow, the runner has a limit */
 	struct cr_test *next; /* the runner's */
 };
 
@@ -64,6 +65,8 @@ void cr_log(const char *fmt, ...) PRINTF_LIKE(1, 2);
 #define cr_assert_geq(a, b, ...) CR_COMPARE(cr_end, a, >=, b, __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...)                                                                \
 	CR_CHECK(cr_end, !strcmp(a, b), #a " as text is " #b, __VA_ARGS__)
+#define cr_assert_str_neq(a, b, ...)                                                               \
+	CR_CHECK(cr_end, !!strcmp(a, b), #a " as text is not " #b, __VA_ARGS__)
 #define cr_assert_str_empty(s, ...) CR_CHECK(cr_end, !*(s), #s " is empty", __VA_ARGS__)
 #define cr_assert_str_not_empty(s, ...) CR_CHECK(cr_end, !!*(s), #s " is not empty", __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, n, ...)                                                             \
@@ -71,15 +74,21 @@ void cr_log(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 #define cr_expect(c, ...) CR_CHECK(cr_fail, !!(c), #c, __VA_ARGS__)
 #define cr_expect_not(c, ...) CR_CHECK(cr_fail, !(c), "not " #c, __VA_ARGS__)
+#define cr_expect_fail(...) cr_fail(CR_PLACE "fails", " " __VA_ARGS__)
 #define cr_expect_null(p, ...) CR_CHECK(cr_fail, !(p), #p " is NULL", __VA_ARGS__)
 #define cr_expect_not_null(p, ...) CR_CHECK(cr_fail, !!(p), #p " is not NULL", __VA_ARGS__)
 #define cr_expect_eq(a, b, ...) CR_COMPARE(cr_fail, a, ==, b, __VA_ARGS__)
 #define cr_expect_neq(a, b, ...) CR_COMPARE(cr_fail, a, !=, b, __VA_ARGS__)
+#define cr_expect_lt(a, b, ...) CR_COMPARE(cr_fail, a, <, b, __VA_ARGS__)
 #define cr_expect_leq(a, b, ...) CR_COMPARE(cr_fail, a, <=, b, __VA_ARGS__)
 #define cr_expect_gt(a, b, ...) CR_COMPARE(cr_fail, a, >, b, __VA_ARGS__)
+#define cr_expect_geq(a, b, ...) CR_COMPARE(cr_fail, a, >=, b, __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...)                                                                \
 	CR_CHECK(cr_fail, !strcmp(a, b), #a " as text is " #b, __VA_ARGS__)
+#define cr_expect_str_neq(a, b, ...)                                                               \
+	CR_CHECK(cr_fail, !!strcmp(a, b), #a " as text is not " #b, __VA_ARGS__)
 #define cr_expect_str_empty(s, ...) CR_CHECK(cr_fail, !*(s), #s " is empty", __VA_ARGS__)
+#define cr_expect_str_not_empty(s, ...) CR_CHECK(cr_fail, !!*(s), #s " is not empty", __VA_ARGS__)
 #define cr_expect_arr_eq(a, b, n, ...)                                                             \
 	CR_CHECK(cr_fail, !memcmp(a, b, n), #a " as bytes is " #b, __VA_ARGS__)
 

@@ -1,12 +1,14 @@
 /*
- * The inner loop of the Internet checksum: 64-bit words added to a 128-bit sum, whose carries are
- * folded in at the end.
+ * The inner loop of the Internet checksum: a chain of add-with-carry on 64-bit words, of which two
+ * are loaded at once. Loads, sub and cbnz leave the carry alone, so it lives through the loop.
  */
 #ifndef ARCH_CSUM_H
 #define ARCH_CSUM_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define CSUM_PASS_WORDS 4
 
 static inline uint64_t csum_load64(const uint8_t *p)
 {
@@ -32,11 +34,30 @@ static inline uint64_t csum_fold128(unsigned __int128 sum)
 static inline uint64_t csum_words(const void *p, size_t nwords, uint64_t sum)
 {
 	const uint8_t *at = p;
+	size_t passes = nwords / CSUM_PASS_WORDS;
+	uint64_t a, b, c, d;
+
+	/* volatile: with the same operands the memory may still have changed */
+	if (passes)
+		__asm__ volatile("adds %[sum], %[sum], xzr\n" /* no carry */
+		                 "1:\n\t"
+		                 "ldp %[a], %[b], [%[p]], #32\n\t"
+		                 "ldp %[c], %[d], [%[p], #-16]\n\t"
+		                 "adcs %[sum], %[sum], %[a]\n\t"
+		                 "adcs %[sum], %[sum], %[b]\n\t"
+		                 "adcs %[sum], %[sum], %[c]\n\t"
+		                 "adcs %[sum], %[sum], %[d]\n\t"
+		                 "sub %[passes], %[passes], #1\n\t"
+		                 "cbnz %[passes], 1b\n\t"
+		                 "adc %[sum], %[sum], xzr"
+		                 : [sum] "+r"(sum), [p] "+r"(at), [passes] "+r"(passes),
+		                   [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+		                 :
+		                 : "cc", "memory");
+
 	unsigned __int128 wide = sum;
 
-	for (; nwords >= 2; nwords -= 2, at += 16)
-		wide += (unsigned __int128)csum_load64(at) + csum_load64(at + 8);
-	if (nwords)
+	for (nwords %= CSUM_PASS_WORDS; nwords; nwords--, at += 8)
 		wide += csum_load64(at);
 	return csum_fold128(wide);
 }
