@@ -26,7 +26,6 @@ import concurrent.futures
 import contextlib
 import copy
 import dataclasses
-import hashlib
 import os
 import pathlib
 import queue

@@ -88,6 +88,24 @@ Test(vnet_books, a_refill_takes_what_the_pool_has_and_counts_each_shortage_once)
 	port_close(&port);
 }
 
+Test(vnet_books, a_refill_that_takes_the_last_of_the_pool_lacks_nothing)
+{
+	struct mbuf *held[512], *pkts[64];
+
+	port_open(&port, MRG);
+	port.d.queue_max[0] = port.d.queue_max[1] = 64;
+	port_start(&port);
+
+	const unsigned n = hoard(held, 16);
+
+	cr_assert_eq(receive(pkts, 16), 16);
+	cr_assert_eq(port.dev->pool->n, 0, "%u mbufs are left", port.dev->pool->n);
+	cr_assert_eq(nombuf(), 0);
+	give_back(held, n);
+	give_back(pkts, 16);
+	port_close(&port);
+}
+
 Test(vnet_books, a_ring_larger_than_the_pool_takes_half_of_it)
 {
 	struct mbuf *m[64];
