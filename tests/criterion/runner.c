@@ -44,7 +44,7 @@ void cr_add(struct cr_test *t)
 NORETURN static void die(const char *what)
 {
 	perror(what);
-	exit(2);
+	exit(FAIL);
 }
 
 /* ---- in the process of a case ------------------------------------------------------------- */
