@@ -203,7 +203,11 @@ def test_lspci_vv_shows_the_regions_with_their_sizes(serve):
 
 def test_lspci_x_shows_the_registers(serve):
     guest = serve()
-    nic = nic_part(guest.command("lspci -x", r"^30: .* 01( [0-9a-f]{2}){2}$"))
+    start = len(guest.read())
+    guest.command("lspci -x", rf"^{NIC} ")
+    guest.wait_text(r"^30: ", after=next(i for i, line in enumerate(guest.read())
+                                         if i >= start and line.startswith(NIC)))
+    nic = nic_part("\n".join(guest.read()[start:]))
     rows = re.findall(r"^[0-3]0:((?: [0-9a-f]{2}){16})$", nic, re.MULTILINE)
     registers = bytes.fromhex("".join(rows))
     assert len(registers) == 64
