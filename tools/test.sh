@@ -166,7 +166,7 @@ group_unit() {
 group_asan() {
 	local tests
 
-	mapfile -t tests < <(unit_tests | grep -v 'test_vnet_[rt]x_\(sse\|avx512\)')
+	mapfile -t tests < <(unit_tests | grep -v 'test_vnet_[rt]x_')
 	run_criterion asan 180 "${tests[@]}"
 }
 
@@ -175,7 +175,7 @@ group_tsan() { run_criterion tsan 180 tests/unit/test_threads.c; }
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
 # the order of this machine's processor: left to soak.
 unit_aarch64_tests() { # soak: those, else the others
-	local later='test_\(vnet_[rt]x\|threads\)\.c' invert=-v
+	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\)\.c' invert=-v
 
 	[ "${1:-}" != soak ] || invert=
 	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"
@@ -212,7 +212,7 @@ group_fuzz() {
 
 group_hosted() {
 	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
-		run_pytest hosted 900 tests/hosted
+		run_pytest hosted 900 -n "$jobs" tests/hosted
 }
 
 group_guest() {
@@ -224,7 +224,7 @@ group_guest() {
 group_soak() {
 	local tests
 
-	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx512}.c
+	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c
 	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\)')
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)

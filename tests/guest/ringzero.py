@@ -297,10 +297,20 @@ class Guest:
         self.read()
         return self.process.returncode
 
+    def registers(self):
+        """Where its processors stand, three times over; what QEMU says when it cannot tell."""
+        try:
+            return "\n".join(self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+                             for _ in range(3) if not time.sleep(0.1))
+        except (OSError, ValueError, AssertionError) as e:
+            return f"no registers: {e}"
+
     def keep(self, folder):
         """Copy the logs and packet captures to where somebody can look at them."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "command.txt").write_text(" ".join(map(str, self.arguments)) + "\n")
+        if self.process.poll() is None:
+            (folder / "registers.txt").write_text(self.registers())
         for path in self.folder.glob("*"):
             if path.suffix in (".log", ".pcap"):
                 shutil.copy(path, folder)
