@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -265,13 +266,16 @@ class Guest:
         if self.netns:
             arguments = ["ip", "netns", "exec", self.netns.name] + arguments
         self.arguments = arguments
+        self._run()
+
+    def _run(self):
         self.started_ns = time.time_ns()
         with open(self.serial_path, "wb") as out, open(self.stderr_path, "wb") as err:
-            self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=out,
+            self.process = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=out,
                                             stderr=err)
         self._serial = open(self.serial_path, "rb")
 
-    def close(self):
+    def _end(self):
         if self.process and self.process.poll() is None:
             self.process.kill()
         if self.process:
@@ -279,10 +283,14 @@ class Guest:
             self.process.stdin.close()
             self.read()
             self._serial.close()
-        for peer in self._peers.values():
-            peer.close()
         if self._qmp:
             self._qmp.socket.close()
+            self._qmp = None
+
+    def close(self):
+        self._end()
+        for peer in self._peers.values():
+            peer.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
@@ -367,7 +375,26 @@ class Guest:
             return None
         return self._wait(find, limit, f"a line with /{pattern}/")
 
+    def wait_firmware(self, limit=BOOT_LIMIT):
+        """Firmware for aarch64 stops once in a hundred starts or two, before it looks for what it
+        could boot; then the machine is started once more, and the report says so."""
+        def begun():
+            return self.process.poll() is not None or any(
+                "BdsDxe: starting" in line or line.startswith("[") for line in self.read())
+        try:
+            wait_until(begun, limit, "a firmware that starts something")
+        except Timeout:
+            at = " ".join(re.findall(r"PC=\w+", self.registers()))
+            warnings.warn(f"the firmware stopped before it started anything, {at}")
+            self._end()
+            self.lines, self._partial = [], ""
+            for path in self.folder.glob("q*"):
+                path.unlink()
+            self._run()
+
     def wait_ready(self, limit=BOOT_LIMIT):
+        if ARCH == "aarch64" and self.boot != "kernel":
+            self.wait_firmware()
         return self.wait_json("ready", limit)
 
     def fresh_stats(self, port=0, limit=15):
