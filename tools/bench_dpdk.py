@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -301,6 +302,7 @@ def write_pictures(folder, rows):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))  # and with it both front ends
     args = arguments()
     args.build = args.build.resolve()
     if os.cpu_count() < 2:
