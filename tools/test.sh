@@ -212,7 +212,7 @@ group_fuzz() {
 
 group_hosted() {
 	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
-		run_pytest hosted 900 -n "$jobs" tests/hosted
+		run_pytest hosted 900 -n "$jobs" --dist loadgroup tests/hosted
 }
 
 group_guest() {

@@ -8,6 +8,8 @@ import pytest
 from hosted import ASAN, HOSTED, TapPeer, exchange
 from ringzero import STATIC
 
+pytestmark = pytest.mark.xdist_group("huge pages")  # one after the other: the pool is one
+
 POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 PAGES = 160  # half of them are taken; at least 32 must be
 PAGE = 2 << 20
@@ -40,7 +42,7 @@ def huge_pages():
         pytest.skip(f"needs {PAGES} free huge pages of 2 MiB, or root to make them")
     finally:
         if added and count("nr") != before:
-            (POOL / "nr_hugepages").write_text(str(count("nr") - added))
+            (POOL / "nr_hugepages").write_text(str(before))
 
 
 def page_size(process):
