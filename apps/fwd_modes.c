@@ -269,16 +269,13 @@ void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx,
 void fwd_sizes_set(struct fwd_stream *s, const struct fwd_sizes *sizes)
 {
 	unsigned len = 0;
-	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < sizes->nb_segs; i++)
 		len += sizes->seg[i];
 	s->hdr.ip.total_len = cpu_to_be16((uint16_t)(len - ETH_HDR_LEN));
 	s->hdr.udp.len = cpu_to_be16((uint16_t)(len - ETH_HDR_LEN - IPV4_HDR_LEN));
 	s->hdr.ip.csum = 0;
-	for (unsigned i = 0; i < IPV4_HDR_LEN; i += sizeof(uint16_t))
-		sum += load_u16((const uint8_t *)&s->hdr.ip + i);
-	s->hdr.ip.csum = csum_final(csum_fold32(sum));
+	s->hdr.ip.csum = csum_final(csum_fold(csum_bytes(&s->hdr.ip, IPV4_HDR_LEN, 0)));
 }
 
 bool fwd_sizes_parse(const char *text, struct fwd_sizes *sizes)
