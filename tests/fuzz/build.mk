@@ -24,7 +24,9 @@ $(BUILD)/fuzz/libringzero.a: $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o)
 	ar rcs $@ $^
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libringzero.a
-	$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^
+	$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
+$(BUILD)/fuzz/fuzz_vnet $(BUILD)/fuzz/fuzz_vhost_user: $(BUILD)/fuzz/obj/tests/fuzz/one_port.o
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/fuzz_%)

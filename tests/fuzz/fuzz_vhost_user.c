@@ -35,24 +35,6 @@ struct world {
 
 static struct world world;
 
-/* The registry of ports, which cannot forget: one port, always number 0. */
-int netdev_register(struct netdev *dev)
-{
-	dev->port = 0;
-	return 0;
-}
-
-unsigned netdev_count(void)
-{
-	return 0;
-}
-
-struct netdev *netdev_get(unsigned port)
-{
-	(void)port;
-	return NULL;
-}
-
 /* ---- the backend -------------------------------------------------------------------------- */
 
 static void say_anything(struct fuzz_in *in)
