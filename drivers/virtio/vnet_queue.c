@@ -176,6 +176,7 @@ int vnet_queues_alloc(struct vnet *vn, size_t budget)
 		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
 		rx->hdr_alone = tx->hdr_alone = alone;
+		tx->odd = tx->full_hdr || alone;
 	}
 
 	const size_t taken = before - mem_free_bytes();
