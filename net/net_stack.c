@@ -296,7 +296,8 @@ static const struct stat_name stat_names[] = {
     STAT(rx_packets),    STAT(rx_delivered),    STAT(drop_short),        STAT(drop_not_for_us),
     STAT(drop_proto),    STAT(drop_ip_header),  STAT(drop_ip_csum),      STAT(drop_fragment),
     STAT(drop_udp_csum), STAT(drop_udp_length), STAT(drop_no_port),      STAT(drop_no_mbuf),
-    STAT(drop_icmp),     STAT(drop_arp),        STAT(tx_packets),        STAT(tx_ring_full),
+    STAT(drop_icmp),     STAT(drop_arp),        STAT(rx_forwarded),      STAT(drop_ttl),
+    STAT(drop_no_route), STAT(drop_too_long),   STAT(tx_packets),        STAT(tx_ring_full),
     STAT(tx_no_route),   STAT(tx_too_long),     STAT(tx_arp_queue_full), STAT(tx_unresolved),
     STAT(tx_no_mbuf),    STAT(icmp_errors),     STAT(icmp_limited),      STAT(arp_conflicts),
 };
