@@ -58,8 +58,10 @@ struct vnet_txq {
 	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
 	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
-	bool hdr_alone, in_order;
+	bool in_order;
+	bool hdr_alone;
 	bool full_hdr;     /* each header is written by vnet_tx_offload() */
+	bool odd;          /* one of these two */
 	uint32_t offloads; /* MBUF_ flags that are honoured */
 };
 

@@ -191,6 +191,7 @@ static int rings_alloc(struct vnet *vn, uint16_t pair)
 	rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
 	rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
 	rx->hdr_alone = tx->hdr_alone = vnet_hdr_is_alone(vn->vd);
+	tx->odd = tx->full_hdr || tx->hdr_alone;
 	return 0;
 }
 
