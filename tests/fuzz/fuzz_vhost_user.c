@@ -160,8 +160,9 @@ static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 	             "features that were not offered");
 	fuzz_require(vu->b.up == (vu->link.fd != VHOST_LINK_NONE), "up without a connection");
 	fuzz_require(backend.open_fds == EVENT_FDS, "%u event counters", backend.open_fds);
-	fuzz_require(vn->started || w->dev->pool->n == w->dev->pool->size,
-	             "stopped, and %u buffers of %u are home", w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(vn->started || w->dev->queue[0].pool->n == w->dev->queue[0].pool->size,
+	             "stopped, and %u buffers of %u are home", w->dev->queue[0].pool->n,
+	             w->dev->queue[0].pool->size);
 	fuzz_require(vn->started || !vn->dev.link_up, "stopped with its link up");
 	fuzz_require(!vn->failed || !vn->dev.link_up, "failed with its link up");
 	fuzz_require(!vn->failed || !vn->started || vn->recovery.wanted, "failed for ever");
@@ -174,7 +175,7 @@ static void do_tx(struct netdev *dev)
 	struct mbuf *pkts[BURST];
 	unsigned n = 0;
 
-	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->pool)); n++)
+	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->queue[0].pool)); n++)
 		pkts[n]->data_len = (uint16_t)(pkts[n]->pkt_len = 64);
 	for (unsigned i = netdev_tx_burst(dev, 0, pkts, (uint16_t)n); i < n; i++)
 		mbuf_free(pkts[i]);
@@ -288,7 +289,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	get_well(w);
 	w->dev->ops->stop(w->dev);
-	fuzz_require(w->dev->pool->n == w->dev->pool->size, "%u buffers of %u are home",
-	             w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(w->dev->queue[0].pool->n == w->dev->queue[0].pool->size,
+	             "%u buffers of %u are home", w->dev->queue[0].pool->n,
+	             w->dev->queue[0].pool->size);
 	return 0;
 }
