@@ -434,6 +434,6 @@ int arp_create(struct net_if *nif)
 	if (!nif->arp)
 		return -ENOMEM;
 	nif->arp->requests = (struct token_bucket){ARP_REQUESTS_BURST, nif->st->now_ns};
-	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, nif->dev->pool->size / 4);
+	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, net_if_pool(nif)->size / 4);
 	return 0;
 }

@@ -101,6 +101,7 @@ struct net_if {
 	struct dhcp_client *dhcp; /* NULL: static or off */
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
+	uint16_t queue;                  /* the queue pair in use */
 	bool ip_off;                     /* told to have no address */
 	struct token_bucket icmp_bucket; /* ICMP errors that may be sent */
 	struct net_if_stats stats;

@@ -242,6 +242,7 @@ static_assert(sizeof(struct virtio_net_hdr_hash) == 20, "virtio 5.1.9");
 
 /* Control queue, virtio 5.1.9.5 */
 #define VIRTIO_NET_CTRL_MQ 4
+#define VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET 0
 #define VIRTIO_NET_CTRL_MQ_RSS_CONFIG 1
 #define VIRTIO_NET_CTRL_MQ_HASH_CONFIG 2
 #define VIRTIO_NET_CTRL_GUEST_OFFLOADS 5

@@ -75,6 +75,7 @@ struct virtio_dev {
 	bool legacy;              /* 0.9.5 layout: page-frame ring, 10-byte header */
 	enum virtio_irq_mode irq_mode;
 	uint16_t nb_vectors; /* in use */
+	uint16_t pairs;      /* queue pairs to use when no option says how many; 0: one */
 	void *driver;        /* the device driver's own structure */
 	char name[16];       /* bus address, for log lines */
 	struct {

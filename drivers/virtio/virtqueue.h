@@ -104,6 +104,7 @@ struct virtqueue {
 
 	/* cold */
 	struct virtio_dev *vd;
+	void *mem; /* of the ring */
 	uint64_t kicks;
 	struct vring_desc *indirect; /* nentries tables of VQ_SEGS_MAX; NULL: chains are used */
 	uint64_t indirect_iova;

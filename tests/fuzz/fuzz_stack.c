@@ -30,7 +30,7 @@ static const uint8_t peer_mac[6] = {0x02, 0, 0, 0, 0, 2};
 struct world {
 	struct net_stack st;
 	struct netdev dev;
-	void *queue;
+	struct netdev_queue queue;
 	struct mbuf *rx[RX_MAX];
 	unsigned nb_rx, room;
 	uint64_t now_ns;
@@ -234,7 +234,7 @@ static void inject(struct world *w, const uint8_t *frame, unsigned len, unsigned
 	if (w->nb_rx == RX_MAX)
 		return;
 	do {
-		struct mbuf *m = mbuf_alloc(w->dev.pool);
+		struct mbuf *m = mbuf_alloc(w->dev.queue[0].pool);
 		const unsigned n = (unsigned)min_u64(len - at, at || !first ? len - at : first);
 
 		if (!m) {
@@ -329,13 +329,12 @@ static bool start(struct world *w, uint8_t how)
 	w->now_ns = plat_test_time_ns = 5 * NS_PER_S;
 	plat_test_seed = 1;
 	w->room = UINT32_MAX;
-	w->queue = w;
+	w->queue = (struct netdev_queue){
+	    .rx = w, .tx = w, .pool = mempool_create("fuzz", 128, MEMPOOL_DATA_ROOM)};
 	w->dev = (struct netdev){
 	    .rx_burst = port_rx,
 	    .tx_burst = port_tx,
-	    .rx_queue = &w->queue,
-	    .tx_queue = &w->queue,
-	    .pool = mempool_create("fuzz", 128, MEMPOOL_DATA_ROOM),
+	    .queue = &w->queue,
 	    .nb_queues = 1,
 	    .mtu = (how & 4) ? NETDEV_MTU_MIN : 1500,
 	    .link_up = true,
@@ -358,8 +357,9 @@ static void finish(struct world *w)
 	for (unsigned s = 0; s < ARP_TRIES + 3; s++)
 		turn(w, NS_PER_S);
 	mbuf_free(w->kept);
-	fuzz_require(w->dev.pool->n == w->dev.pool->size, "%u of %u mbufs are home", w->dev.pool->n,
-	             w->dev.pool->size);
+	fuzz_require(w->dev.queue[0].pool->n == w->dev.queue[0].pool->size,
+	             "%u of %u mbufs are home", w->dev.queue[0].pool->n,
+	             w->dev.queue[0].pool->size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
