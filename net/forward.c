@@ -78,19 +78,6 @@ static inline struct net_if *forward_route(struct net_stack *st, be32 dst, be32 
 	return &st->ifs[r->ifi];
 }
 
-be32 forward_hop(struct net_if **out, be32 dst)
-{
-	be32 next;
-	struct net_if *nif = forward_route((*out)->st, dst, &next);
-
-	if (!nif)
-		return 0;
-	*out = nif;
-	return next;
-}
-
-/* ---- datagrams ---------------------------------------------------------------------------- */
-
 static struct net_if *forward_owner(struct net_stack *st, be32 ip)
 {
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
@@ -99,6 +86,20 @@ static struct net_if *forward_owner(struct net_stack *st, be32 ip)
 	}
 	return NULL;
 }
+
+be32 forward_hop(struct net_if **out, be32 dst)
+{
+	struct net_stack *st = (*out)->st;
+	be32 next;
+	struct net_if *nif = forward_route(st, dst, &next);
+
+	if (!nif || forward_owner(st, dst))
+		return 0;
+	*out = nif;
+	return next;
+}
+
+/* ---- datagrams ---------------------------------------------------------------------------- */
 
 /* Not forwarded: counted, and its sender told. */
 static COLD void forward_refuse(struct net_if *nif, struct mbuf *m, uint64_t *reason,
@@ -197,11 +198,9 @@ struct net_if *forward_input(struct net_if *nif, struct mbuf *m)
 void forward_unresolved(struct net_if *nif, struct mbuf *m)
 {
 	const struct ipv4_hdr *ip = (const void *)(mbuf_data(m) + ETH_HDR_LEN);
-	const be32 src = ip->src;
 	struct net_if *back = nif;
-	const bool ours = forward_owner(nif->st, src);
 
-	if (ours || !forward_hop(&back, src)) {
+	if (!forward_hop(&back, ip->src)) {
 		net_drop(m, &nif->stats.tx_unresolved);
 		return;
 	}

@@ -41,7 +41,7 @@ void forward_poll(struct net_stack *st);
 struct net_if *forward_input(struct net_if *nif, struct mbuf *m);
 
 /** forward_hop() - where a datagram of our own leaves: changes @out to that port. Return: the
- * neighbour that takes it, 0: no route */
+ * neighbour that takes it; 0: no route, or it is for ourselves */
 be32 forward_hop(struct net_if **out, be32 dst);
 
 /** forward_unresolved() - the neighbour that a datagram of @nif waited for did not answer: tell the

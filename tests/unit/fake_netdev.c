@@ -196,7 +196,8 @@ uint64_t fake_dropped(const struct net_if_stats *s)
 {
 	return s->drop_short + s->drop_not_for_us + s->drop_proto + s->drop_ip_header +
 	       s->drop_ip_csum + s->drop_fragment + s->drop_udp_csum + s->drop_udp_length +
-	       s->drop_no_port + s->drop_no_mbuf + s->drop_icmp + s->drop_arp;
+	       s->drop_no_port + s->drop_no_mbuf + s->drop_icmp + s->drop_arp + s->drop_ttl +
+	       s->drop_no_route + s->drop_too_long;
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */
