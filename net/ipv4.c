@@ -68,24 +68,32 @@ static inline bool ipv4_src_ok(const struct net_if *nif, be32 src)
 	return ipv4_is_host(src) && src != nif->ip && src != nif->broadcast;
 }
 
-/* The first check that a header fails, as the counter for it; NULL: none. The Ethernet header and
- * 20 bytes more are in the first segment. */
-static uint64_t *ipv4_hdr_refuse(struct net_if *nif, const struct mbuf *m,
-                                 const struct ipv4_hdr *ip)
+static bool ipv4_refuse(struct mbuf *m, uint64_t *reason)
+{
+	net_drop(m, reason);
+	return false;
+}
+
+/* False: dropped and counted. */
+static bool ipv4_hdr_ok(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 {
 	struct net_if_stats *stats = &nif->stats;
+
+	if (m->data_len < ETH_HDR_LEN + IPV4_HDR_LEN)
+		return ipv4_refuse(m, &stats->drop_short);
+
 	unsigned hdr_len = (ip->version_ihl & 15u) * 4;
 	unsigned total_len = be16_to_cpu(ip->total_len);
 
 	if (ip->version_ihl >> 4 != 4 || hdr_len < IPV4_HDR_LEN || total_len < hdr_len)
-		return &stats->drop_ip_header;
+		return ipv4_refuse(m, &stats->drop_ip_header);
 	if (m->data_len < ETH_HDR_LEN + hdr_len || m->pkt_len < ETH_HDR_LEN + total_len)
-		return &stats->drop_short;
+		return ipv4_refuse(m, &stats->drop_short);
 	if (!csum_good(csum_bytes(ip, hdr_len, 0)))
-		return &stats->drop_ip_csum;
+		return ipv4_refuse(m, &stats->drop_ip_csum);
 	if (!ipv4_src_ok(nif, ip->src) || !ipv4_options_ok(ip, hdr_len))
-		return &stats->drop_ip_header;
-	return NULL;
+		return ipv4_refuse(m, &stats->drop_ip_header);
+	return true;
 }
 
 static bool ipv4_is_for(const struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
@@ -97,31 +105,13 @@ static bool ipv4_is_for(const struct net_if *nif, const struct mbuf *m, const st
 	       ipv4_dst_ok(nif, m, ip, (ip->version_ihl & 15u) * 4);
 }
 
-/* Any packet. */
-static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
+/* A datagram for us, its header was checked. */
+static void ipv4_deliver(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 {
-	const struct eth_hdr *eth = (const void *)mbuf_data(m);
-	const struct ipv4_hdr *ip = (const void *)(eth + 1);
-	uint64_t *reason = &nif->stats.drop_short;
-
-	if (m->data_len >= ETH_HDR_LEN + IPV4_HDR_LEN)
-		reason = ipv4_hdr_refuse(nif, m, ip);
-	if (!reason && !ipv4_is_for(nif, m, ip)) {
-		if (nif->st->forward) {
-			nif = forward_input(nif, m);
-			if (!nif)
-				return;
-		} else {
-			reason = &nif->stats.drop_not_for_us;
-		}
-	}
-	if (!reason && (ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET)))
-		reason = &nif->stats.drop_fragment;
-	if (reason) {
-		net_drop(m, reason);
+	if (ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET)) {
+		net_drop(m, &nif->stats.drop_fragment);
 		return;
 	}
-
 	net_trim(m, ETH_HDR_LEN + (uint32_t)be16_to_cpu(ip->total_len));
 	mbuf_pull(m, (uint16_t)(ETH_HDR_LEN + (ip->version_ihl & 15u) * 4));
 	if (ip->proto == IP_PROTO_UDP)
@@ -130,6 +120,25 @@ static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
 		icmp_input(nif, m, ip);
 	else
 		icmp_unreach(nif, m, ip, ICMP_UNREACH_PROTO);
+}
+
+/* Any packet. */
+static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
+{
+	const struct ipv4_hdr *ip = (const void *)(mbuf_data(m) + ETH_HDR_LEN);
+	struct net_if *owner;
+
+	if (!ipv4_hdr_ok(nif, m, ip))
+		return;
+	if (ipv4_is_for(nif, m, ip)) {
+		ipv4_deliver(nif, m, ip);
+	} else if (!nif->st->forward) {
+		net_drop(m, &nif->stats.drop_not_for_us);
+	} else {
+		owner = forward_input(nif, m);
+		if (owner)
+			ipv4_deliver(owner, m, ip);
+	}
 }
 
 /* One segment, no options, UDP, all in order, sent to us alone. */
