@@ -1,10 +1,11 @@
 /*
- * The transport to a vhost-user backend: virtio's registers as messages. What the registers have
- * and vhost-user does not is here: the device status of backends that keep none, and, without
- * CONFIG, the configuration space, which then holds the user's MTU and a link that is up as long as
- * the backend is there.
+ * The transport to a vhost back end: virtio's registers as requests. What the registers have and
+ * the back end does not is here: the device status, where it keeps none, and, where it gives no
+ * configuration, the configuration space, which then holds the user's MTU and a link that is up as
+ * long as the back end is there.
  */
 #include "drivers/virtio/virtio_user.h"
+#include "drivers/virtio/vhost_link.h"
 #include "kernel/errno.h"
 #include "kernel/fmt.h"
 #include "kernel/log.h"
@@ -12,8 +13,7 @@
 
 /* Ours to offer or not, whatever the backend has: a control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
-	(VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_F_NOTIFY_ON_EMPTY |             \
-	 VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
+	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
 	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
@@ -39,25 +39,25 @@ static uint32_t config_len(uint64_t features)
 
 static void config_open(struct virtio_user *u)
 {
-	const uint64_t features = u->vu.features;
+	const uint64_t features = u->backend->features;
 	const uint32_t len = config_len(features);
 	int err;
 
 	u->has_config = false;
 	u->config = (struct virtio_net_config){.mtu = u->mtu};
 	u->backend_config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP};
-	if (!(u->vu.protocol & VHOST_USER_PROTOCOL_F_CONFIG) || !len)
+	if (!u->backend->has_config || !len)
 		return;
-	err = vhost_user_get_config(&u->vu, &u->backend_config, len);
+	err = u->backend->ops->get_config(u->backend, &u->backend_config, len);
 	if (err == -EOPNOTSUPP)
 		log_warn("virtio_user", "%s: %s gives no configuration; done without", u->vd.name,
-		         u->vu.link.path);
+		         u->backend->path);
 	if (err)
 		return;
 	u->has_config = true;
 	u->config = u->backend_config;
 	if (features & VIRTIO_NET_F_STATUS)
-		u->vu.config_len = len;
+		u->backend->config_len = len;
 	else
 		u->backend_config.status = VIRTIO_NET_S_LINK_UP;
 }
@@ -65,8 +65,8 @@ static void config_open(struct virtio_user *u)
 static int user_open(struct virtio_dev *vd)
 {
 	struct virtio_user *u = user_of(vd);
-	const bool was_up = u->vu.up;
-	const int err = vhost_user_open(&u->vu);
+	const bool was_up = u->backend->up;
+	const int err = u->backend->ops->open(u->backend);
 
 	if (err || was_up)
 		return err;
@@ -74,11 +74,11 @@ static int user_open(struct virtio_dev *vd)
 	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++)
 		u->queue[i].running = false;
 	config_open(u);
-	if (!u->vu.up)
+	if (!u->backend->up)
 		return -EIO;
 	log_info("virtio_user", "%s: connected to %s, features 0x%llx, protocol features 0x%llx",
-	         vd->name, u->vu.link.path, (unsigned long long)u->vu.features,
-	         (unsigned long long)u->vu.protocol);
+	         vd->name, u->backend->path, (unsigned long long)u->backend->features,
+	         (unsigned long long)u->backend->protocol);
 	return 0;
 }
 
@@ -87,12 +87,13 @@ static int user_open(struct virtio_dev *vd)
 static uint64_t user_get_features(struct virtio_dev *vd)
 {
 	const struct virtio_user *u = user_of(vd);
-	uint64_t features = u->vu.features & ~FEATURES_OURS;
+	const struct vhost_backend *b = u->backend;
+	uint64_t features = b->features & ~(b->ops->features_own | FEATURES_OURS);
 
 	if (!u->has_config) {
 		features &= ~FEATURES_CONFIG;
 		if (u->mtu)
-			features |= u->vu.features & VIRTIO_NET_F_MTU;
+			features |= b->features & VIRTIO_NET_F_MTU;
 	}
 	return features | VIRTIO_NET_F_STATUS;
 }
@@ -100,12 +101,12 @@ static uint64_t user_get_features(struct virtio_dev *vd)
 static void user_set_features(struct virtio_dev *vd, uint64_t features)
 {
 	struct virtio_user *u = user_of(vd);
-	const int err = vhost_user_set_features(&u->vu, features & u->vu.features);
+	const int err = u->backend->ops->set_features(u->backend, features & u->backend->features);
 
 	u->driver_features = features;
 	if (!err && (features & VIRTIO_NET_F_MTU))
-		vhost_user_set_mtu(&u->vu, u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu)
-		                                  : u->config.mtu);
+		vhost_set_mtu(u->backend,
+		              u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu) : u->config.mtu);
 	/* what failed has closed the connection; get_status tells */
 }
 
@@ -113,10 +114,10 @@ static void user_set_features(struct virtio_dev *vd, uint64_t features)
 
 static void user_reset(struct virtio_user *u)
 {
-	vhost_user_begin(&u->vu);
+	vhost_begin(u->backend);
 	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
 		if (u->queue[i].running)
-			vhost_user_ring_stop(&u->vu, i);
+			u->backend->ops->ring_stop(u->backend, i);
 		u->queue[i].running = false;
 	}
 	u->memory_shared = false;
@@ -132,17 +133,17 @@ static void user_set_status(struct virtio_dev *vd, uint8_t status)
 	if (!status)
 		user_reset(u);
 	u->status = status;
-	if (!u->vu.up || vhost_user_set_status(&u->vu, status))
+	if (!u->backend->up || vhost_set_status(u->backend, status))
 		return;
 	/* does it agree to the features? */
 	u->backend_status = status;
 	if (added & VIRTIO_STATUS_FEATURES_OK)
-		vhost_user_get_status(&u->vu, &u->backend_status);
+		vhost_get_status(u->backend, &u->backend_status);
 	if (!(u->backend_status & VIRTIO_STATUS_FEATURES_OK))
 		u->status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
 	/* given up: what it offers is asked anew next time, and another one may come */
 	if (status & VIRTIO_STATUS_FAILED)
-		vhost_user_close(&u->vu);
+		u->backend->ops->close(u->backend);
 }
 
 static uint8_t user_get_status(struct virtio_dev *vd)
@@ -150,10 +151,10 @@ static uint8_t user_get_status(struct virtio_dev *vd)
 	struct virtio_user *u = user_of(vd);
 
 	if (u->status & VIRTIO_STATUS_DRIVER_OK)
-		vhost_user_poll(&u->vu, &u->backend_status, &u->backend_config);
+		u->backend->ops->poll(u->backend, &u->backend_status, &u->backend_config);
 	if (!u->status)
 		return 0;
-	if (!u->vu.up) /* nothing that was set counts any more */
+	if (!u->backend->up) /* nothing that was set counts any more */
 		return (uint8_t)((u->status & ~VIRTIO_STATUS_FEATURES_OK) |
 		                 VIRTIO_STATUS_NEEDS_RESET);
 	return u->status | (u->backend_status & VIRTIO_STATUS_NEEDS_RESET);
@@ -167,7 +168,7 @@ static int user_config_read(struct virtio_dev *vd, unsigned offset, void *out, u
 
 	if (len > sizeof(u->config) || offset > sizeof(u->config) - len)
 		return -ERANGE;
-	u->config.status = u->vu.up ? u->backend_config.status & VIRTIO_NET_S_LINK_UP : 0;
+	u->config.status = u->backend->up ? u->backend_config.status & VIRTIO_NET_S_LINK_UP : 0;
 	__builtin_memcpy(out, (const uint8_t *)&u->config + offset, len);
 	return 0;
 }
@@ -196,7 +197,10 @@ static unsigned user_nb_queues(struct virtio_dev *vd)
 
 static uint16_t user_queue_size(struct virtio_dev *vd, uint16_t index)
 {
-	return index < user_nb_queues(vd) ? user_of(vd)->queue_size : 0;
+	const struct virtio_user *u = user_of(vd);
+
+	return index < user_nb_queues(vd) ? (uint16_t)min_u64(u->queue_size, u->backend->ring_max)
+	                                  : 0;
 }
 
 static int user_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector)
@@ -212,10 +216,10 @@ static int user_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16
 
 	(void)vector;
 	/* not earlier: by now everything is allocated that a ring may point at */
-	if (!u->memory_shared && vhost_user_set_memory(&u->vu))
+	if (!u->memory_shared && u->backend->ops->set_memory(u->backend))
 		return -EIO;
 	u->memory_shared = true;
-	if (vhost_user_ring_start(&u->vu, &ring))
+	if (u->backend->ops->ring_start(u->backend, &ring))
 		return -EIO;
 	q->running = true;
 	return 0;
@@ -265,14 +269,15 @@ static const struct virtio_transport_ops user_ops = {
     .notify = user_notify,
 };
 
-int virtio_user_init(struct virtio_user *u, const char *name)
+int virtio_user_init(struct virtio_user *u, struct vhost_backend *backend, const char *name)
 {
+	u->backend = backend;
 	u->vd.ops = &user_ops;
 	u->vd.transport = u;
 	u->vd.device_id = VIRTIO_ID_NET;
 	u->vd.irq_mode = VIRTIO_IRQ_NONE;
 	fmt_buf(u->vd.name, sizeof(u->vd.name), "%s", name);
-	u->nb_pairs = VIRTIO_USER_PAIRS_MAX;
+	u->nb_pairs = backend->nb_pairs = VIRTIO_USER_PAIRS_MAX;
 	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
 		struct virtio_user_queue *q = &u->queue[i];
 

@@ -3,6 +3,7 @@
  * would take its number, and with it its options.
  */
 #include "drivers/virtio/virtio_bus.h"
+#include "drivers/virtio/vhost_user.h"
 #include "drivers/virtio/virtio_user.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
@@ -43,7 +44,12 @@ static const struct option bus_options[] = {
      .help = "a control queue; none, so far"},
 };
 
-static struct virtio_user *users[NETDEV_PORTS_MAX];
+struct user_port {
+	struct virtio_user u;
+	struct vhost_user vu;
+};
+
+static struct user_port *ports[NETDEV_PORTS_MAX];
 
 NORETURN static void give_up(void)
 {
@@ -67,29 +73,29 @@ static void refuse_missing(unsigned port)
 	}
 }
 
-static struct virtio_user *user_make(unsigned port, const char *path)
+static struct user_port *port_make(unsigned port, const char *path)
 {
-	struct virtio_user *u = mem_alloc("virtio-user", sizeof(*u), CACHE_LINE);
+	struct user_port *p = mem_alloc("virtio-user", sizeof(*p), CACHE_LINE);
 	char name[NAME_LEN];
 	int err;
 
-	if (!u) {
+	if (!p) {
 		log_err("virtio_user", "net%u: no memory for the device", port);
 		give_up();
 	}
 	refuse_missing(port);
 	fmt_buf(name, sizeof(name), "user%u", port);
-	u->queue_size = (uint16_t)options_port_u64("net.queue_size", port);
+	p->u.queue_size = (uint16_t)options_port_u64("net.queue_size", port);
 	if (options_given("net.mtu", port))
-		u->mtu = (uint16_t)options_port_u64("net.mtu", port);
-	err = vhost_link_init(&u->vu.link, path, options_port_u64("net.server", port));
+		p->u.mtu = (uint16_t)options_port_u64("net.mtu", port);
+	err = vhost_user_init(&p->vu, path, options_port_u64("net.server", port));
 	if (!err)
-		err = virtio_user_init(u, name);
+		err = virtio_user_init(&p->u, &p->vu.b, name);
 	if (err) {
 		log_err("virtio_user", "net%u.path=%s: %s", port, path, vhost_link_error(err));
 		give_up();
 	}
-	return u;
+	return p;
 }
 
 /* Every socket that we listen at is there before the first backend is waited for. */
@@ -108,7 +114,7 @@ static unsigned bus_scan(void)
 			        path, NETDEV_PORTS_MAX - 1);
 			give_up();
 		}
-		users[n++] = user_make(port, path);
+		ports[n++] = port_make(port, path);
 	}
 	if (!n) {
 		log_err("virtio_user",
@@ -120,15 +126,15 @@ static unsigned bus_scan(void)
 
 static struct virtio_dev *bus_probe(unsigned port)
 {
-	struct virtio_user *u = users[port];
-	const struct vhost_link *l = &u->vu.link;
+	struct virtio_user *u = &ports[port]->u;
+	struct vhost_backend *b = u->backend;
+	const struct vhost_link *l = &ports[port]->vu.link;
 	int err;
 
 	log_info("virtio_user", "%s: %s %s", u->vd.name,
-	         l->server ? "waiting for a backend at" : "connecting to", l->path);
+	         l->server ? "waiting for a backend at" : "connecting to", b->path);
 	console_flush();
-	err =
-	    vhost_link_wait(&u->vu.link, l->server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
+	err = b->ops->wait(b, l->server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
 	if (err == -EINTR) {
 		log_info("virtio_user", "%s: asked to end", u->vd.name);
 		console_flush();
@@ -138,9 +144,9 @@ static struct virtio_dev *bus_probe(unsigned port)
 		log_err("virtio_user",
 		        "net%u.path=%s: no backend listens there; start it first, or give "
 		        "net%u.server=1 and let it connect",
-		        port, l->path, port);
+		        port, b->path, port);
 	else if (err)
-		log_err("virtio_user", "net%u.path=%s: %s", port, l->path, vhost_link_error(err));
+		log_err("virtio_user", "net%u.path=%s: %s", port, b->path, vhost_link_error(err));
 	return err ? NULL : &u->vd;
 }
 

@@ -5,6 +5,7 @@
  * After each step the books are looked at, and at the end a backend that is well again must get
  * the port to run.
  */
+#include "drivers/virtio/vhost_user.h"
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/virtio_user.h"
 #include "drivers/virtio/vnet.h"
@@ -27,10 +28,13 @@
 struct world {
 	struct fuzz_in *in;
 	struct virtio_user u;
+	struct vhost_user vu;
 	struct vnet *vn;
 	struct netdev *dev;
-	struct virtio_user known; /* of the backend, when the port was made for it */
-	bool fair;                /* it is as it was then, from now on */
+	/* of the backend, when the port was made for it */
+	struct virtio_user known;
+	struct vhost_backend known_backend;
+	bool fair; /* it is as it was then, from now on */
 };
 
 static struct world world;
@@ -144,7 +148,7 @@ static void act(struct fuzz_in *in)
 
 static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 {
-	const struct virtio_user *u = &w->u;
+	const struct vhost_user *vu = &w->vu;
 	const struct vnet *vn = w->vn;
 
 	fuzz_require(!backend.breach, "message %u: %s", backend.breach_request, backend.breach);
@@ -152,9 +156,9 @@ static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 	             (unsigned long long)((plat_test_time_ns - before_ns) / MS));
 	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX, "%u messages in a step",
 	             backend.nb_seen - messages);
-	fuzz_require(!(backend.ack_features & ~u->vu.features) || !u->vu.up,
+	fuzz_require(!(backend.ack_features & ~vu->b.features) || !vu->b.up,
 	             "features that were not offered");
-	fuzz_require(u->vu.up == (u->vu.link.fd != VHOST_LINK_NONE), "up without a connection");
+	fuzz_require(vu->b.up == (vu->link.fd != VHOST_LINK_NONE), "up without a connection");
 	fuzz_require(backend.open_fds == EVENT_FDS, "%u event counters", backend.open_fds);
 	fuzz_require(vn->started || w->dev->queue[0].pool->n == w->dev->queue[0].pool->size,
 	             "stopped, and %u buffers of %u are home", w->dev->queue[0].pool->n,
@@ -212,8 +216,8 @@ static void get_well(struct world *w)
 	struct netdev *dev = w->dev;
 
 	w->fair = true;
-	backend.features = w->known.vu.features;
-	backend.protocol = w->known.vu.protocol;
+	backend.features = w->known_backend.features;
+	backend.protocol = w->known_backend.protocol;
 	backend.config = w->known.config;
 	backend.config.status = VIRTIO_NET_S_LINK_UP;
 	backend.config_bytes = w->known.has_config ? sizeof(backend.config) : 0;
@@ -228,9 +232,9 @@ static void get_well(struct world *w)
 		plat_test_time_ns += 100 * MS;
 		dev->ops->link_poll(dev);
 	}
-	fuzz_require(w->vn->started && !w->vn->failed && dev->link_up && w->u.vu.up,
+	fuzz_require(w->vn->started && !w->vn->failed && dev->link_up && w->vu.b.up,
 	             "no service: started %d, failed %d, link %d, up %d", w->vn->started,
-	             w->vn->failed, dev->link_up, w->u.vu.up);
+	             w->vn->failed, dev->link_up, w->vu.b.up);
 }
 
 /* ---- one input ---------------------------------------------------------------------------- */
@@ -239,8 +243,8 @@ static bool probe(struct world *w)
 {
 	w->u.queue_size = (uint16_t)(1 + fuzz_u8(w->in) % 64);
 	w->u.mtu = fuzz_u8(w->in) & 1 ? 1300 : 0;
-	vhost_link_init(&w->u.vu.link, "/run/vhost0", fuzz_u8(w->in) & 1);
-	fuzz_require(!virtio_user_init(&w->u, "user0"), "no event counters");
+	(void)vhost_user_init(&w->vu, "/run/vhost0", fuzz_u8(w->in) & 1);
+	fuzz_require(!virtio_user_init(&w->u, &w->vu.b, "user0"), "no event counters");
 	w->dev = virtio_net_probe(&w->u.vd, 65536);
 	if (w->dev)
 		w->vn = container_of(w->dev, struct vnet, dev);
@@ -271,6 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	w->known = w->u;
+	w->known_backend = w->vu.b;
 	if (w->dev->ops->start(w->dev)) {
 		check(w, plat_test_time_ns, backend.nb_seen);
 		return 0;

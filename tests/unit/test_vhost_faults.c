@@ -40,47 +40,47 @@ static const struct fault {
 
 static int do_open(void)
 {
-	return vhost_user_open(&vu);
+	return b->ops->open(b);
 }
 
 static int do_features(void)
 {
-	return vhost_user_set_features(&vu, 0);
+	return b->ops->set_features(b, 0);
 }
 
 static int do_memory(void)
 {
-	return vhost_user_set_memory(&vu);
+	return b->ops->set_memory(b);
 }
 
 static int do_stop(void)
 {
 	const int err = do_ring();
 
-	return err ? err : vhost_user_ring_stop(&vu, 0);
+	return err ? err : b->ops->ring_stop(b, 0);
 }
 
 static int do_status(void)
 {
-	return vhost_user_set_status(&vu, 1);
+	return vhost_set_status(b, 1);
 }
 
 static int do_get_status(void)
 {
 	uint8_t status;
 
-	return vhost_user_get_status(&vu, &status);
+	return vhost_get_status(b, &status);
 }
 
 static int do_reset(void)
 {
-	vu.protocol &= ~VHOST_USER_PROTOCOL_F_STATUS; /* which would be used in its place */
-	return vhost_user_set_status(&vu, 0);
+	vu.b.protocol &= ~VHOST_USER_PROTOCOL_F_STATUS; /* which would be used in its place */
+	return vhost_set_status(b, 0);
 }
 
 static int do_mtu(void)
 {
-	return vhost_user_set_mtu(&vu, 1400);
+	return vhost_set_mtu(b, 1400);
 }
 
 static const struct place {
@@ -145,7 +145,7 @@ ParameterizedTest(const unsigned *number, vhost_faults, whatever_is_no_answer_is
 
 		/* and it can come back */
 		backend.fault = NULL;
-		cr_expect_eq(vhost_user_open(&vu), 0, "%s%s", p->name, f->name);
+		cr_expect_eq(b->ops->open(b), 0, "%s%s", p->name, f->name);
 	}
 }
 
@@ -172,7 +172,7 @@ Test(vhost_faults, one_that_does_not_read_is_left)
 {
 	open_well();
 	backend.full = true;
-	cr_expect_eq(vhost_user_set_features(&vu, 0), -EIO);
+	cr_expect_eq(b->ops->set_features(b, 0), -EIO);
 	cr_expect(said("SET_FEATURES: the backend does not read what it is sent"));
 	expect_over();
 }
@@ -180,18 +180,18 @@ Test(vhost_faults, one_that_does_not_read_is_left)
 Test(vhost_faults, an_answer_in_time_is_one)
 {
 	backend.late_ns = VHOST_TALK_NS / 6; /* five messages */
-	cr_expect_eq(vhost_user_open(&vu), 0);
+	cr_expect_eq(b->ops->open(b), 0);
 }
 
 Test(vhost_faults, all_answers_of_a_step_together_have_a_limit)
 {
 	open_well();
 	backend.late_ns = 2 * SECOND; /* in time, each */
-	vhost_user_begin(&vu);
-	cr_expect_eq(vhost_user_set_features(&vu, 0), 0);
-	cr_expect_eq(vhost_user_set_memory(&vu), 0);
+	b->ops->begin(b);
+	cr_expect_eq(b->ops->set_features(b, 0), 0);
+	cr_expect_eq(b->ops->set_memory(b), 0);
 	cr_expect_eq(plat_test_time_ns, 4 * SECOND);
-	cr_expect_eq(vhost_user_set_status(&vu, 1), -ETIMEDOUT);
+	cr_expect_eq(vhost_set_status(b, 1), -ETIMEDOUT);
 	cr_expect_eq(plat_test_time_ns, VHOST_TALK_NS);
 	expect_over();
 }

@@ -4,6 +4,7 @@
  * CONFIG and RESET_DEVICE, and a backend that goes away at every message.
  */
 #include "drivers/virtio/virtio_user.h"
+#include "drivers/virtio/vhost_user.h"
 #include "drivers/virtio/virtio_dev.h"
 #include "kernel/errno.h"
 #include "kernel/memory.h"
@@ -21,6 +22,7 @@
 	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_CTRL_VQ)
 
 static struct virtio_user u;
+static struct vhost_user vu;
 static struct virtio_dev *const vd = &u.vd;
 static struct virtqueue vq[VIRTIO_USER_QUEUES_MAX];
 
@@ -29,9 +31,10 @@ static void begin(void)
 	fake_backend_open((size_t)8 << 20);
 	plat_test_time_ns = SECOND;
 	memset(&u, 0, sizeof(u));
+	memset(&vu, 0, sizeof(vu));
 	u.queue_size = 256;
-	vhost_link_init(&u.vu.link, "/run/vhost0", false);
-	cr_assert_eq(virtio_user_init(&u, "user0"), 0);
+	vhost_user_init(&vu, "/run/vhost0", false);
+	cr_assert_eq(virtio_user_init(&u, &vu.b, "user0"), 0);
 	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
 		vq[i].index = i;
 		vq[i].nentries = 256;
@@ -284,7 +287,7 @@ Test(virtio_user, another_backend_may_come_in_the_place_of_one_that_is_no_good)
 	backend.features &= ~VIRTIO_F_VERSION_1;
 	backend.protocol = 0;
 	cr_expect_eq(start(), -EOPNOTSUPP);
-	cr_expect_not(u.vu.up);
+	cr_expect_not(vu.b.up);
 	backend.features |= VIRTIO_F_VERSION_1;
 	cr_expect_eq(start(), 0);
 	cr_expect_eq(backend.opens, 2);
@@ -320,7 +323,7 @@ Test(virtio_user, a_backend_may_leave_at_every_message)
 		messages = 0;
 		if (start() == 0)
 			break;
-		cr_expect_not(u.vu.up);
+		cr_expect_not(vu.b.up);
 		cr_expect_not(is_link_up());
 		virtio_dev_reset(vd);
 		times++;
