@@ -11,6 +11,7 @@
 #include "kernel/compiler.h"
 
 struct virtio_dev;
+struct virtio_net_ctrl_hdr;
 struct virtqueue;
 struct json;
 
@@ -61,6 +62,11 @@ struct virtio_transport_ops {
 	enum virtio_irq_mode (*irq_setup)(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
 	/* -EIO when the device has no vector left for its configuration */
 	int (*set_config_vector)(struct virtio_dev *vd, uint16_t vector);
+
+	/* NULL: commands go through the control queue. Else there is no such queue, and the
+	 * transport carries out a command itself: 0, or -EIO for no */
+	int (*ctrl)(struct virtio_dev *vd, const struct virtio_net_ctrl_hdr *what, const void *data,
+	            size_t len);
 
 	/* pair N: one store, ordered behind all ring memory by the transport itself */
 	void (*notify)(struct virtio_dev *vd, const struct virtqueue *vq);

@@ -46,7 +46,7 @@ int vnet_ctrl_alloc(struct vnet *vn)
 	struct vnet_ctrl *c = &vn->ctrl;
 	uint16_t size;
 
-	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ) || ops->ctrl)
 		return 0;
 	size = ops->queue_size(vn->vd, ctrl_index(vn));
 	if (size < 2 || size > VRING_SIZE_MAX ||
@@ -128,23 +128,32 @@ static int answer(struct vnet *vn, unsigned ring)
 	return ring_load_relaxed(&vn->ctrl.cmd->ack) == VIRTIO_NET_OK ? 0 : -EIO;
 }
 
-int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
-                      size_t len)
+static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, const void *data,
+                   size_t len)
 {
 	const unsigned ring = ring_kind(vn->vd);
 	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
-	int err = -EIO;
 
-	if (!vn->ctrl.vq.nentries)
-		return -EOPNOTSUPP;
+	if (vn->vd->ops->ctrl)
+		return vn->vd->ops->ctrl(vn->vd, what, data, len);
+	if (vn->ctrl.vq.broken)
+		return -EIO;
 	assert(len <= sizeof(cmd->data));
-	if (!vn->ctrl.vq.broken) {
-		cmd->hdr = what;
-		memcpy(cmd->data, data, len);
-		cmd->ack = CTRL_NO_ANSWER;
-		post(vn, len, ring);
-		err = answer(vn, ring);
-	}
+	cmd->hdr = *what;
+	memcpy(cmd->data, data, len);
+	cmd->ack = CTRL_NO_ANSWER;
+	post(vn, len, ring);
+	return answer(vn, ring);
+}
+
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len)
+{
+	int err;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
+		return -EOPNOTSUPP;
+	err = command(vn, &what, data, len);
 	if (err)
 		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
 		        what.class, what.command,

@@ -21,8 +21,9 @@
 	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_USO4 |                 \
 	 VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_HASH_REPORT |              \
 	 VIRTIO_NET_F_GUEST_HDRLEN)
+/* What a second queue pair brings. */
+#define VNET_PAIRS_FEATURES (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
-#define MULTIQUEUE (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
 #define LRO_SWITCH (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 #define GUEST_USO (VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
 #define HOST_TSO (VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6)
@@ -94,14 +95,14 @@ static uint64_t multiqueue_features(struct virtio_dev *vd, unsigned port)
 {
 	uint16_t max;
 
-	if (vnet_pairs_wanted(vd, port) == 1 || !ctrl_offers(vd, MULTIQUEUE))
+	if (vnet_pairs_wanted(vd, port) == 1 || !ctrl_offers(vd, VNET_PAIRS_FEATURES))
 		return 0;
 	max = vnet_pairs_max(vd);
 	if (!max)
 		log_warn("virtio_net",
 		         "%s: the device has no number of queue pairs that can be; one is used",
 		         vd->name);
-	return max > 1 ? MULTIQUEUE : 0;
+	return max > 1 ? VNET_PAIRS_FEATURES : 0;
 }
 
 /* Is the device's MTU one that we can have? An MTU below IPv4's least is a lie, and without merging
