@@ -83,6 +83,7 @@ struct vhost_backend {
 	const struct vhost_backend_ops *ops;
 	const char *path;
 	uint16_t nb_pairs; /* queue pairs that open is to make room for */
+	int said;          /* why it was not there, when that was logged last */
 
 	/* since open */
 	bool up;             /* connected, and nothing was wrong so far */
