@@ -7,6 +7,7 @@
  *	ops->set_features(b, features);
  *	ops->set_memory(b);
  *	ops->ring_start(b, &ring);		(each)
+ *	vhost_ring_enable(b, index, true);
  *	vhost_set_status(b, DRIVER_OK ...);
  *	ops->poll(b, &status, &config);		(now and then: is it still there?)
  *	ops->ring_stop(b, index);		(each)
@@ -57,8 +58,10 @@ struct vhost_backend_ops {
 	/* NULL, or tell it, if it wants to know */
 	int (*set_mtu)(struct vhost_backend *b, uint16_t mtu);
 
-	/* an empty ring and its event counters, and let it run */
+	/* an empty ring and its event counters */
 	int (*ring_start)(struct vhost_backend *b, const struct vhost_ring *ring);
+	/* let a ring that was started run, or not; NULL: all run from their start on */
+	int (*ring_enable)(struct vhost_backend *b, uint16_t index, bool on);
 	/* when it returns 0, the ring is not touched any more, at the latest behind set_status(0),
 	 * which follows */
 	int (*ring_stop)(struct vhost_backend *b, uint16_t index);
@@ -96,6 +99,11 @@ static inline void vhost_begin(struct vhost_backend *b)
 {
 	if (b->ops->begin)
 		b->ops->begin(b);
+}
+
+static inline int vhost_ring_enable(struct vhost_backend *b, uint16_t index, bool on)
+{
+	return b->ops->ring_enable ? b->ops->ring_enable(b, index, on) : 0;
 }
 
 static inline int vhost_set_mtu(struct vhost_backend *b, uint16_t mtu)

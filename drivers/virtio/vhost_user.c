@@ -325,10 +325,15 @@ static int vu_ring_start(struct vhost_backend *b, const struct vhost_ring *ring)
 		err = ring_address(vu, ring->vq);
 	if (!err)
 		err = tell_fd(vu, VHOST_USER_SET_VRING_KICK, index, ring->kick_fd);
-	/* without protocol features a ring runs as soon as it can be kicked */
-	if (!err && (vu->b.features & VHOST_USER_F_PROTOCOL_FEATURES))
-		err = tell_state(vu, VHOST_USER_SET_VRING_ENABLE, index, 1);
 	return err;
+}
+
+static int vu_ring_enable(struct vhost_backend *b, uint16_t index, bool on)
+{
+	/* without protocol features a ring runs as soon as it can be kicked */
+	if (!(b->features & VHOST_USER_F_PROTOCOL_FEATURES))
+		return 0;
+	return tell_state(user_of(b), VHOST_USER_SET_VRING_ENABLE, index, on);
 }
 
 static int vu_ring_stop(struct vhost_backend *b, uint16_t index)
@@ -455,6 +460,7 @@ static const struct vhost_backend_ops vu_ops = {
     .set_memory = vu_set_memory,
     .set_mtu = vu_set_mtu,
     .ring_start = vu_ring_start,
+    .ring_enable = vu_ring_enable,
     .ring_stop = vu_ring_stop,
     .set_status = vu_set_status,
     .get_status = vu_get_status,

@@ -11,16 +11,21 @@
 #include "kernel/log.h"
 #include <arch/barrier.h>
 
-/* Ours to offer or not, whatever the backend has: a control queue is the front end's business. */
+/* Ours to offer or not, whatever the backend has: the control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
 	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
-	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 
 static struct virtio_user *user_of(const struct virtio_dev *vd)
 {
 	return vd->transport;
+}
+
+static unsigned user_nb_queues(struct virtio_dev *vd)
+{
+	return 2u * user_of(vd)->nb_pairs;
 }
 
 /* ---- connection --------------------------------------------------------------------------- */
@@ -44,7 +49,7 @@ static void config_open(struct virtio_user *u)
 	int err;
 
 	u->has_config = false;
-	u->config = (struct virtio_net_config){.mtu = u->mtu};
+	u->config = (struct virtio_net_config){.mtu = u->mtu, .max_virtqueue_pairs = u->nb_pairs};
 	u->backend_config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP};
 	if (!u->backend->has_config || !len)
 		return;
@@ -56,23 +61,43 @@ static void config_open(struct virtio_user *u)
 		return;
 	u->has_config = true;
 	u->config = u->backend_config;
+	u->config.max_virtqueue_pairs = u->nb_pairs;
 	if (features & VIRTIO_NET_F_STATUS)
 		u->backend->config_len = len;
 	else
 		u->backend_config.status = VIRTIO_NET_S_LINK_UP;
 }
 
+/* Has the backend the queue pairs that the user wants? */
+static int check_pairs(struct virtio_user *u)
+{
+	struct vhost_backend *b = u->backend;
+	const uint64_t have = b->features & VIRTIO_NET_F_MQ ? b->pairs_max : 1;
+
+	if (have >= u->nb_pairs)
+		return 0;
+	log_err("virtio_user",
+	        "%s: %s has %llu queue pairs, and %u are wanted: give it more, or ask for fewer "
+	        "(netN.queues=)",
+	        u->vd.name, b->path, (unsigned long long)have, u->nb_pairs);
+	b->ops->close(b);
+	return -EOPNOTSUPP;
+}
+
 static int user_open(struct virtio_dev *vd)
 {
 	struct virtio_user *u = user_of(vd);
 	const bool was_up = u->backend->up;
-	const int err = u->backend->ops->open(u->backend);
+	int err = u->backend->ops->open(u->backend);
 
 	if (err || was_up)
 		return err;
+	err = check_pairs(u);
+	if (err)
+		return err;
 	u->backend_status = 0;
-	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++)
-		u->queue[i].running = false;
+	for (unsigned i = 0; i < user_nb_queues(vd); i++)
+		u->queue[i].started = u->queue[i].running = false;
 	config_open(u);
 	if (!u->backend->up)
 		return -EIO;
@@ -95,13 +120,18 @@ static uint64_t user_get_features(struct virtio_dev *vd)
 		if (u->mtu)
 			features |= b->features & VIRTIO_NET_F_MTU;
 	}
+	if (u->has_ctrl)
+		features |= VIRTIO_NET_F_CTRL_VQ;
+	if (u->has_ctrl && u->nb_pairs > 1)
+		features |= VIRTIO_NET_F_MQ;
 	return features | VIRTIO_NET_F_STATUS;
 }
 
 static void user_set_features(struct virtio_dev *vd, uint64_t features)
 {
 	struct virtio_user *u = user_of(vd);
-	const int err = u->backend->ops->set_features(u->backend, features & u->backend->features);
+	const uint64_t told = features & u->backend->features & ~VIRTIO_NET_F_CTRL_VQ;
+	const int err = u->backend->ops->set_features(u->backend, told);
 
 	u->driver_features = features;
 	if (!err && (features & VIRTIO_NET_F_MTU))
@@ -112,13 +142,27 @@ static void user_set_features(struct virtio_dev *vd, uint64_t features)
 
 /* ---- status ------------------------------------------------------------------------------- */
 
+static int queue_run(struct virtio_user *u, uint16_t index, bool on)
+{
+	struct virtio_user_queue *q = &u->queue[index];
+
+	if (q->running == on)
+		return 0;
+	if (vhost_ring_enable(u->backend, index, on))
+		return -EIO;
+	q->running = on;
+	return 0;
+}
+
 static void user_reset(struct virtio_user *u)
 {
 	vhost_begin(u->backend);
-	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
-		if (u->queue[i].running)
+	for (uint16_t i = 0; i < user_nb_queues(&u->vd); i++) {
+		if (i >= 2) /* not to run again unasked */
+			queue_run(u, i, false);
+		if (u->queue[i].started)
 			u->backend->ops->ring_stop(u->backend, i);
-		u->queue[i].running = false;
+		u->queue[i].started = u->queue[i].running = false;
 	}
 	u->memory_shared = false;
 	u->backend_status = 0;
@@ -190,11 +234,6 @@ static uint32_t user_config_generation(struct virtio_dev *vd)
 
 /* ---- queues ------------------------------------------------------------------------------- */
 
-static unsigned user_nb_queues(struct virtio_dev *vd)
-{
-	return 2u * user_of(vd)->nb_pairs;
-}
-
 static uint16_t user_queue_size(struct virtio_dev *vd, uint16_t index)
 {
 	const struct virtio_user *u = user_of(vd);
@@ -221,14 +260,51 @@ static int user_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16
 	u->memory_shared = true;
 	if (u->backend->ops->ring_start(u->backend, &ring))
 		return -EIO;
-	q->running = true;
-	return 0;
+	q->started = true;
+	/* the other pairs run when a command says so */
+	return vq->index < 2 ? queue_run(u, vq->index, true) : 0;
 }
 
 static void user_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 {
 	io_wmb(); /* ring memory before the notification (pair N) */
 	vhost_event_signal(user_of(vd)->queue[vq->index].kick_fd);
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+/* The first @pairs run from now on, and no others. */
+static int set_pairs(struct virtio_user *u, const void *data, size_t len)
+{
+	uint16_t pairs;
+	int err = 0;
+
+	if (len != sizeof(pairs))
+		return -EIO;
+	__builtin_memcpy(&pairs, data, sizeof(pairs));
+	if (!pairs || pairs > u->nb_pairs || !u->queue[2 * pairs - 1].started)
+		return -EIO;
+	for (uint16_t i = 0; !err && i < user_nb_queues(&u->vd) && u->queue[i].started; i++)
+		err = queue_run(u, i, i < 2 * pairs);
+	return err;
+}
+
+/* As virtio-user answers: a backend filters nothing, so all that is to come does. */
+static int user_ctrl(struct virtio_dev *vd, const struct virtio_net_ctrl_hdr *what,
+                     const void *data, size_t len)
+{
+	switch (what->class) {
+	case VIRTIO_NET_CTRL_RX:
+	case VIRTIO_NET_CTRL_MAC:
+	case VIRTIO_NET_CTRL_VLAN:
+		return 0;
+	case VIRTIO_NET_CTRL_MQ:
+		if (what->command == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
+			return set_pairs(user_of(vd), data, len);
+		return -EIO;
+	default:
+		return -EIO;
+	}
 }
 
 /* ---- interrupts --------------------------------------------------------------------------- */
@@ -266,6 +342,7 @@ static const struct virtio_transport_ops user_ops = {
     .queue_enable = user_queue_enable,
     .irq_setup = user_irq_setup,
     .set_config_vector = user_set_config_vector,
+    .ctrl = user_ctrl,
     .notify = user_notify,
 };
 
@@ -277,8 +354,8 @@ int virtio_user_init(struct virtio_user *u, struct vhost_backend *backend, const
 	u->vd.device_id = VIRTIO_ID_NET;
 	u->vd.irq_mode = VIRTIO_IRQ_NONE;
 	fmt_buf(u->vd.name, sizeof(u->vd.name), "%s", name);
-	u->nb_pairs = backend->nb_pairs = VIRTIO_USER_PAIRS_MAX;
-	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
+	u->vd.pairs = backend->nb_pairs = u->nb_pairs;
+	for (unsigned i = 0; i < user_nb_queues(&u->vd); i++) {
 		struct virtio_user_queue *q = &u->queue[i];
 
 		q->kick_fd = vhost_event_open();

@@ -13,19 +13,20 @@
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtio_transport.h"
 
-#define VIRTIO_USER_PAIRS_MAX 1
-#define VIRTIO_USER_QUEUES_MAX (2 * VIRTIO_USER_PAIRS_MAX)
+#define VIRTIO_USER_QUEUES_MAX (2 * VHOST_PAIRS_MAX)
 
 struct virtio_user_queue {
 	int kick_fd, call_fd; /* for as long as the device lives */
-	bool running;         /* with the backend */
+	bool started;         /* with the backend */
+	bool running;
 };
 
 struct virtio_user {
 	struct virtio_dev vd;
 	struct vhost_backend *backend;
 	uint16_t queue_size;
-	uint16_t nb_pairs;
+	uint16_t nb_pairs;        /* queue pairs */
+	bool has_ctrl;            /* takes commands; without, the first pair alone is ever used */
 	uint16_t mtu;             /* asked for by the user, 0: not */
 	uint64_t driver_features; /* accepted */
 	bool memory_shared;       /* since the last reset */
@@ -38,8 +39,8 @@ struct virtio_user {
 };
 
 /**
- * virtio_user_init() - fill @u, all zero before, for @backend, which lives as long; its nb_pairs is
- * set
+ * virtio_user_init() - fill @u, all zero before but for queue_size, nb_pairs, has_ctrl and mtu, for
+ * @backend, which lives as long; its nb_pairs is set
  * @name: for log lines, at most 15 bytes are kept
  *
  * Return: 0, or why there are no event counters.

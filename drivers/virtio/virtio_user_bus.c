@@ -45,11 +45,8 @@ static const struct option bus_options[] = {
      .fallback = "1",
      .min = 1,
      .max = VHOST_PAIRS_MAX,
-     .help = "queue pairs; one, so far"},
-    {.key = "net.cq",
-     .kind = OPTION_BOOL,
-     .fallback = "0",
-     .help = "a control queue; none, so far"},
+     .help = "queue pairs of the device"},
+    {.key = "net.cq", .kind = OPTION_BOOL, .help = "a control queue (1 with several queue pairs)"},
 };
 
 struct user_port {
@@ -69,20 +66,21 @@ NORETURN static void give_up(void)
 	plat_fail();
 }
 
-/* What virtio-user has and we have not: said, as a silent no would be found out late. */
-static void refuse_missing(unsigned port)
+/* Pairs beyond the first are switched on by a command. */
+static void read_queues(struct virtio_user *u, unsigned port)
 {
-	const unsigned queues = (unsigned)options_port_u64("net.queues", port);
-
-	if (queues > VIRTIO_USER_PAIRS_MAX) {
-		log_err("virtio_user", "net%u.queues=%u: there is no more than one queue pair yet",
-		        port, queues);
+	u->nb_pairs = (uint16_t)options_port_u64("net.queues", port);
+	u->has_ctrl = u->nb_pairs > 1;
+	if (!options_given("net.cq", port))
+		return;
+	if (!options_port_u64("net.cq", port) && u->has_ctrl) {
+		log_err("virtio_user",
+		        "net%u.cq=0: %u queue pairs need a control queue; leave cq=0 out, or ask "
+		        "for one pair",
+		        port, u->nb_pairs);
 		give_up();
 	}
-	if (options_port_u64("net.cq", port)) {
-		log_err("virtio_user", "net%u.cq=1: there is no control queue here yet", port);
-		give_up();
-	}
+	u->has_ctrl = options_port_u64("net.cq", port);
 }
 
 static bool is_kernels(const char *path)
@@ -131,7 +129,7 @@ static struct user_port *port_make(unsigned port, const char *path)
 		log_err("virtio_user", "net%u: no memory for the device", port);
 		give_up();
 	}
-	refuse_missing(port);
+	read_queues(&p->u, port);
 	fmt_buf(name, sizeof(name), "user%u", port);
 	p->u.queue_size = (uint16_t)options_port_u64("net.queue_size", port);
 	if (options_given("net.mtu", port))

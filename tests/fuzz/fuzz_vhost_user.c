@@ -22,8 +22,9 @@
 #define MS 1000000ull
 #define STEP_NS_MAX (2 * VHOST_TALK_NS) /* a stop, then a start */
 #define SERVICE_NS (3000 * MS)          /* until a backend that is well is made use of */
-#define MESSAGES_MAX 64                 /* in one step */
-#define EVENT_FDS (2 * VIRTIO_USER_QUEUES_MAX)
+#define MESSAGES_MAX 64                 /* in one step, for each queue pair */
+#define BUDGET 65536
+#define BUDGET_OF_TWO (8 * BUDGET)
 
 struct world {
 	struct fuzz_in *in;
@@ -146,6 +147,16 @@ static void act(struct fuzz_in *in)
 
 /* ---- what has to hold --------------------------------------------------------------------- */
 
+static void check_home(const struct netdev *dev)
+{
+	for (unsigned q = 0; q < dev->nb_queues; q++) {
+		const struct mempool *pool = dev->queue[q].pool;
+
+		fuzz_require(pool->n == pool->size, "stopped, and %u buffers of %u are home",
+		             pool->n, pool->size);
+	}
+}
+
 static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 {
 	const struct vhost_user *vu = &w->vu;
@@ -154,14 +165,14 @@ static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 	fuzz_require(!backend.breach, "message %u: %s", backend.breach_request, backend.breach);
 	fuzz_require(plat_test_time_ns - before_ns <= STEP_NS_MAX, "a step of %llu ms",
 	             (unsigned long long)((plat_test_time_ns - before_ns) / MS));
-	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX, "%u messages in a step",
-	             backend.nb_seen - messages);
+	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX * w->u.nb_pairs,
+	             "%u messages in a step", backend.nb_seen - messages);
 	fuzz_require(!(backend.ack_features & ~vu->b.features) || !vu->b.up,
 	             "features that were not offered");
 	fuzz_require(vu->b.up == (vu->link.fd != VHOST_LINK_NONE), "up without a connection");
-	fuzz_require(backend.open_fds == EVENT_FDS, "%u event counters", backend.open_fds);
-	fuzz_require(vn->started || w->dev->pool->n == w->dev->pool->size,
-	             "stopped, and %u buffers of %u are home", w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(backend.open_fds == 4u * w->u.nb_pairs, "%u event counters", backend.open_fds);
+	if (!vn->started)
+		check_home(w->dev);
 	fuzz_require(vn->started || !vn->dev.link_up, "stopped with its link up");
 	fuzz_require(!vn->failed || !vn->dev.link_up, "failed with its link up");
 	fuzz_require(!vn->failed || !vn->started || vn->recovery.wanted, "failed for ever");
@@ -169,20 +180,21 @@ static void check(const struct world *w, uint64_t before_ns, unsigned messages)
 
 /* ---- what the driver is asked to do ------------------------------------------------------- */
 
-static void do_tx(struct netdev *dev)
+static void do_tx(struct netdev *dev, uint16_t queue)
 {
 	struct mbuf *pkts[BURST];
 	unsigned n = 0;
 
-	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->pool)); n++)
+	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->queue[queue].pool)); n++)
 		pkts[n]->data_len = (uint16_t)(pkts[n]->pkt_len = 64);
-	for (unsigned i = netdev_tx_burst(dev, 0, pkts, (uint16_t)n); i < n; i++)
+	for (unsigned i = netdev_tx_burst(dev, queue, pkts, (uint16_t)n); i < n; i++)
 		mbuf_free(pkts[i]);
 }
 
 static void step(struct world *w)
 {
 	const uint8_t what = fuzz_u8(w->in);
+	const uint16_t queue = (what >> 3) % w->dev->nb_queues;
 	struct mbuf *pkts[BURST];
 
 	switch (what & 7) {
@@ -192,7 +204,7 @@ static void step(struct world *w)
 		w->dev->ops->link_poll(w->dev);
 		break;
 	case 2:
-		do_tx(w->dev);
+		do_tx(w->dev, queue);
 		break;
 	case 3:
 		w->dev->ops->stop(w->dev);
@@ -201,7 +213,7 @@ static void step(struct world *w)
 		(void)w->dev->ops->start(w->dev);
 		break;
 	case 5:
-		fuzz_require(!netdev_rx_burst(w->dev, 0, pkts, BURST), "packets from nowhere");
+		fuzz_require(!netdev_rx_burst(w->dev, queue, pkts, BURST), "packets from nowhere");
 		break;
 	default:
 		act(w->in);
@@ -216,6 +228,7 @@ static void get_well(struct world *w)
 
 	w->fair = true;
 	backend.features = w->known_backend.features;
+	backend.pairs = w->known_backend.pairs_max;
 	backend.protocol = w->known_backend.protocol;
 	backend.config = w->known.config;
 	backend.config.status = VIRTIO_NET_S_LINK_UP;
@@ -241,10 +254,15 @@ static void get_well(struct world *w)
 static bool probe(struct world *w)
 {
 	w->u.queue_size = (uint16_t)(1 + fuzz_u8(w->in) % 64);
-	w->u.mtu = fuzz_u8(w->in) & 1 ? 1300 : 0;
+
+	const uint8_t how = fuzz_u8(w->in);
+
+	w->u.mtu = how & 1 ? 1300 : 0;
+	w->u.nb_pairs = how & 2 ? 2 : 1;
+	w->u.has_ctrl = how & 6;
 	(void)vhost_user_init(&w->vu, "/run/vhost0", fuzz_u8(w->in) & 1);
 	fuzz_require(!virtio_user_init(&w->u, &w->vu.b, "user0"), "no event counters");
-	w->dev = virtio_net_probe(&w->u.vd, 65536);
+	w->dev = virtio_net_probe(&w->u.vd, w->u.nb_pairs > 1 ? BUDGET_OF_TWO : BUDGET);
 	if (w->dev)
 		w->vn = container_of(w->dev, struct vnet, dev);
 	return w->dev;
@@ -288,7 +306,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	get_well(w);
 	w->dev->ops->stop(w->dev);
-	fuzz_require(w->dev->pool->n == w->dev->pool->size, "%u buffers of %u are home",
-	             w->dev->pool->n, w->dev->pool->size);
+	check_home(w->dev);
 	return 0;
 }

@@ -53,6 +53,13 @@ static int do_memory(void)
 	return b->ops->set_memory(b);
 }
 
+static int do_enable(void)
+{
+	const int err = do_ring();
+
+	return err ? err : vhost_ring_enable(b, 0, true);
+}
+
 static int do_stop(void)
 {
 	const int err = do_ring();
@@ -100,7 +107,7 @@ static const struct place {
     {VHOST_USER_SET_VRING_BASE, do_ring, false, "SET_VRING_BASE: "},
     {VHOST_USER_SET_VRING_ADDR, do_ring, false, "SET_VRING_ADDR: "},
     {VHOST_USER_SET_VRING_KICK, do_ring, false, "SET_VRING_KICK: "},
-    {VHOST_USER_SET_VRING_ENABLE, do_ring, false, "SET_VRING_ENABLE: "},
+    {VHOST_USER_SET_VRING_ENABLE, do_enable, false, "SET_VRING_ENABLE: "},
     {VHOST_USER_GET_VRING_BASE, do_stop, true, "GET_VRING_BASE: "},
     {VHOST_USER_SET_STATUS, do_status, false, "SET_STATUS: "},
     {VHOST_USER_GET_STATUS, do_get_status, true, "GET_STATUS: "},

@@ -113,7 +113,11 @@ Test(vhost_user, starts_a_ring_with_our_addresses)
 	cr_expect_eq(m->addr.flags, 0);
 	cr_expect_eq(backend.ring[0].num, 256);
 	cr_expect_eq(backend.ring[0].base, 0);
+	cr_expect_not(backend.ring[0].enabled);
+	cr_expect_eq(vhost_ring_enable(b, 0, true), 0);
 	cr_expect(backend.ring[0].enabled);
+	cr_expect_eq(vhost_ring_enable(b, 0, false), 0);
+	cr_expect_not(backend.ring[0].enabled);
 
 	vq.index = 1;
 	ring.packed = true;

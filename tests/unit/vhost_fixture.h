@@ -89,6 +89,8 @@ static inline void expect_over(void)
 	cr_expect_eq(b->ops->set_memory(b), -ENOTCONN);
 	cr_expect_eq(b->ops->ring_start(b, &ring), -ENOTCONN);
 	cr_expect_eq(b->ops->ring_stop(b, 0), -ENOTCONN);
+	if (b->features & VHOST_USER_F_PROTOCOL_FEATURES)
+		cr_expect_eq(vhost_ring_enable(b, 0, true), -ENOTCONN);
 	cr_expect_eq(b->ops->poll(b, &status, &config), -ENOTCONN);
 	cr_expect(status == 0x55 && config.status == 0x55);
 	cr_expect_eq(backend.nb_seen, 0);
