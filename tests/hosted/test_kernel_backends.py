@@ -73,6 +73,16 @@ def test_the_guests_own_udp_through_a_tap(vhost_net, options, path, without):
     guest.wait_sh("! ip link show tap7")
 
 
+def test_pairs_of_queues_are_queues_of_the_tap(vhost_net):
+    guest = vhost_net("net0.queues=4 net.rxq=2 net.txq=2")
+    assert guest.json_lines("port")[0]["rxq"] == 2
+    assert "VIRTIO_NET_F_MQ" in guest.json_lines("port")[0]["features"]
+    for _ in range(8):  # from other ports, so by other queues
+        guest.echo(50)
+    for queue in (0, 1):
+        guest.wait_stats(lambda s, q=queue: s["queue"] == q and s["rx_packets"] >= 50)
+
+
 def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     linux.sh("tunctl -t tap8")
     guest = vhost_net(tap="tap8")
