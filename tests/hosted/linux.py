@@ -104,7 +104,7 @@ class Archive:
 
 
 class LinuxGuest(Guest):
-    """One guest; `which` is tools/linux.sh's, `modules` are loaded in their order."""
+    """One guest; `which` is tools/linux.sh's. `modules` are loaded in their order."""
 
     def __init__(self, which, modules=(), programs=(), memory=512):
         folder = kernel(which)
@@ -127,9 +127,10 @@ class LinuxGuest(Guest):
                 if str(library)[1:] not in archive.folders:
                     archive.add(str(library)[1:], library.read_bytes())
                     archive.folders.add(str(library)[1:])
-        self.modules = [name for name in modules if module(folder, name)]
-        for name in self.modules:
-            archive.add(f"modules/{name}.ko", module(folder, name))
+        found = {name: module(folder, name) for name in modules}
+        for name, data in found.items():
+            if data:  # else it is built in
+                archive.add(f"modules/{name}.ko", data)
         archive.write(self.folder / "initramfs")
         shell = self.folder / "shell"
         self._start([
@@ -144,8 +145,8 @@ class LinuxGuest(Guest):
         self._shell = socket.socket(socket.AF_UNIX)
         wait_until(lambda: self._connect(shell), LIMIT, "QEMU's serial line")
         self._answer(BOOT_LIMIT, "the guest's shell")
-        for name in self.modules:
-            self.sh(f"insmod /modules/{name}.ko")
+        for name in found:
+            self.sh(f"[ ! -e /modules/{name}.ko ] || insmod /modules/{name}.ko")
 
     def _connect(self, path):
         try:

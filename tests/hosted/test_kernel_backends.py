@@ -1,8 +1,12 @@
 """The kernel's own back ends, in a Linux guest: vhost-net with a tap, whose other side is the guest's
-own network stack, and vhost-vdpa.
+own network stack, and vhost-vdpa with vhost-switch as the device (VDUSE), which the guest's own
+virtio-net driver is connected to, too.
 
 One guest for all tests of a kernel; each test begins with no process and no interface.
 """
+
+import re
+from pathlib import Path
 
 import pytest
 from linux import LinuxGuest
@@ -36,19 +40,19 @@ def vhost_net(linux):
     linux.sh("for i in tap7 tap8; do ip link del $i 2>/dev/null; done", status=None)
 
 
-def counters(guest, tap="tap7"):
+def counters(guest, interface):
     """Packets to ringzero and from it, as the interface and as the port has counted them."""
     own = guest.fresh_stats()
-    taps = [int(guest.sh(f"cat /sys/class/net/{tap}/statistics/{name}_packets"))
+    taps = [int(guest.sh(f"cat /sys/class/net/{interface}/statistics/{name}_packets"))
             for name in ("tx", "rx")]
     return taps, [own["rx_packets"], own["tx_packets"]], own
 
 
-def exchange(guest, count, **kwargs):
+def exchange(guest, count, interface="tap7", **kwargs):
     """Every datagram comes back as it was; both sides count the same, and no fault."""
-    taps, port, _ = counters(guest)
+    taps, port, _ = counters(guest, interface)
     guest.echo(count, **kwargs)
-    taps_now, port_now, stats = counters(guest)
+    taps_now, port_now, stats = counters(guest, interface)
     assert [n - b for n, b in zip(taps_now, taps)] == [n - b for n, b in zip(port_now, port)]
     assert stats["rx_errors"] == stats["tx_errors"] == stats["tx_dropped"] == 0
     return [n - b for n, b in zip(port_now, port)]
@@ -138,3 +142,99 @@ def test_offloads_are_the_interfaces(vhost_net, offloads, segments):
     whole = "VIRTIO_NET_F_GUEST_USO4" in features and segments
     rx, _ = exchange(guest, 400, segments=segments)
     assert rx < 100 if whole else rx >= 400
+
+
+# ---- vhost-vdpa ----------------------------------------------------------------------------------
+
+BUS = "/sys/bus/vdpa"
+
+
+@pytest.fixture(scope="module", params=[
+    pytest.param("newest", marks=pytest.mark.xdist_group("linux-vdpa"))])
+def vdpa_linux(request):
+    vdpa = next((p for p in map(Path, ("/sbin/vdpa", "/usr/sbin/vdpa")) if p.exists()), None)
+    if not vdpa:
+        pytest.skip("needs vdpa (package iproute2)")
+    guest = LinuxGuest(request.param, ["vhost_iotlb", "vdpa", "vduse", "irqbypass", "vhost",
+                                       "vhost_vdpa", "failover", "net_failover", "virtio_net",
+                                       "virtio_vdpa"], [vdpa])
+    release = guest.sh("uname -r").strip()
+    if tuple(map(int, re.findall(r"\d+", release)[:2])) < (6, 8):
+        guest.close()
+        pytest.skip(f"needs a kernel with VDUSE network devices, 6.8 or newer; the package sources "
+                    f"have {release} (bookworm-backports: 6.12)")
+    yield guest
+    guest.close()
+
+
+@pytest.fixture
+def vdpa(vdpa_linux):
+    """vdpa(options, switch=...) starts a process at one port of a switch whose other port is the
+    guest's eth0; at the end no rule of the specification was broken."""
+    guest = vdpa_linux
+
+    def make(options="", switch=""):
+        guest.sh("rm -f /tmp/switch.status")
+        guest.sh(f"(vhost-switch {switch} vduse:net0 vduse:net1 >/tmp/switch.log 2>&1; "
+                 "echo $? >/tmp/switch.status) &")
+        guest.wait_sh("grep ' ports' /tmp/switch.log")
+        guest.sh("vdpa dev add name net0 mgmtdev vduse && vdpa dev add name net1 mgmtdev vduse")
+        guest.sh(f"cd {BUS} && echo net1 >drivers/vhost_vdpa/unbind && "
+                 "echo virtio_vdpa >devices/net1/driver_override && echo net1 >drivers_probe")
+        guest.sh("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
+        guest.sh("ip addr add 10.0.2.2/24 dev eth0 && ip link set eth0 up")
+        guest.path = "/dev/" + guest.sh(f"ls {BUS}/devices/net0 | grep vhost-vdpa").strip()
+        guest.ringzero(f"net0.path={guest.path} {ADDRESS} {options}")
+        guest.wait_ready()
+        return guest
+    yield make
+    guest.sh("killall -9 ringzero", status=None)
+    guest.sh("vdpa dev del net0 && vdpa dev del net1 && killall vhost-switch")
+    guest.wait_sh("[ -s /tmp/switch.status ]")
+    guest.sh("cat /tmp/switch.log; [ $(cat /tmp/switch.status) = 0 ]")
+
+
+@pytest.mark.parametrize("options, path", [
+    ("", "Split virtqueue in-order mergeable path"),
+    ("net.in_order=0", "Split virtqueue mergeable path"),
+    ("net.in_order=0 net.mrg_rxbuf=0", "Split virtqueue non-mergeable path"),
+    ("net.packed_vq=1", "Packed virtqueue in-order mergeable path"),
+    ("net.packed_vq=1 net.in_order=0 net.mrg_rxbuf=0", "Packed virtqueue non-mergeable path"),
+    ("net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1", "Packed virtqueue vectorized Rx path"),
+])
+def test_linux_and_ringzero_are_on_one_switch(vdpa, options, path):
+    guest = vdpa(options)
+    port = guest.json_lines("port")[0]
+    assert port["path"] == path
+    assert {"VIRTIO_F_ACCESS_PLATFORM", "VIRTIO_NET_F_MAC", "VIRTIO_NET_F_STATUS"} <= set(
+        port["features"])
+    rx, tx = exchange(guest, 500, "eth0")
+    assert 500 <= rx <= 504 and 500 <= tx <= 504  # and ARP
+    assert guest.end_ringzero() == 0
+
+
+def test_a_device_outlives_its_process(vdpa):
+    guest = vdpa()
+    for _ in range(3):
+        guest.echo(100)
+        guest.sh("killall -9 ringzero")
+        guest.wait_text("linux: ringzero ended with 137")
+        guest.ringzero(f"net0.path={guest.path} {ADDRESS} net0.queue_size=4096")
+        guest.wait_ready()
+        assert guest.json_lines("port")[0]["rxd"] == 1024  # the device's number
+    exchange(guest, 100, "eth0")
+
+
+def test_a_device_is_for_one_process(vdpa):
+    guest = vdpa()
+    text = guest.sh(f"ringzero net0.path={guest.path} </dev/null", status=1)
+    assert f"{guest.path}: Device or resource busy" in text
+    guest.echo(100)
+
+
+@pytest.mark.parametrize("lie", ["id_range", "used_jump"])
+def test_a_device_that_lies_is_reset(vdpa, lie):
+    guest = vdpa(switch=f"-x 0:1:{lie}:20")
+    guest.sh("udp_echo 10.0.2.15 7 100", limit=60, status=None)
+    guest.wait_text("port 0: runs again, link up")
+    guest.echo(200)
