@@ -12,7 +12,10 @@ set -euo pipefail
 
 meta=linux-image-cloud-amd64
 
-[ $# = 2 ] && [[ $1 =~ ^(release|newest)$ ]] || { sed -n '5s/^# *//p' "$0" >&2; exit 2; }
+if [ $# != 2 ] || [[ ! $1 =~ ^(release|newest)$ ]]; then
+	sed -n '5s/^# *//p' "$0" >&2
+	exit 2
+fi
 which=$1 dir=$2
 
 die() {
