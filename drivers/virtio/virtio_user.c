@@ -136,6 +136,8 @@ static void user_set_status(struct virtio_dev *vd, uint8_t status)
 		return;
 	/* does it agree to the features? */
 	u->backend_status = status;
+	if (status & VIRTIO_STATUS_DRIVER_OK)
+		vhost_user_served(&u->vu);
 	if (added & VIRTIO_STATUS_FEATURES_OK)
 		vhost_user_get_status(&u->vu, &u->backend_status);
 	if (!(u->backend_status & VIRTIO_STATUS_FEATURES_OK))
