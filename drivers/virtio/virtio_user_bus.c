@@ -94,6 +94,7 @@ static int backend_make(struct user_port *p, unsigned port, const char *path,
 {
 	const bool server = options_port_u64("net.server", port);
 	const char *iface = options_port_get("net.iface", port);
+	int err;
 
 	if (iface && strcmp(path, KERNEL_PATH) != 0)
 		log_warn("virtio_user", "net%u.iface=%s: %s has no interface; ignored", port, iface,
@@ -106,7 +107,11 @@ static int backend_make(struct user_port *p, unsigned port, const char *path,
 		log_warn("virtio_user", "net%u.server=1: %s is no socket; ignored", port, path);
 	if (!strcmp(path, KERNEL_PATH)) {
 		*b = &p->vk.b;
-		return vhost_kernel_init(&p->vk, path, iface);
+		err = vhost_kernel_init(&p->vk, path, iface);
+		if (err == -EINVAL)
+			log_err("virtio_user", "net%u.iface=%s: names have 1 to 15 characters",
+			        port, iface);
+		return err;
 	}
 	*b = &p->vv.b;
 	vhost_vdpa_init(&p->vv, path);
