@@ -15,9 +15,13 @@ ADDRESS = "net.ip=10.0.2.15/24"
 VHOST_NET = ["tun", "tap", "vhost_iotlb", "vhost", "vhost_net"]
 
 
-@pytest.fixture(scope="module", params=[
-    pytest.param(which, marks=pytest.mark.xdist_group(f"linux-{which}"))
-    for which in ("release", "newest")])
+# of what is ours, one kernel is enough; what the kernel does is seen on both
+RELEASE, NEWEST = (pytest.param(which, marks=pytest.mark.xdist_group(f"linux-{which}"))
+                   for which in ("release", "newest"))
+one_kernel = pytest.mark.parametrize("linux", [RELEASE], indirect=True)
+
+
+@pytest.fixture(scope="module", params=[RELEASE, NEWEST])
 def linux(request):
     guest = LinuxGuest(request.param, VHOST_NET)
     yield guest
@@ -41,11 +45,16 @@ def vhost_net(linux):
 
 
 def counters(guest, interface):
-    """Packets to ringzero and from it, as the interface and as the port has counted them."""
-    own = guest.fresh_stats()
-    taps = [int(guest.sh(f"cat /sys/class/net/{interface}/statistics/{name}_packets"))
-            for name in ("tx", "rx")]
-    return taps, [own["rx_packets"], own["tx_packets"]], own
+    """Packets to ringzero and from it, as the interface and as the port has counted them, with none
+    in between."""
+    def of_interface():
+        return [int(guest.sh(f"cat /sys/class/net/{interface}/statistics/{name}_packets"))
+                for name in ("tx", "rx")]
+    for _ in range(20):
+        before, own = of_interface(), guest.fresh_stats()
+        if of_interface() == before:
+            return before, [own["rx_packets"], own["tx_packets"]], own
+    raise AssertionError(f"{interface} is never quiet")
 
 
 def exchange(guest, count, interface="tap7", **kwargs):
@@ -87,6 +96,7 @@ def test_pairs_of_queues_are_queues_of_the_tap(vhost_net):
         guest.wait_stats(lambda s, q=queue: s["queue"] == q and s["rx_packets"] >= 50)
 
 
+@one_kernel
 def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     linux.sh("tunctl -t tap8")
     guest = vhost_net(tap="tap8")
@@ -95,6 +105,7 @@ def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     guest.wait_sh("ip link show tap8 | grep -v LOWER_UP | grep UP")  # it stays, without a carrier
 
 
+@one_kernel
 def test_the_kernel_names_the_tap(linux, vhost_net):
     linux.ringzero(f"net0.path=/dev/vhost-net {ADDRESS}")
     linux.wait_text("/dev/vhost-net: the interface is tap0")
@@ -102,6 +113,7 @@ def test_the_kernel_names_the_tap(linux, vhost_net):
     linux.wait_ready()
 
 
+@one_kernel
 def test_the_link_is_the_taps(vhost_net):
     guest = vhost_net()
     for word in ("down", "up", "down", "up"):
@@ -111,18 +123,21 @@ def test_the_link_is_the_taps(vhost_net):
     exchange(guest, 50)
 
 
+@one_kernel
 def test_a_tap_that_is_deleted_comes_back(vhost_net):
     guest = vhost_net()
     guest.echo(100)
     guest.sh("ip link del tap7")
     guest.wait_text("tap7: the interface is gone")
     guest.wait_text("port 0: runs again, link down")
+    start = len(guest.read())
     guest.sh("ip addr add 10.0.2.2/24 dev tap7 && ip link set tap7 up")
-    guest.wait_text("port 0: link up", after=len(guest.read()))
+    guest.wait_text("port 0: link up", after=start)
     exchange(guest, 100)
     assert guest.end_ringzero() == 0
 
 
+@one_kernel
 def test_what_is_wrong_is_said(linux, vhost_net):
     for options, text in [
             ("net0.path=/dev/vhost-net net0.iface=0123456789abcdef", "1 to 15 characters"),
@@ -235,6 +250,6 @@ def test_a_device_is_for_one_process(vdpa):
 @pytest.mark.parametrize("lie", ["id_range", "used_jump"])
 def test_a_device_that_lies_is_reset(vdpa, lie):
     guest = vdpa(switch=f"-x 0:1:{lie}:20")
-    guest.sh("udp_echo 10.0.2.15 7 100", limit=60, status=None)
+    guest.sh("udp_echo 10.0.2.15 7 100", status=None)
     guest.wait_text("port 0: runs again, link up")
     guest.echo(200)

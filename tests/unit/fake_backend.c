@@ -367,18 +367,18 @@ int vhost_link_send(struct vhost_link *l, const void *msg, size_t len, const int
 
 int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns)
 {
-	const size_t n = min_u64(len, backend.in_len);
+	const uint64_t until_ns = max_u64(plat_test_time_ns, deadline_ns);
+	const bool late = backend.readable_ns > until_ns;
+	const size_t n = late ? 0 : min_u64(len, backend.in_len);
 
 	(void)l;
-	if (backend.readable_ns > deadline_ns || (n < len && !backend.hung_up)) {
-		plat_test_time_ns = max_u64(plat_test_time_ns, deadline_ns);
-		return -ETIMEDOUT;
-	}
-	plat_test_time_ns = max_u64(plat_test_time_ns, backend.readable_ns);
+	if (n < len && backend.hung_up && !late)
+		return -EPIPE;
+	plat_test_time_ns = n < len ? until_ns : max_u64(plat_test_time_ns, backend.readable_ns);
 	memcpy(buf, backend.in, n);
 	backend.in_len -= n;
 	memmove(backend.in, backend.in + n, backend.in_len);
-	return n < len ? -EPIPE : 0;
+	return (int)n;
 }
 
 bool vhost_link_readable(const struct vhost_link *l)
