@@ -6,8 +6,7 @@
 #
 # release is Debian's cloud kernel as apt would install it, newest the newest one in any suite that
 # this machine's package sources name (bookworm: that of backports, if that is among them). The
-# packages are unpacked below DIR and not installed. No root is needed. What cannot be had is said in
-# the last line.
+# packages are unpacked below DIR, once, and not installed. No root is needed.
 set -euo pipefail
 
 meta=linux-image-cloud-amd64
@@ -17,6 +16,7 @@ if [ $# != 2 ] || [[ ! $1 =~ ^(release|newest)$ ]]; then
 	exit 2
 fi
 which=$1 dir=$2
+[ ! -e "$dir/version" ] || exit 0
 
 die() {
 	echo "linux: $*" >&2
