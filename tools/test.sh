@@ -226,7 +226,7 @@ group_hosted() {
 		tools/linux.sh $which "$BUILD/linux/$which"
 	done >"$logs/linux.log" 2>&1
 	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
-		run_pytest hosted 900 -n "$jobs" --dist loadgroup tests/hosted
+		run_pytest hosted 1500 -n "$jobs" --dist loadgroup tests/hosted
 }
 
 group_guest() {

@@ -156,8 +156,10 @@ static int queue_run(struct virtio_user *u, uint16_t index, bool on)
 
 static void user_reset(struct virtio_user *u)
 {
+	const uint16_t n = 2 * u->nb_pairs;
+
 	vhost_begin(u->backend);
-	for (uint16_t i = 0; i < user_nb_queues(&u->vd); i++) {
+	for (uint16_t i = 0; i < n; i++) {
 		if (i >= 2) /* not to run again unasked */
 			queue_run(u, i, false);
 		if (u->queue[i].started)
