@@ -247,12 +247,13 @@ uint16_t fwd_icmpecho(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
 
 /* ---- generated packets -------------------------------------------------------------------- */
 
-void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t queue)
+void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq)
 {
 	*s = (struct fwd_stream){
 	    .rx = rx,
 	    .tx = tx,
-	    .queue = queue,
+	    .rxq = rxq,
+	    .txq = (uint16_t)(rxq % tx->nb_queues),
 	    .hdr = {.eth = {.dst = {0x02, 0, 0, 0, 0, (uint8_t)tx->port},
 	                    .type = cpu_to_be16(ETH_TYPE_IPV4)},
 	            .ip = {.version_ihl = IPV4_VERSION_IHL,
@@ -302,7 +303,7 @@ bool fwd_sizes_parse(const char *text, struct fwd_sizes *sizes)
 static struct mbuf *generate_one(struct fwd_stream *s, const struct fwd_sizes *sizes)
 {
 	struct mbuf *segs[FWD_SEGS_MAX] = {NULL};
-	const unsigned n = mempool_get_bulk(s->tx->pool, segs, sizes->nb_segs);
+	const unsigned n = mempool_get_bulk(s->tx->queue[s->txq].pool, segs, sizes->nb_segs);
 
 	if (unlikely(!n || n < sizes->nb_segs)) {
 		for (unsigned i = 0; i < n; i++)

@@ -20,7 +20,7 @@ struct fwd_headers {
 /* The way of packets from one port's queue to another's. */
 struct fwd_stream {
 	struct netdev *rx, *tx;
-	uint16_t queue; /* of both */
+	uint16_t rxq, txq;
 	struct fwd_headers hdr;
 	/* received or generated is the sum of the others */
 	uint64_t received, generated;
@@ -50,8 +50,9 @@ uint16_t fwd_5tswap(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_rxonly(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_icmpecho(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 
-/** fwd_stream_init() - make @s lead from @rx to @tx, with headers for what it generates */
-void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t queue);
+/** fwd_stream_init() - make @s lead from @rx's queue @rxq to @tx, by the queue of the same number
+ * or, where there are fewer, one of those; with headers for what it generates */
+void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq);
 
 /** fwd_sizes_set() - all packets generated from now on have these; checked by fwd_sizes_parse() */
 void fwd_sizes_set(struct fwd_stream *s, const struct fwd_sizes *sizes);

@@ -90,7 +90,7 @@ static COLD uint16_t stream_retry(struct fwd_stream *s, struct mbuf **pkts, uint
 	for (unsigned i = 0; sent < n && i < RETRIES; i++) {
 		for (unsigned k = 0; k < RETRY_PAUSES; k++)
 			cpu_pause();
-		sent = (uint16_t)(sent + netdev_tx_burst(s->tx, s->queue, pkts + sent,
+		sent = (uint16_t)(sent + netdev_tx_burst(s->tx, s->txq, pkts + sent,
 		                                         (uint16_t)(n - sent)));
 	}
 	return sent;
@@ -98,7 +98,7 @@ static COLD uint16_t stream_retry(struct fwd_stream *s, struct mbuf **pkts, uint
 
 static void stream_send(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
 {
-	uint16_t sent = netdev_tx_burst(s->tx, s->queue, pkts, n);
+	uint16_t sent = netdev_tx_burst(s->tx, s->txq, pkts, n);
 
 	if (unlikely(sent < n) && pmd.retry)
 		sent = (uint16_t)(sent + stream_retry(s, pkts + sent, (uint16_t)(n - sent)));
@@ -106,7 +106,7 @@ static void stream_send(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
 	if (likely(sent == n))
 		return;
 	s->full += (uint64_t)(n - sent);
-	s->tx->tx_dropped += (uint64_t)(n - sent);
+	s->tx->queue[s->txq].tx_dropped += (uint64_t)(n - sent);
 	for (unsigned i = sent; i < n; i++)
 		mbuf_free(pkts[i]);
 }
@@ -128,7 +128,7 @@ static COLD uint16_t stream_prepare(struct fwd_stream *s, struct mbuf **pkts, ui
 
 static uint16_t stream_forward(struct fwd_stream *s)
 {
-	const uint16_t n = netdev_rx_burst(s->rx, s->queue, pmd.pkts, pmd.burst);
+	const uint16_t n = netdev_rx_burst(s->rx, s->rxq, pmd.pkts, pmd.burst);
 	uint16_t out;
 
 	if (!n)
@@ -171,6 +171,8 @@ static void show_fwd_stats(const char *args)
 	for (unsigned i = 0; i < pmd.nb_streams; i++) {
 		const struct fwd_stream *s = &pmd.streams[i];
 
+		if (s->rx->nb_queues > 1)
+			console_printf("queue %u of ", s->rxq);
 		console_printf("port %u to %u: %llu received, %llu generated, %llu sent, dropped: "
 		               "%llu ring full, %llu unsendable, %llu by fwd=%s\n",
 		               s->rx->port, s->tx->port, (unsigned long long)s->received,
@@ -204,14 +206,14 @@ static void read_options(void)
 	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
 }
 
-/* The streams of a port: each of its queues to that of the other's, as far as it has them. */
+/* The streams of a port: each of its queues to one of the other's. */
 static void add_streams(unsigned i)
 {
 	const unsigned paired = i ^ 1;
 	struct netdev *rx = pmd.ports[i];
 	struct netdev *tx = pmd.mode->back || paired >= pmd.nb_ports ? rx : pmd.ports[paired];
 
-	for (uint16_t q = 0; q < rx->nb_queues && q < tx->nb_queues; q++) {
+	for (uint16_t q = 0; q < rx->nb_queues; q++) {
 		struct fwd_stream *s = &pmd.streams[pmd.nb_streams++];
 
 		fwd_stream_init(s, rx, tx, q);

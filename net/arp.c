@@ -15,6 +15,7 @@
 #include "kernel/string.h"
 #include "net/dhcp.h"
 #include "net/eth.h"
+#include "net/forward.h"
 #include "net/ipv4.h"
 #include "net/stack.h"
 
@@ -96,6 +97,29 @@ static void arp_drop_waiting(struct net_if *nif, struct arp_entry *e)
 		net_drop(e->waiting[i], &nif->stats.tx_unresolved);
 	nif->arp->nb_waiting -= e->nb_waiting;
 	e->nb_waiting = 0;
+}
+
+static void arp_unresolved(struct net_if *nif, struct mbuf *m)
+{
+	if (nif->st->forward)
+		forward_unresolved(nif, m);
+	else
+		net_drop(m, &nif->stats.tx_unresolved);
+}
+
+/* Nobody answered. Their senders may be told, which may take a place in the cache, this one too. */
+static void arp_fail(struct net_if *nif, struct arp_entry *e)
+{
+	struct mbuf *waiting[ARP_QUEUE_MAX];
+	const unsigned n = e->nb_waiting;
+
+	memcpy(waiting, e->waiting, n * sizeof(*waiting));
+	nif->arp->nb_waiting -= n;
+	e->nb_waiting = 0;
+	e->state = ARP_FAILED;
+	e->deadline_ns = nif->st->now_ns + ARP_FAILED_S * NS_PER_S;
+	for (unsigned i = 0; i < n; i++)
+		arp_unresolved(nif, waiting[i]);
 }
 
 /* A place for an address that is not in the cache: an unused one, else the one that was taken or
@@ -324,7 +348,7 @@ int arp_resolve_and_send(struct net_if *nif, be32 hop, struct mbuf *m)
 		return 0;
 	}
 	if (e && e->state == ARP_FAILED) {
-		net_drop(m, &nif->stats.tx_unresolved);
+		arp_unresolved(nif, m);
 		return -EHOSTUNREACH;
 	}
 	if (!e) {
@@ -370,9 +394,7 @@ static void arp_expire(struct net_if *nif, struct arp_entry *e)
 			arp_ask_stranger(nif, e);
 			return;
 		}
-		arp_drop_waiting(nif, e);
-		e->state = ARP_FAILED;
-		e->deadline_ns = nif->st->now_ns + ARP_FAILED_S * NS_PER_S;
+		arp_fail(nif, e);
 		return;
 	case ARP_REACHABLE:
 	case ARP_REFRESHING:
@@ -412,6 +434,6 @@ int arp_create(struct net_if *nif)
 	if (!nif->arp)
 		return -ENOMEM;
 	nif->arp->requests = (struct token_bucket){ARP_REQUESTS_BURST, nif->st->now_ns};
-	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, nif->dev->pool->size / 4);
+	nif->arp->waiting_max = (unsigned)min_u64(ARP_WAITING_MAX, net_if_pool(nif)->size / 4);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /*
- * ICMP (RFC 792, RFC 1122 3.2.2): answers echo requests, tells senders of closed ports and unknown
- * protocols. Both are made in the buffer that came. Errors are never sent about errors, broadcasts
- * or fragments, and by a token bucket no more than ICMP_ERRORS_PER_S.
+ * ICMP (RFC 792, RFC 1122 3.2.2, RFC 1812 4.3): answers echo requests, tells senders of closed
+ * ports, unknown protocols and what cannot be forwarded. All are made in the buffer that came.
+ * Errors are never sent about errors, broadcasts or fragments behind the first, and by a token
+ * bucket no more than ICMP_ERRORS_PER_S.
  */
 #include "net/icmp.h"
 #include "net/csum.h"
@@ -9,6 +10,7 @@
 #include "net/stack.h"
 
 #define ICMP_QUOTED_PAYLOAD 8
+#define IPV4_OFFSET 0x1fff
 
 static bool icmp_is_error(uint8_t type)
 {
@@ -55,14 +57,18 @@ void icmp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 	icmp_answer_echo(nif, m, ip);
 }
 
-/* RFC 1122 3.2.2: not for what was sent to many, on either layer. (Errors about errors cannot
- * come here: ICMP is a protocol that we have, without ports.) */
+/* RFC 1122 3.2.2: not for errors, for what was sent to many, on either layer, and for fragments
+ * that others were told of before. */
 static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
 {
 	const struct eth_hdr *eth = (const struct eth_hdr *)ip - 1;
+	const struct icmp_hdr *icmp = (const void *)(m->buf + m->data_off);
 	unsigned room = MBUF_HEADROOM_MIN + ETH_HDR_LEN + IPV4_HDR_LEN + ICMP_HDR_LEN;
 
-	if (ip->dst != nif->ip || mac_is_multicast(eth->dst))
+	if (!ipv4_is_host(ip->dst) || ip->dst == nif->broadcast || mac_is_multicast(eth->dst) ||
+	    (ip->frag & cpu_to_be16(IPV4_OFFSET)))
+		return false;
+	if (ip->proto == IP_PROTO_ICMP && (!m->data_len || icmp_is_error(icmp->type)))
 		return false;
 	if ((unsigned)((const uint8_t *)ip - m->buf) < room)
 		return false;
@@ -73,11 +79,9 @@ static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const st
 	return false;
 }
 
-void icmp_unreach(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip, uint8_t code)
+void icmp_error(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip, struct icmp_hdr why,
+                uint64_t *reason)
 {
-	struct net_if_stats *stats = &nif->stats;
-	uint64_t *reason = code == ICMP_UNREACH_PORT ? &stats->drop_no_port : &stats->drop_proto;
-
 	if (!icmp_may_complain(nif, m, ip)) {
 		net_drop(m, reason);
 		return;
@@ -92,8 +96,16 @@ void icmp_unreach(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip,
 
 	struct icmp_hdr *icmp = mbuf_push(m, ICMP_HDR_LEN);
 
-	*icmp = (struct icmp_hdr){.type = ICMP_UNREACH, .code = code};
+	*icmp = why;
 	icmp->csum = csum_final(csum_fold(csum_packet(m, 0)));
 	m->flags = 0;
 	(void)ipv4_output(nif, m, 0, sender, IP_PROTO_ICMP);
+}
+
+void icmp_unreach(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip, uint8_t code)
+{
+	struct net_if_stats *stats = &nif->stats;
+
+	icmp_error(nif, m, ip, (struct icmp_hdr){.type = ICMP_UNREACH, .code = code},
+	           code == ICMP_UNREACH_PORT ? &stats->drop_no_port : &stats->drop_proto);
 }

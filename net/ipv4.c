@@ -1,6 +1,7 @@
 /*
  * IPv4 for a host (RFC 791, RFC 1122 3.2 and 3.3): the checks of a received header, and the choice
- * of the next hop for a sent one. No forwarding, no loopback, no reassembly, no multicast.
+ * of the next hop for a sent one. What is for others goes to net/forward.c when the stack forwards.
+ * No loopback, no reassembly, no multicast.
  */
 #include "net/ipv4.h"
 #include "kernel/errno.h"
@@ -8,6 +9,7 @@
 #include "net/arp.h"
 #include "net/csum.h"
 #include "net/eth.h"
+#include "net/forward.h"
 #include "net/icmp.h"
 #include "net/stack.h"
 #include "net/udp_input.h"
@@ -66,48 +68,50 @@ static inline bool ipv4_src_ok(const struct net_if *nif, be32 src)
 	return ipv4_is_host(src) && src != nif->ip && src != nif->broadcast;
 }
 
-/* The first check that a packet fails, as the counter for it; NULL: none. Its Ethernet header and
- * 20 bytes more are in the first segment. */
-static uint64_t *ipv4_refuse(struct net_if *nif, const struct mbuf *m, const struct eth_hdr *eth,
-                             const struct ipv4_hdr *ip)
+static bool ipv4_refuse(struct mbuf *m, uint64_t *reason)
+{
+	net_drop(m, reason);
+	return false;
+}
+
+/* False: dropped and counted. */
+static bool ipv4_hdr_ok(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 {
 	struct net_if_stats *stats = &nif->stats;
+
+	if (m->data_len < ETH_HDR_LEN + IPV4_HDR_LEN)
+		return ipv4_refuse(m, &stats->drop_short);
+
 	unsigned hdr_len = (ip->version_ihl & 15u) * 4;
 	unsigned total_len = be16_to_cpu(ip->total_len);
 
 	if (ip->version_ihl >> 4 != 4 || hdr_len < IPV4_HDR_LEN || total_len < hdr_len)
-		return &stats->drop_ip_header;
+		return ipv4_refuse(m, &stats->drop_ip_header);
 	if (m->data_len < ETH_HDR_LEN + hdr_len || m->pkt_len < ETH_HDR_LEN + total_len)
-		return &stats->drop_short;
+		return ipv4_refuse(m, &stats->drop_short);
 	if (!csum_good(csum_bytes(ip, hdr_len, 0)))
-		return &stats->drop_ip_csum;
+		return ipv4_refuse(m, &stats->drop_ip_csum);
 	if (!ipv4_src_ok(nif, ip->src) || !ipv4_options_ok(ip, hdr_len))
-		return &stats->drop_ip_header;
-
-	/* RFC 1122 3.3.6: what was broadcast as a frame must be so as a datagram */
-	bool unicast = nif->ip && ip->dst == nif->ip && !mac_is_multicast(eth->dst);
-
-	if (!unicast && !ipv4_dst_ok(nif, m, ip, hdr_len))
-		return &stats->drop_not_for_us;
-	if (ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET))
-		return &stats->drop_fragment;
-	return NULL;
+		return ipv4_refuse(m, &stats->drop_ip_header);
+	return true;
 }
 
-/* Any packet. */
-static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
+static bool ipv4_is_for(const struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
 {
-	const struct eth_hdr *eth = (const void *)mbuf_data(m);
-	const struct ipv4_hdr *ip = (const void *)(eth + 1);
-	uint64_t *reason = &nif->stats.drop_short;
+	const struct eth_hdr *eth = (const struct eth_hdr *)ip - 1;
 
-	if (m->data_len >= ETH_HDR_LEN + IPV4_HDR_LEN)
-		reason = ipv4_refuse(nif, m, eth, ip);
-	if (reason) {
-		net_drop(m, reason);
+	/* RFC 1122 3.3.6: what was broadcast as a frame must be so as a datagram */
+	return (nif->ip && ip->dst == nif->ip && !mac_is_multicast(eth->dst)) ||
+	       ipv4_dst_ok(nif, m, ip, (ip->version_ihl & 15u) * 4);
+}
+
+/* A datagram for us, its header was checked. */
+static void ipv4_deliver(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
+{
+	if (ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET)) {
+		net_drop(m, &nif->stats.drop_fragment);
 		return;
 	}
-
 	net_trim(m, ETH_HDR_LEN + (uint32_t)be16_to_cpu(ip->total_len));
 	mbuf_pull(m, (uint16_t)(ETH_HDR_LEN + (ip->version_ihl & 15u) * 4));
 	if (ip->proto == IP_PROTO_UDP)
@@ -116,6 +120,25 @@ static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
 		icmp_input(nif, m, ip);
 	else
 		icmp_unreach(nif, m, ip, ICMP_UNREACH_PROTO);
+}
+
+/* Any packet. */
+static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
+{
+	const struct ipv4_hdr *ip = (const void *)(mbuf_data(m) + ETH_HDR_LEN);
+	struct net_if *owner;
+
+	if (!ipv4_hdr_ok(nif, m, ip))
+		return;
+	if (ipv4_is_for(nif, m, ip)) {
+		ipv4_deliver(nif, m, ip);
+	} else if (!nif->st->forward) {
+		net_drop(m, &nif->stats.drop_not_for_us);
+	} else {
+		owner = forward_input(nif, m);
+		if (owner)
+			ipv4_deliver(owner, m, ip);
+	}
 }
 
 /* One segment, no options, UDP, all in order, sent to us alone. */
@@ -157,13 +180,16 @@ void ipv4_input(struct net_if *nif, struct mbuf *m)
 /* ---- output ------------------------------------------------------------------------------- */
 
 /* Who takes the datagram for @dst, RFC 1122 3.3.1: an address for ARP, IPV4_BROADCAST, or 0:
- * nobody. Without an address of our own, only broadcasts can be sent. */
-static be32 ipv4_next_hop(const struct net_if *nif, be32 dst)
+ * nobody. Without an address of our own, only broadcasts can be sent. @out: the port that it leaves
+ * by, which is another one only for a router */
+static be32 ipv4_next_hop(const struct net_if *nif, be32 dst, struct net_if **out)
 {
 	if (dst == IPV4_BROADCAST || (nif->broadcast && dst == nif->broadcast))
 		return IPV4_BROADCAST;
 	if (!nif->ip || dst == nif->ip || !ipv4_is_host(dst))
 		return 0;
+	if (nif->st->forward)
+		return forward_hop(out, dst);
 	return (dst ^ nif->ip) & nif->mask ? nif->gw : dst;
 }
 
@@ -202,7 +228,8 @@ static unsigned ipv4_len_max(const struct net_if *nif, const struct mbuf *m)
 int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 {
 	unsigned total_len = m->pkt_len - ETH_HDR_LEN;
-	be32 next = ipv4_next_hop(nif, dst);
+	struct net_if *out = nif;
+	be32 next = ipv4_next_hop(nif, dst, &out);
 	const uint8_t *mac;
 	struct net_hop hop;
 
@@ -210,7 +237,7 @@ int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 		net_drop(m, &nif->stats.tx_no_route);
 		return -EHOSTUNREACH;
 	}
-	if (total_len > ipv4_len_max(nif, m)) {
+	if (total_len > ipv4_len_max(out, m)) {
 		net_drop(m, &nif->stats.tx_too_long);
 		return -EMSGSIZE;
 	}
@@ -221,11 +248,13 @@ int ipv4_output_any(struct net_if *nif, struct mbuf *m, be32 dst, uint8_t proto)
 		return 0;
 	}
 
-	mac = arp_lookup(nif, next);
+	mac = arp_lookup(out, next);
 	if (!mac)
-		return arp_resolve_and_send(nif, next, m);
-	mac_copy(hop.hdr.eth.dst, mac);
-	nif->hop = hop;
-	eth_output(nif, m, mac, ETH_TYPE_IPV4);
+		return arp_resolve_and_send(out, next, m);
+	if (out == nif) {
+		mac_copy(hop.hdr.eth.dst, mac);
+		nif->hop = hop;
+	}
+	eth_output(out, m, mac, ETH_TYPE_IPV4);
 	return 0;
 }

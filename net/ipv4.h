@@ -1,4 +1,5 @@
-/* IPv4 for a host that forwards nothing (RFC 791, RFC 1122 3). Fragments are dropped. */
+/* IPv4 for a host (RFC 791, RFC 1122 3), which forwards when told to (net/forward.h). Fragments are
+ * not reassembled. */
 #ifndef NET_IPV4_H
 #define NET_IPV4_H
 

@@ -68,7 +68,7 @@ void net_trim(struct mbuf *m, uint32_t len)
 
 struct mbuf *net_alloc(struct net_if *nif)
 {
-	struct mbuf *m = mbuf_alloc(nif->dev->pool);
+	struct mbuf *m = mbuf_alloc(net_if_pool(nif));
 
 	if (!m)
 		nif->stats.tx_no_mbuf++;
@@ -82,11 +82,11 @@ void net_if_flush(struct net_if *nif)
 	if (!n)
 		return;
 
-	uint16_t sent = netdev_tx_burst(nif->dev, 0, nif->out, n);
+	uint16_t sent = netdev_tx_burst(nif->dev, nif->queue, nif->out, n);
 
 	nif->nb_out = 0;
 	nif->stats.tx_packets += sent;
-	nif->dev->tx_dropped += (uint64_t)(n - sent);
+	nif->dev->queue[nif->queue].tx_dropped += (uint64_t)(n - sent);
 	for (uint16_t i = sent; unlikely(i < n); i++)
 		net_drop(nif->out[i], &nif->stats.tx_ring_full);
 }
@@ -108,10 +108,10 @@ static COLD unsigned net_if_untagged(struct net_if *nif, struct mbuf **pkts, uns
 	return kept;
 }
 
-static unsigned net_if_rx(struct net_if *nif, uint16_t queue)
+static unsigned net_if_rx(struct net_if *nif)
 {
 	struct mbuf *pkts[NETDEV_BURST];
-	unsigned n = netdev_rx_burst(nif->dev, queue, pkts, NETDEV_BURST);
+	unsigned n = netdev_rx_burst(nif->dev, nif->queue, pkts, NETDEV_BURST);
 
 	unsigned ours = n;
 
@@ -128,6 +128,16 @@ static unsigned net_if_rx(struct net_if *nif, uint16_t queue)
 	return n;
 }
 
+/* Answers leave by the queue pair that the questions came in by: devices steer the rest of a flow
+ * by that (virtio 5.1.9.5.6). */
+static void net_if_use(struct net_if *nif, uint16_t queue)
+{
+	if (nif->queue == queue)
+		return;
+	net_if_flush(nif);
+	nif->queue = queue;
+}
+
 unsigned net_stack_poll(struct net_stack *st)
 {
 	unsigned n = 0;
@@ -135,8 +145,11 @@ unsigned net_stack_poll(struct net_stack *st)
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		struct net_if *nif = &st->ifs[i];
 
-		for (uint16_t q = 0; q < nif->dev->nb_queues; q++)
-			n += net_if_rx(nif, q);
+		/* the first one last: what nobody asked for is sent by that */
+		for (uint16_t q = nif->dev->nb_queues; q-- > 0;) {
+			net_if_use(nif, q);
+			n += net_if_rx(nif);
+		}
 		net_if_flush(nif);
 	}
 	return n;
@@ -296,7 +309,8 @@ static const struct stat_name stat_names[] = {
     STAT(rx_packets),    STAT(rx_delivered),    STAT(drop_short),        STAT(drop_not_for_us),
     STAT(drop_proto),    STAT(drop_ip_header),  STAT(drop_ip_csum),      STAT(drop_fragment),
     STAT(drop_udp_csum), STAT(drop_udp_length), STAT(drop_no_port),      STAT(drop_no_mbuf),
-    STAT(drop_icmp),     STAT(drop_arp),        STAT(tx_packets),        STAT(tx_ring_full),
+    STAT(drop_icmp),     STAT(drop_arp),        STAT(rx_forwarded),      STAT(drop_ttl),
+    STAT(drop_no_route), STAT(drop_too_long),   STAT(tx_packets),        STAT(tx_ring_full),
     STAT(tx_no_route),   STAT(tx_too_long),     STAT(tx_arp_queue_full), STAT(tx_unresolved),
     STAT(tx_no_mbuf),    STAT(icmp_errors),     STAT(icmp_limited),      STAT(arp_conflicts),
 };

@@ -21,6 +21,7 @@
 struct net_stack;
 struct arp_cache;
 struct dhcp_client;
+struct forward;
 
 /* Why packets were dropped; every packet that came in is received by a protocol or counted in
  * exactly one of these. */
@@ -37,11 +38,16 @@ struct net_if_stats {
 	uint64_t drop_udp_length;
 	uint64_t drop_no_port;
 	uint64_t
-	    drop_no_mbuf;    /* datagrams that came several in one, no buffer to have them singly */
-	uint64_t drop_icmp;  /* malformed, or of a type that nobody handles */
-	uint64_t drop_arp;   /* malformed */
-	uint64_t tx_packets; /* accepted by the driver */
-	uint64_t tx_ring_full; /* dropped: the driver took less */
+	    drop_no_mbuf;   /* datagrams that came several in one, no buffer to have them singly */
+	uint64_t drop_icmp; /* malformed, or of a type that nobody handles */
+	uint64_t drop_arp;  /* malformed */
+	/* with a forwarder */
+	uint64_t rx_forwarded;  /* sent on, or for another port's address and received there */
+	uint64_t drop_ttl;      /* at its end */
+	uint64_t drop_no_route; /* for its destination */
+	uint64_t drop_too_long; /* for the port that it would leave by */
+	uint64_t tx_packets;    /* accepted by the driver */
+	uint64_t tx_ring_full;  /* dropped: the driver took less */
 	uint64_t tx_no_route;
 	uint64_t tx_too_long;       /* for the MTU */
 	uint64_t tx_arp_queue_full; /* more than may wait for a neighbour's address */
@@ -95,6 +101,7 @@ struct net_if {
 	struct dhcp_client *dhcp; /* NULL: static or off */
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
+	uint16_t queue;                  /* the queue pair in use */
 	bool ip_off;                     /* told to have no address */
 	struct token_bucket icmp_bucket; /* ICMP errors that may be sent */
 	struct net_if_stats stats;
@@ -105,8 +112,9 @@ struct udp_pcb;
 struct net_stack {
 	struct net_if ifs[NET_IFS_MAX];
 	unsigned nb_ifs;
-	struct udp_pcb *pcbs; /* UDP_PCBS_MAX */
-	uint64_t now_ns;      /* read once per turn that needs it */
+	struct udp_pcb *pcbs;    /* UDP_PCBS_MAX */
+	struct forward *forward; /* net/forward.h; NULL: a host, which forwards nothing */
+	uint64_t now_ns;         /* read once per turn that needs it */
 	uint64_t next_timer_ns;
 };
 

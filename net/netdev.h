@@ -51,11 +51,17 @@ struct netdev_ops {
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
 
+/* A queue pair. It is used by one lcore at a time, and so are its parts. */
+struct netdev_queue {
+	void *rx, *tx;        /* the driver's */
+	struct mempool *pool; /* of its Rx buffers; who sends by it takes packets from here too */
+	uint64_t tx_dropped;  /* the layer above counts here what a full ring made it drop */
+} __attribute__((aligned(CACHE_LINE)));
+
 struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
-	void **rx_queue, **tx_queue; /* nb_queues each */
+	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
-	struct mempool *pool; /* of its Rx buffers; the stack takes its own packets from it too */
 
 	uint16_t port;
 	uint16_t nb_queues;
@@ -63,7 +69,6 @@ struct netdev {
 	uint8_t mac[6];
 	bool link_up;
 	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */
-	uint64_t tx_dropped;  /* the layer above counts here what a full ring made it drop */
 	uint32_t rx_offloads; /* MBUF_ flags that received packets may have */
 	uint32_t tx_offloads; /* MBUF_ flags that are honoured; others are ignored */
 	char name[16];        /* bus address */
@@ -82,7 +87,7 @@ struct netdev {
 static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
                                        uint16_t n)
 {
-	return dev->rx_burst(dev->rx_queue[qi], pkts, n);
+	return dev->rx_burst(dev->queue[qi].rx, pkts, n);
 }
 
 /**
@@ -101,7 +106,7 @@ static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct m
 static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
                                        uint16_t n)
 {
-	return dev->tx_burst(dev->tx_queue[qi], pkts, n);
+	return dev->tx_burst(dev->queue[qi].tx, pkts, n);
 }
 
 /**

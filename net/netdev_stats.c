@@ -25,8 +25,7 @@ void netdev_stats_collect(const struct netdev *dev, uint16_t queue, struct netde
 {
 	*out = (struct netdev_stats){0};
 	dev->ops->stats(dev, queue, out);
-	if (!queue) /* the stack sends by the first queue */
-		out->tx_dropped += dev->tx_dropped;
+	out->tx_dropped += dev->queue[queue].tx_dropped;
 }
 
 void stats_init(struct stats_printer *s, enum stats_mode mode, uint64_t period_ns)

@@ -15,6 +15,12 @@ COLD void net_drop(struct mbuf *m, uint64_t *reason);
 /** net_trim() - shorten a packet to its first @len bytes, which it has; spare segments are freed */
 void net_trim(struct mbuf *m, uint32_t len);
 
+/** net_if_pool() - where packets come from that are to be sent now */
+static inline struct mempool *net_if_pool(const struct net_if *nif)
+{
+	return nif->dev->queue[nif->queue].pool;
+}
+
 /** net_alloc() - an empty packet for the stack itself; NULL is counted */
 struct mbuf *net_alloc(struct net_if *nif);
 

@@ -4,7 +4,7 @@
  */
 #include "net/udp_split.h"
 #include "kernel/string.h"
-#include "net/mempool.h"
+#include "net/stack.h"
 #include "net/udp.h"
 
 unsigned udp_split_count(const struct mbuf *m)
@@ -69,7 +69,7 @@ static bool copy_payload(struct udp_split *s, struct mbuf *m, uint32_t len)
 struct mbuf *udp_split_next(struct udp_split *s, struct net_if *nif)
 {
 	const uint32_t len = (uint32_t)min_u64(s->left, s->first->gso_size);
-	struct mbuf *m = len ? mbuf_alloc(nif->dev->pool) : NULL;
+	struct mbuf *m = len ? mbuf_alloc(net_if_pool(nif)) : NULL;
 
 	if (!m)
 		return NULL;

@@ -160,8 +160,11 @@ static inline bool ipv4_is_host(be32 ip)
 #define ICMP_ECHO 8
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER 12
+#define ICMP_UNREACH_NET 0
+#define ICMP_UNREACH_HOST 1
 #define ICMP_UNREACH_PROTO 2
 #define ICMP_UNREACH_PORT 3
+#define ICMP_UNREACH_FRAG 4
 
 struct icmp_hdr {
 	uint8_t type, code;

@@ -20,7 +20,7 @@ TESTS = ("tests/unit", "tests/guest", "tests/tools", "tests/hosted", "tests/vec"
 MODEL = ("tests/model", "tests/unit")
 FEATURES_IN = ("drivers/virtio/virtio_net.c", "drivers/virtio/vnet_features.c")
 FEATURES_NAME = "VNET_FEATURES"
-FEATURES = re.compile(r"#define (?:VNET_FEATURES|VNET_OFFLOAD_FEATURES)\b((?:.*\\\n)*.*)")
+FEATURES = re.compile(r"#define (?:VNET_FEATURES|VNET_OFFLOAD_FEATURES|VNET_PAIRS_FEATURES)\b((?:.*\\\n)*.*)")
 
 KEYWORDS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY")
 COLUMNS = ("Rows", "Tested", "Excluded", "Gaps")

@@ -289,3 +289,10 @@ void vhost_event_signal(int fd)
 	/* full means that nobody took the last 2^64 - 2: still signalled */
 	(void)!write(fd, &one, sizeof(one));
 }
+
+bool vhost_event_take(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
+}

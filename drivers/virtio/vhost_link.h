@@ -57,6 +57,9 @@ void vhost_event_close(int fd);
 /** vhost_event_signal() - count one up; a counter that is full stays so */
 void vhost_event_signal(int fd);
 
+/** vhost_event_take() - has it been signalled since the last look? */
+bool vhost_event_take(int fd);
+
 /* All memory that mem_alloc() gives: what descriptors may point into. */
 struct vhost_memory {
 	void *base;

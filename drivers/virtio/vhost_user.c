@@ -5,12 +5,8 @@
 #include "drivers/virtio/vhost_user.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
-#include "kernel/memory.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
-
-#define BASE_PACKED_START (1u << 15 | 1u << 31) /* index 0 of a first lap, for both sides */
-#define MEMORY_GRAIN ((size_t)2 << 20)          /* of what is shared; a huge page */
 
 #define PROTOCOL_KNOWN                                                                             \
 	(VHOST_USER_PROTOCOL_F_MQ | VHOST_USER_PROTOCOL_F_REPLY_ACK |                              \
@@ -40,14 +36,29 @@ static const char *const request_names[] = {
     [VHOST_USER_GET_STATUS] = "GET_STATUS: ",
 };
 
+static struct vhost_user *user_of(struct vhost_backend *b)
+{
+	return container_of(b, struct vhost_user, b);
+}
+
 /* ---- one message -------------------------------------------------------------------------- */
+
+static void vu_close(struct vhost_backend *b)
+{
+	struct vhost_user *vu = user_of(b);
+
+	vhost_link_close(&vu->link);
+	b->up = false;
+	vu->asked = VHOST_USER_NOTHING;
+	vu->got = 0;
+}
 
 /* The end of the connection; @why is logged. */
 static int fail(struct vhost_user *vu, uint32_t request, int err, const char *why)
 {
-	log_err("vhost_user", "%s: %s%s; the connection is closed", vu->link.path,
+	log_err("vhost_user", "%s: %s%s; the connection is closed", vu->b.path,
 	        request_names[request], why);
-	vhost_user_close(vu);
+	vu_close(&vu->b);
 	return err;
 }
 
@@ -140,7 +151,7 @@ static int news_recv(struct vhost_user *vu, uint64_t deadline_ns)
 	const uint32_t request = vu->asked;
 	const bool config = request == VHOST_USER_GET_CONFIG;
 	const uint32_t size =
-	    config ? VHOST_USER_CONFIG_HEAD + vu->config_len : sizeof(vu->news.u64);
+	    config ? VHOST_USER_CONFIG_HEAD + vu->b.config_len : sizeof(vu->news.u64);
 	int err = recv_until(vu, request, &vu->news, size, deadline_ns);
 
 	if (err == -ETIMEDOUT)
@@ -148,10 +159,10 @@ static int news_recv(struct vhost_user *vu, uint64_t deadline_ns)
 		                                                      : fail_io(vu, request, err);
 	vu->asked = VHOST_USER_NOTHING;
 	if (err == -EOPNOTSUPP) {
-		vu->config_len = 0;
+		vu->b.config_len = 0;
 		return 0;
 	}
-	return err || !config ? err : config_check(vu, &vu->news, vu->config_len);
+	return err || !config ? err : config_check(vu, &vu->news, vu->b.config_len);
 }
 
 /* May something be sent? The answer to an earlier question stands before any other. */
@@ -159,7 +170,7 @@ static int ready(struct vhost_user *vu)
 {
 	int err;
 
-	if (!vu->up)
+	if (!vu->b.up)
 		return -ENOTCONN;
 	err = vu->asked ? news_recv(vu, vu->talk_end_ns) : 0;
 	return err == -EAGAIN ? fail_io(vu, vu->asked, -ETIMEDOUT) : err;
@@ -197,7 +208,7 @@ static int tell(struct vhost_user *vu, struct vhost_message *m, const int *fds, 
 	const uint32_t request = m->request;
 	int err = ready(vu);
 
-	m->flags = vu->protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK ? VHOST_USER_NEED_REPLY : 0;
+	m->flags = vu->b.protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK ? VHOST_USER_NEED_REPLY : 0;
 
 	const bool acked = m->flags;
 
@@ -234,14 +245,16 @@ static int tell_fd(struct vhost_user *vu, uint32_t request, uint16_t index, int 
 
 /* ---- the connection ----------------------------------------------------------------------- */
 
-void vhost_user_begin(struct vhost_user *vu)
+static void vu_begin(struct vhost_backend *b)
 {
+	struct vhost_user *vu = user_of(b);
+
 	vu->talk_end_ns = plat_time_ns() + (vu->brisk_ns ? vu->brisk_ns : VHOST_TALK_NS);
 }
 
-void vhost_user_served(struct vhost_user *vu)
+static void vu_served(struct vhost_backend *b)
 {
-	vu->brisk_ns = VHOST_BRISK_NS;
+	user_of(b)->brisk_ns = VHOST_BRISK_NS;
 }
 
 /* The first answer. A backend may take its time for it, and is not waited for meanwhile. */
@@ -259,7 +272,7 @@ static int greet_first(struct vhost_user *vu)
 	if (!err)
 		err = news_recv(vu, now_ns + (vu->brisk_ns ? VHOST_GREET_NS : VHOST_REPLY_NS));
 	if (!err)
-		vu->features = vu->news.u64;
+		vu->b.features = vu->news.u64;
 	return err;
 }
 
@@ -269,64 +282,57 @@ static int greet(struct vhost_user *vu)
 	struct vhost_message owner = {.request = VHOST_USER_SET_OWNER};
 	int err = 0;
 
-	if (vu->features & VHOST_USER_F_PROTOCOL_FEATURES) {
+	if (vu->b.features & VHOST_USER_F_PROTOCOL_FEATURES) {
 		err = ask_u64(vu, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
 		if (!err)
 			err = tell_u64(vu, VHOST_USER_SET_PROTOCOL_FEATURES,
 			               offered & PROTOCOL_KNOWN);
-		vu->protocol = offered & PROTOCOL_KNOWN;
+		vu->b.protocol = offered & PROTOCOL_KNOWN;
 	}
-	if (!err && (vu->protocol & VHOST_USER_PROTOCOL_F_MQ))
-		err = ask_u64(vu, VHOST_USER_GET_QUEUE_NUM, &vu->pairs_max);
+	if (!err && (vu->b.protocol & VHOST_USER_PROTOCOL_F_MQ))
+		err = ask_u64(vu, VHOST_USER_GET_QUEUE_NUM, &vu->b.pairs_max);
 	return err ? err : tell(vu, &owner, NULL, 0);
 }
 
-int vhost_user_open(struct vhost_user *vu)
+static int vu_open(struct vhost_backend *b)
 {
+	struct vhost_user *vu = user_of(b);
 	int err;
 
-	vhost_user_begin(vu);
-	if (vu->up)
+	vu_begin(b);
+	if (b->up)
 		return 0;
 	if (vu->link.fd == VHOST_LINK_NONE) {
 		err = vhost_link_open(&vu->link);
 		if (err == -EAGAIN)
 			return err;
 		if (err) {
-			log_err("vhost_user", "%s: %s", vu->link.path, vhost_link_error(err));
+			log_err("vhost_user", "%s: %s", b->path, vhost_link_error(err));
 			return err;
 		}
 	}
 	err = greet_first(vu);
 	if (err)
 		return err;
-	vu->up = true;
-	vu->config_len = 0;
-	vu->protocol = 0;
-	vu->pairs_max = 1;
-	return greet(vu);
-}
-
-void vhost_user_close(struct vhost_user *vu)
-{
-	vhost_link_close(&vu->link);
-	vu->up = false;
-	vu->asked = VHOST_USER_NOTHING;
-	vu->got = 0;
+	b->up = true;
+	b->config_len = 0;
+	b->protocol = 0;
+	b->pairs_max = 1;
+	err = greet(vu);
+	b->has_config = b->protocol & VHOST_USER_PROTOCOL_F_CONFIG;
+	return err;
 }
 
 /* ---- features, memory, configuration ------------------------------------------------------ */
 
-int vhost_user_set_features(struct vhost_user *vu, uint64_t features)
+static int vu_set_features(struct vhost_backend *b, uint64_t features)
 {
-	return tell_u64(vu, VHOST_USER_SET_FEATURES,
-	                features | (vu->features & VHOST_USER_F_PROTOCOL_FEATURES));
+	return tell_u64(user_of(b), VHOST_USER_SET_FEATURES,
+	                features | (b->features & VHOST_USER_F_PROTOCOL_FEATURES));
 }
 
-int vhost_user_set_memory(struct vhost_user *vu)
+static int vu_set_memory(struct vhost_backend *b)
 {
-	const struct vhost_memory *mem = vhost_memory();
-	const size_t taken = mem_total_bytes() - mem_free_bytes();
 	struct vhost_message m = {
 	    .request = VHOST_USER_SET_MEM_TABLE,
 	    .size = offsetof(struct vhost_memory_table, region[1]),
@@ -334,23 +340,20 @@ int vhost_user_set_memory(struct vhost_user *vu)
 
 	m.memory.nb_regions = 1;
 	m.memory.padding = 0;
-	m.memory.region[0] = (struct vhost_region){
-	    .guest_addr = plat_iova(mem->base),
-	    .bytes = min_u64(align_up(taken, MEMORY_GRAIN), mem->bytes),
-	    .user_addr = (uint64_t)(uintptr_t)mem->base,
-	};
-	return tell(vu, &m, &mem->fd, 1);
+	m.memory.region[0] = vhost_shared();
+	return tell(user_of(b), &m, &vhost_memory()->fd, 1);
 }
 
-int vhost_user_set_mtu(struct vhost_user *vu, uint16_t mtu)
+static int vu_set_mtu(struct vhost_backend *b, uint16_t mtu)
 {
-	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_NET_MTU))
+	if (!(b->protocol & VHOST_USER_PROTOCOL_F_NET_MTU))
 		return 0;
-	return tell_u64(vu, VHOST_USER_NET_SET_MTU, mtu);
+	return tell_u64(user_of(b), VHOST_USER_NET_SET_MTU, mtu);
 }
 
-int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len)
+static int vu_get_config(struct vhost_backend *b, void *out, uint32_t len)
 {
+	struct vhost_user *vu = user_of(b);
 	struct vhost_message m = {.request = VHOST_USER_GET_CONFIG,
 	                          .size = VHOST_USER_CONFIG_HEAD + len,
 	                          .config = {.size = len}};
@@ -365,33 +368,17 @@ int vhost_user_get_config(struct vhost_user *vu, void *out, uint32_t len)
 
 /* ---- rings -------------------------------------------------------------------------------- */
 
-/* Our address of what the backend will find in the memory it was given. */
-static uint64_t user_addr(uint64_t iova)
-{
-	const struct vhost_memory *mem = vhost_memory();
-
-	return iova - plat_iova(mem->base) + (uint64_t)(uintptr_t)mem->base;
-}
-
 static int ring_address(struct vhost_user *vu, const struct virtqueue *vq)
 {
-	struct vhost_message m = {
-	    .request = VHOST_USER_SET_VRING_ADDR,
-	    .size = sizeof(m.addr),
-	    .addr =
-		{
-		    .index = vq->index,
-		    .desc = user_addr(vq->desc_iova),
-		    .used = user_addr(vq->used_iova),
-		    .avail = user_addr(vq->avail_iova),
-		},
-	};
+	struct vhost_message m = {.request = VHOST_USER_SET_VRING_ADDR, .size = sizeof(m.addr)};
 
+	m.addr = vhost_ring_addr(vq);
 	return tell(vu, &m, NULL, 0);
 }
 
-int vhost_user_ring_start(struct vhost_user *vu, const struct vhost_ring *ring)
+static int vu_ring_start(struct vhost_backend *b, const struct vhost_ring *ring)
 {
+	struct vhost_user *vu = user_of(b);
 	const uint16_t index = ring->vq->index;
 	/* call first: some backends make the ring at this message */
 	int err = tell_fd(vu, VHOST_USER_SET_VRING_CALL, index, ring->call_fd);
@@ -400,19 +387,25 @@ int vhost_user_ring_start(struct vhost_user *vu, const struct vhost_ring *ring)
 		err = tell_state(vu, VHOST_USER_SET_VRING_NUM, index, ring->vq->nentries);
 	if (!err)
 		err = tell_state(vu, VHOST_USER_SET_VRING_BASE, index,
-		                 ring->packed ? BASE_PACKED_START : 0);
+		                 ring->packed ? VHOST_BASE_PACKED_START : 0);
 	if (!err)
 		err = ring_address(vu, ring->vq);
 	if (!err)
 		err = tell_fd(vu, VHOST_USER_SET_VRING_KICK, index, ring->kick_fd);
-	/* without protocol features a ring runs as soon as it can be kicked */
-	if (!err && (vu->features & VHOST_USER_F_PROTOCOL_FEATURES))
-		err = tell_state(vu, VHOST_USER_SET_VRING_ENABLE, index, 1);
 	return err;
 }
 
-int vhost_user_ring_stop(struct vhost_user *vu, uint16_t index)
+static int vu_ring_enable(struct vhost_backend *b, uint16_t index, bool on)
 {
+	/* without protocol features a ring runs as soon as it can be kicked */
+	if (!(b->features & VHOST_USER_F_PROTOCOL_FEATURES))
+		return 0;
+	return tell_state(user_of(b), VHOST_USER_SET_VRING_ENABLE, index, on);
+}
+
+static int vu_ring_stop(struct vhost_backend *b, uint16_t index)
+{
+	struct vhost_user *vu = user_of(b);
 	struct vhost_message m = {.request = VHOST_USER_GET_VRING_BASE,
 	                          .size = sizeof(m.state),
 	                          .state = {.index = index}};
@@ -426,25 +419,25 @@ int vhost_user_ring_stop(struct vhost_user *vu, uint16_t index)
 
 /* ---- status ------------------------------------------------------------------------------- */
 
-int vhost_user_set_status(struct vhost_user *vu, uint8_t status)
+static int vu_set_status(struct vhost_backend *b, uint8_t status)
 {
 	struct vhost_message reset = {.request = VHOST_USER_RESET_DEVICE};
 
-	if (vu->protocol & VHOST_USER_PROTOCOL_F_STATUS)
-		return tell_u64(vu, VHOST_USER_SET_STATUS, status);
-	if (!status && (vu->protocol & VHOST_USER_PROTOCOL_F_RESET_DEVICE))
-		return tell(vu, &reset, NULL, 0);
+	if (b->protocol & VHOST_USER_PROTOCOL_F_STATUS)
+		return tell_u64(user_of(b), VHOST_USER_SET_STATUS, status);
+	if (!status && (b->protocol & VHOST_USER_PROTOCOL_F_RESET_DEVICE))
+		return tell(user_of(b), &reset, NULL, 0);
 	return 0;
 }
 
-int vhost_user_get_status(struct vhost_user *vu, uint8_t *status)
+static int vu_get_status(struct vhost_backend *b, uint8_t *status)
 {
 	uint64_t value;
 	int err;
 
-	if (!(vu->protocol & VHOST_USER_PROTOCOL_F_STATUS))
+	if (!(b->protocol & VHOST_USER_PROTOCOL_F_STATUS))
 		return 0;
-	err = ask_u64(vu, VHOST_USER_GET_STATUS, &value);
+	err = ask_u64(user_of(b), VHOST_USER_GET_STATUS, &value);
 	if (!err)
 		*status = (uint8_t)value;
 	return err;
@@ -455,9 +448,9 @@ int vhost_user_get_status(struct vhost_user *vu, uint8_t *status)
 /* The questions that are asked again and again, in turn. */
 static uint32_t next_question(const struct vhost_user *vu)
 {
-	const bool has_status = vu->protocol & VHOST_USER_PROTOCOL_F_STATUS;
+	const bool has_status = vu->b.protocol & VHOST_USER_PROTOCOL_F_STATUS;
 
-	if (vu->config_len && (vu->asked_last != VHOST_USER_GET_CONFIG || !has_status))
+	if (vu->b.config_len && (vu->asked_last != VHOST_USER_GET_CONFIG || !has_status))
 		return VHOST_USER_GET_CONFIG;
 	return has_status ? VHOST_USER_GET_STATUS : VHOST_USER_NOTHING;
 }
@@ -469,8 +462,8 @@ static int news_ask(struct vhost_user *vu, uint64_t now_ns)
 	if (!m.request || now_ns - vu->asked_ns < VHOST_NEWS_NS)
 		return 0;
 	if (m.request == VHOST_USER_GET_CONFIG) {
-		m.size = VHOST_USER_CONFIG_HEAD + vu->config_len;
-		m.config.size = vu->config_len;
+		m.size = VHOST_USER_CONFIG_HEAD + vu->b.config_len;
+		m.config.size = vu->b.config_len;
 	}
 	vu->asked = vu->asked_last = m.request;
 	vu->asked_ns = now_ns;
@@ -490,12 +483,13 @@ static int unasked(struct vhost_user *vu)
 	                 "the backend sends what nobody asked for");
 }
 
-int vhost_user_poll(struct vhost_user *vu, uint8_t *status, void *config)
+static int vu_poll(struct vhost_backend *b, uint8_t *status, struct virtio_net_config *config)
 {
+	struct vhost_user *vu = user_of(b);
 	const uint32_t asked = vu->asked;
 	int err;
 
-	if (!vu->up)
+	if (!b->up)
 		return -ENOTCONN;
 	if (!asked)
 		return vhost_link_readable(&vu->link) ? unasked(vu) : news_ask(vu, plat_time_ns());
@@ -505,6 +499,40 @@ int vhost_user_poll(struct vhost_user *vu, uint8_t *status, void *config)
 	if (asked == VHOST_USER_GET_STATUS)
 		*status = (uint8_t)vu->news.u64;
 	else
-		memcpy(config, vu->news.config.bytes, vu->config_len);
+		memcpy(config, vu->news.config.bytes, b->config_len);
 	return 0;
+}
+
+/* ---- the seam ----------------------------------------------------------------------------- */
+
+static int vu_wait(struct vhost_backend *b, uint64_t deadline_ns)
+{
+	return vhost_link_wait(&user_of(b)->link, deadline_ns);
+}
+
+static const struct vhost_backend_ops vu_ops = {
+    .features_own = VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_F_ACCESS_PLATFORM,
+    .wait = vu_wait,
+    .open = vu_open,
+    .close = vu_close,
+    .begin = vu_begin,
+    .served = vu_served,
+    .set_features = vu_set_features,
+    .set_memory = vu_set_memory,
+    .set_mtu = vu_set_mtu,
+    .ring_start = vu_ring_start,
+    .ring_enable = vu_ring_enable,
+    .ring_stop = vu_ring_stop,
+    .set_status = vu_set_status,
+    .get_status = vu_get_status,
+    .get_config = vu_get_config,
+    .poll = vu_poll,
+};
+
+int vhost_user_init(struct vhost_user *vu, const char *path, bool server)
+{
+	vu->b.ops = &vu_ops;
+	vu->b.path = path;
+	vu->b.ring_max = VRING_SIZE_MAX;
+	return vhost_link_init(&vu->link, path, server);
 }

@@ -47,6 +47,16 @@ const struct option virtio_net_options[] = {
      .fallback = "off",
      .allowed = VNET_TX_OFFLOAD_WORDS,
      .help = "transmit offloads"},
+    {.key = "net.rxq",
+     .kind = OPTION_UINT,
+     .min = 1,
+     .max = NETDEV_QUEUES_MAX,
+     .help = "receive queues (1)"},
+    {.key = "net.txq",
+     .kind = OPTION_UINT,
+     .min = 1,
+     .max = NETDEV_QUEUES_MAX,
+     .help = "transmit queues (1); there are as many pairs as the larger of both says"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -139,7 +149,7 @@ static void vnet_link_poll(struct netdev *dev)
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;
-	for (unsigned i = 0; i < vn->nb_queues; i++) {
+	for (unsigned i = 0; i < vn->nb_active; i++) {
 		queue_check(vn, &vn->rxq[i].vq, "Rx");
 		queue_check(vn, &vn->txq[i].vq, "Tx");
 	}
@@ -207,6 +217,22 @@ static void config_vector(struct virtio_dev *vd)
 	}
 }
 
+/* How many queue pairs there are decides which number the control queue has, and may be another
+ * one each time. */
+static int read_pairs(struct vnet *vn)
+{
+	uint16_t max = 1;
+
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MQ))
+		max = vnet_pairs_max(vn->vd);
+	vn->pairs_max = max;
+	if (max && max >= vn->nb_queues)
+		return 0;
+	log_err("virtio_net", "%s: the device now has %u queue pairs; not used", vn->vd->name, max);
+	virtio_dev_fail(vn->vd);
+	return -EOPNOTSUPP;
+}
+
 static int negotiate(struct vnet *vn, unsigned port)
 {
 	int err = virtio_dev_begin(vn->vd);
@@ -220,6 +246,8 @@ static int negotiate(struct vnet *vn, unsigned port)
 		virtio_dev_fail(vn->vd);
 		err = -EOPNOTSUPP;
 	}
+	if (!err)
+		err = read_pairs(vn);
 	vn->negotiated = !err;
 	return err;
 }
@@ -372,72 +400,6 @@ static int read_mtu(struct vnet *vn, unsigned port)
 	return 0;
 }
 
-/* Split rings wrap by a mask, packed ones have any size (virtio 2.7, 2.8.10.1). */
-static bool queue_size_fits(const struct virtio_dev *vd, uint16_t size)
-{
-	return is_power_of_two(size) || virtio_has(vd, VIRTIO_F_RING_PACKED);
-}
-
-/* Size of a queue: the option within the device's bound (virtio 2.7, 4.1.5.1.3). 0: unusable. */
-static uint16_t queue_size(struct vnet *vn, unsigned port, const char *key, uint16_t index)
-{
-	const struct virtio_transport_ops *ops = vn->vd->ops;
-	const uint16_t max = ops->queue_size(vn->vd, index);
-	uint16_t size = max;
-
-	if (!max || max > VRING_SIZE_MAX ||
-	    (ops->queue_size_is_fixed && !queue_size_fits(vn->vd, max))) {
-		log_err("virtio_net",
-		        "%s: queue %u has %u entries; 1 to %u are possible, in a split ring a "
-		        "power of two",
-		        vn->vd->name, index, max, VRING_SIZE_MAX);
-		return 0;
-	}
-	if (options_given(key, port)) {
-		const uint64_t wish = options_port_u64(key, port);
-
-		if (wish > max || (ops->queue_size_is_fixed && wish != max))
-			log_warn("virtio_net", "port %u: %s=%llu, but the device has %u; using %u",
-			         port, key, (unsigned long long)wish, max, max);
-		else
-			size = (uint16_t)wish;
-	}
-	if (!queue_size_fits(vn->vd, size)) {
-		const uint16_t down = (uint16_t)(1u << (31 - __builtin_clz(size)));
-
-		log_warn("virtio_net", "port %u: %s=%u%s is no power of two; using %u", port, key,
-		         size, options_given(key, port) ? "" : " (the device's own number)", down);
-		size = down;
-	}
-	return size;
-}
-
-static int probe_sizes(struct vnet *vn, unsigned port)
-{
-	vn->nb_queues = 1;
-	vn->rxd = queue_size(vn, port, "net.rxd", 0);
-	vn->txd = queue_size(vn, port, "net.txd", 1);
-	vn->hdr_len = vnet_hdr_len(vn->vd->legacy, vn->vd->features);
-	if (!vn->rxd || !vn->txd)
-		return -EINVAL;
-	vn->rxq = mem_alloc("Rx queues", sizeof(*vn->rxq) * vn->nb_queues, CACHE_LINE);
-	vn->txq = mem_alloc("Tx queues", sizeof(*vn->txq) * vn->nb_queues, CACHE_LINE);
-	vn->ring_mem =
-	    mem_alloc("rings", sizeof(void *) * (2u * vn->nb_queues + 1), sizeof(void *));
-	vn->dev.rx_queue = mem_alloc("Rx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
-	vn->dev.tx_queue = mem_alloc("Tx queues", sizeof(void *) * vn->nb_queues, sizeof(void *));
-	if (!vn->rxq || !vn->txq || !vn->ring_mem || !vn->dev.rx_queue || !vn->dev.tx_queue) {
-		log_err("virtio_net", "%s: no memory for queues; give the machine more memory",
-		        vn->vd->name);
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < vn->nb_queues; i++) {
-		vn->dev.rx_queue[i] = &vn->rxq[i];
-		vn->dev.tx_queue[i] = &vn->txq[i];
-	}
-	return 0;
-}
-
 /* How to receive and to send, by what was negotiated, the processor and the options. */
 static void probe_path(struct vnet *vn, unsigned port)
 {
@@ -476,7 +438,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	err = read_mtu(vn, port);
 	if (err)
 		return err;
-	err = probe_sizes(vn, port);
+	err = vnet_sizes_probe(vn, port, budget);
 	if (err)
 		return err;
 	err = vnet_ctrl_alloc(vn);

@@ -241,7 +241,11 @@ static_assert(sizeof(struct virtio_net_hdr_hash) == 20, "virtio 5.1.9");
 #define VIRTIO_NET_HASH_REPORT_MAX 9
 
 /* Control queue, virtio 5.1.9.5 */
+#define VIRTIO_NET_CTRL_RX 0
+#define VIRTIO_NET_CTRL_MAC 1
+#define VIRTIO_NET_CTRL_VLAN 2
 #define VIRTIO_NET_CTRL_MQ 4
+#define VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET 0
 #define VIRTIO_NET_CTRL_MQ_RSS_CONFIG 1
 #define VIRTIO_NET_CTRL_MQ_HASH_CONFIG 2
 #define VIRTIO_NET_CTRL_GUEST_OFFLOADS 5

@@ -11,6 +11,7 @@
 #include "kernel/compiler.h"
 
 struct virtio_dev;
+struct virtio_net_ctrl_hdr;
 struct virtqueue;
 struct json;
 
@@ -62,6 +63,11 @@ struct virtio_transport_ops {
 	/* -EIO when the device has no vector left for its configuration */
 	int (*set_config_vector)(struct virtio_dev *vd, uint16_t vector);
 
+	/* NULL: commands go through the control queue. Else there is no such queue, and the
+	 * transport carries out a command itself: 0, or -EIO for no */
+	int (*ctrl)(struct virtio_dev *vd, const struct virtio_net_ctrl_hdr *what, const void *data,
+	            size_t len);
+
 	/* pair N: one store, ordered behind all ring memory by the transport itself */
 	void (*notify)(struct virtio_dev *vd, const struct virtqueue *vq);
 };
@@ -75,6 +81,7 @@ struct virtio_dev {
 	bool legacy;              /* 0.9.5 layout: page-frame ring, 10-byte header */
 	enum virtio_irq_mode irq_mode;
 	uint16_t nb_vectors; /* in use */
+	uint16_t pairs;      /* queue pairs to use when no option says how many; 0: one */
 	void *driver;        /* the device driver's own structure */
 	char name[16];       /* bus address, for log lines */
 	struct {

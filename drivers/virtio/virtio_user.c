@@ -1,26 +1,31 @@
 /*
- * The transport to a vhost-user backend: virtio's registers as messages. What the registers have
- * and vhost-user does not is here: the device status of backends that keep none, and, without
- * CONFIG, the configuration space, which then holds the user's MTU and a link that is up as long as
- * the backend is there.
+ * The transport to a vhost back end: virtio's registers as requests. What the registers have and
+ * the back end does not is here: the device status, where it keeps none, and, where it gives no
+ * configuration, the configuration space, which then holds the user's MTU and a link that is up as
+ * long as the back end is there.
  */
 #include "drivers/virtio/virtio_user.h"
+#include "drivers/virtio/vhost_link.h"
 #include "kernel/errno.h"
 #include "kernel/fmt.h"
 #include "kernel/log.h"
 #include <arch/barrier.h>
 
-/* Ours to offer or not, whatever the backend has: a control queue is the front end's business. */
+/* Ours to offer or not, whatever the backend has: the control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
-	(VHOST_F_LOG_ALL | VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_F_NOTIFY_ON_EMPTY |             \
-	 VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
-	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
+	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 
 static struct virtio_user *user_of(const struct virtio_dev *vd)
 {
 	return vd->transport;
+}
+
+static unsigned user_nb_queues(struct virtio_dev *vd)
+{
+	return 2u * user_of(vd)->nb_pairs;
 }
 
 /* ---- connection --------------------------------------------------------------------------- */
@@ -39,46 +44,66 @@ static uint32_t config_len(uint64_t features)
 
 static void config_open(struct virtio_user *u)
 {
-	const uint64_t features = u->vu.features;
+	const uint64_t features = u->backend->features;
 	const uint32_t len = config_len(features);
 	int err;
 
 	u->has_config = false;
-	u->config = (struct virtio_net_config){.mtu = u->mtu};
+	u->config = (struct virtio_net_config){.mtu = u->mtu, .max_virtqueue_pairs = u->nb_pairs};
 	u->backend_config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP};
-	if (!(u->vu.protocol & VHOST_USER_PROTOCOL_F_CONFIG) || !len)
+	if (!u->backend->has_config || !len)
 		return;
-	err = vhost_user_get_config(&u->vu, &u->backend_config, len);
+	err = u->backend->ops->get_config(u->backend, &u->backend_config, len);
 	if (err == -EOPNOTSUPP)
 		log_warn("virtio_user", "%s: %s gives no configuration; done without", u->vd.name,
-		         u->vu.link.path);
+		         u->backend->path);
 	if (err)
 		return;
 	u->has_config = true;
 	u->config = u->backend_config;
+	u->config.max_virtqueue_pairs = u->nb_pairs;
 	if (features & VIRTIO_NET_F_STATUS)
-		u->vu.config_len = len;
+		u->backend->config_len = len;
 	else
 		u->backend_config.status = VIRTIO_NET_S_LINK_UP;
+}
+
+/* Has the backend the queue pairs that the user wants? */
+static int check_pairs(struct virtio_user *u)
+{
+	struct vhost_backend *b = u->backend;
+	const uint64_t have = b->features & VIRTIO_NET_F_MQ ? b->pairs_max : 1;
+
+	if (have >= u->nb_pairs)
+		return 0;
+	log_err("virtio_user",
+	        "%s: %s has %llu queue pairs, and %u are wanted: give it more, or ask for fewer "
+	        "(netN.queues=)",
+	        u->vd.name, b->path, (unsigned long long)have, u->nb_pairs);
+	b->ops->close(b);
+	return -EOPNOTSUPP;
 }
 
 static int user_open(struct virtio_dev *vd)
 {
 	struct virtio_user *u = user_of(vd);
-	const bool was_up = u->vu.up;
-	const int err = vhost_user_open(&u->vu);
+	const bool was_up = u->backend->up;
+	int err = u->backend->ops->open(u->backend);
 
 	if (err || was_up)
 		return err;
+	err = check_pairs(u);
+	if (err)
+		return err;
 	u->backend_status = 0;
-	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++)
-		u->queue[i].running = false;
+	for (unsigned i = 0; i < user_nb_queues(vd); i++)
+		u->queue[i].started = u->queue[i].running = false;
 	config_open(u);
-	if (!u->vu.up)
+	if (!u->backend->up)
 		return -EIO;
 	log_info("virtio_user", "%s: connected to %s, features 0x%llx, protocol features 0x%llx",
-	         vd->name, u->vu.link.path, (unsigned long long)u->vu.features,
-	         (unsigned long long)u->vu.protocol);
+	         vd->name, u->backend->path, (unsigned long long)u->backend->features,
+	         (unsigned long long)u->backend->protocol);
 	return 0;
 }
 
@@ -87,37 +112,57 @@ static int user_open(struct virtio_dev *vd)
 static uint64_t user_get_features(struct virtio_dev *vd)
 {
 	const struct virtio_user *u = user_of(vd);
-	uint64_t features = u->vu.features & ~FEATURES_OURS;
+	const struct vhost_backend *b = u->backend;
+	uint64_t features = b->features & ~(b->ops->features_own | FEATURES_OURS);
 
 	if (!u->has_config) {
 		features &= ~FEATURES_CONFIG;
 		if (u->mtu)
-			features |= u->vu.features & VIRTIO_NET_F_MTU;
+			features |= b->features & VIRTIO_NET_F_MTU;
 	}
+	if (u->has_ctrl)
+		features |= VIRTIO_NET_F_CTRL_VQ;
+	if (u->has_ctrl && u->nb_pairs > 1)
+		features |= VIRTIO_NET_F_MQ;
 	return features | VIRTIO_NET_F_STATUS;
 }
 
 static void user_set_features(struct virtio_dev *vd, uint64_t features)
 {
 	struct virtio_user *u = user_of(vd);
-	const int err = vhost_user_set_features(&u->vu, features & u->vu.features);
+	const uint64_t told = features & u->backend->features & ~VIRTIO_NET_F_CTRL_VQ;
+	const int err = u->backend->ops->set_features(u->backend, told);
 
 	u->driver_features = features;
 	if (!err && (features & VIRTIO_NET_F_MTU))
-		vhost_user_set_mtu(&u->vu, u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu)
-		                                  : u->config.mtu);
+		vhost_set_mtu(u->backend,
+		              u->mtu ? (uint16_t)min_u64(u->mtu, u->config.mtu) : u->config.mtu);
 	/* what failed has closed the connection; get_status tells */
 }
 
 /* ---- status ------------------------------------------------------------------------------- */
 
+static int queue_run(struct virtio_user *u, uint16_t index, bool on)
+{
+	struct virtio_user_queue *q = &u->queue[index];
+
+	if (q->running == on)
+		return 0;
+	if (vhost_ring_enable(u->backend, index, on))
+		return -EIO;
+	q->running = on;
+	return 0;
+}
+
 static void user_reset(struct virtio_user *u)
 {
-	vhost_user_begin(&u->vu);
-	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
-		if (u->queue[i].running)
-			vhost_user_ring_stop(&u->vu, i);
-		u->queue[i].running = false;
+	vhost_begin(u->backend);
+	for (uint16_t i = 0; i < user_nb_queues(&u->vd); i++) {
+		if (i >= 2) /* not to run again unasked */
+			queue_run(u, i, false);
+		if (u->queue[i].started)
+			u->backend->ops->ring_stop(u->backend, i);
+		u->queue[i].started = u->queue[i].running = false;
 	}
 	u->memory_shared = false;
 	u->backend_status = 0;
@@ -132,19 +177,19 @@ static void user_set_status(struct virtio_dev *vd, uint8_t status)
 	if (!status)
 		user_reset(u);
 	u->status = status;
-	if (!u->vu.up || vhost_user_set_status(&u->vu, status))
+	if (!u->backend->up || vhost_set_status(u->backend, status))
 		return;
 	/* does it agree to the features? */
 	u->backend_status = status;
 	if (status & VIRTIO_STATUS_DRIVER_OK)
-		vhost_user_served(&u->vu);
+		vhost_served(u->backend);
 	if (added & VIRTIO_STATUS_FEATURES_OK)
-		vhost_user_get_status(&u->vu, &u->backend_status);
+		vhost_get_status(u->backend, &u->backend_status);
 	if (!(u->backend_status & VIRTIO_STATUS_FEATURES_OK))
 		u->status &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
 	/* given up: what it offers is asked anew next time, and another one may come */
 	if (status & VIRTIO_STATUS_FAILED)
-		vhost_user_close(&u->vu);
+		u->backend->ops->close(u->backend);
 }
 
 static uint8_t user_get_status(struct virtio_dev *vd)
@@ -152,10 +197,10 @@ static uint8_t user_get_status(struct virtio_dev *vd)
 	struct virtio_user *u = user_of(vd);
 
 	if (u->status & VIRTIO_STATUS_DRIVER_OK)
-		vhost_user_poll(&u->vu, &u->backend_status, &u->backend_config);
+		u->backend->ops->poll(u->backend, &u->backend_status, &u->backend_config);
 	if (!u->status)
 		return 0;
-	if (!u->vu.up) /* nothing that was set counts any more */
+	if (!u->backend->up) /* nothing that was set counts any more */
 		return (uint8_t)((u->status & ~VIRTIO_STATUS_FEATURES_OK) |
 		                 VIRTIO_STATUS_NEEDS_RESET);
 	return u->status | (u->backend_status & VIRTIO_STATUS_NEEDS_RESET);
@@ -169,7 +214,7 @@ static int user_config_read(struct virtio_dev *vd, unsigned offset, void *out, u
 
 	if (len > sizeof(u->config) || offset > sizeof(u->config) - len)
 		return -ERANGE;
-	u->config.status = u->vu.up ? u->backend_config.status & VIRTIO_NET_S_LINK_UP : 0;
+	u->config.status = u->backend->up ? u->backend_config.status & VIRTIO_NET_S_LINK_UP : 0;
 	__builtin_memcpy(out, (const uint8_t *)&u->config + offset, len);
 	return 0;
 }
@@ -191,14 +236,12 @@ static uint32_t user_config_generation(struct virtio_dev *vd)
 
 /* ---- queues ------------------------------------------------------------------------------- */
 
-static unsigned user_nb_queues(struct virtio_dev *vd)
-{
-	return 2u * user_of(vd)->nb_pairs;
-}
-
 static uint16_t user_queue_size(struct virtio_dev *vd, uint16_t index)
 {
-	return index < user_nb_queues(vd) ? user_of(vd)->queue_size : 0;
+	const struct virtio_user *u = user_of(vd);
+
+	return index < user_nb_queues(vd) ? (uint16_t)min_u64(u->queue_size, u->backend->ring_max)
+	                                  : 0;
 }
 
 static int user_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector)
@@ -214,19 +257,56 @@ static int user_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16
 
 	(void)vector;
 	/* not earlier: by now everything is allocated that a ring may point at */
-	if (!u->memory_shared && vhost_user_set_memory(&u->vu))
+	if (!u->memory_shared && u->backend->ops->set_memory(u->backend))
 		return -EIO;
 	u->memory_shared = true;
-	if (vhost_user_ring_start(&u->vu, &ring))
+	if (u->backend->ops->ring_start(u->backend, &ring))
 		return -EIO;
-	q->running = true;
-	return 0;
+	q->started = true;
+	/* the other pairs run when a command says so */
+	return vq->index < 2 ? queue_run(u, vq->index, true) : 0;
 }
 
 static void user_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 {
 	io_wmb(); /* ring memory before the notification (pair N) */
 	vhost_event_signal(user_of(vd)->queue[vq->index].kick_fd);
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+/* The first @pairs run from now on, and no others. */
+static int set_pairs(struct virtio_user *u, const void *data, size_t len)
+{
+	uint16_t pairs;
+	int err = 0;
+
+	if (len != sizeof(pairs))
+		return -EIO;
+	__builtin_memcpy(&pairs, data, sizeof(pairs));
+	if (!pairs || pairs > u->nb_pairs || !u->queue[2 * pairs - 1].started)
+		return -EIO;
+	for (uint16_t i = 0; !err && i < user_nb_queues(&u->vd) && u->queue[i].started; i++)
+		err = queue_run(u, i, i < 2 * pairs);
+	return err;
+}
+
+/* As virtio-user answers: a backend filters nothing, so all that is to come does. */
+static int user_ctrl(struct virtio_dev *vd, const struct virtio_net_ctrl_hdr *what,
+                     const void *data, size_t len)
+{
+	switch (what->class) {
+	case VIRTIO_NET_CTRL_RX:
+	case VIRTIO_NET_CTRL_MAC:
+	case VIRTIO_NET_CTRL_VLAN:
+		return 0;
+	case VIRTIO_NET_CTRL_MQ:
+		if (what->command == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
+			return set_pairs(user_of(vd), data, len);
+		return -EIO;
+	default:
+		return -EIO;
+	}
 }
 
 /* ---- interrupts --------------------------------------------------------------------------- */
@@ -264,18 +344,20 @@ static const struct virtio_transport_ops user_ops = {
     .queue_enable = user_queue_enable,
     .irq_setup = user_irq_setup,
     .set_config_vector = user_set_config_vector,
+    .ctrl = user_ctrl,
     .notify = user_notify,
 };
 
-int virtio_user_init(struct virtio_user *u, const char *name)
+int virtio_user_init(struct virtio_user *u, struct vhost_backend *backend, const char *name)
 {
+	u->backend = backend;
 	u->vd.ops = &user_ops;
 	u->vd.transport = u;
 	u->vd.device_id = VIRTIO_ID_NET;
 	u->vd.irq_mode = VIRTIO_IRQ_NONE;
 	fmt_buf(u->vd.name, sizeof(u->vd.name), "%s", name);
-	u->nb_pairs = VIRTIO_USER_PAIRS_MAX;
-	for (unsigned i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
+	u->vd.pairs = backend->nb_pairs = u->nb_pairs;
+	for (unsigned i = 0; i < user_nb_queues(&u->vd); i++) {
 		struct virtio_user_queue *q = &u->queue[i];
 
 		q->kick_fd = vhost_event_open();

@@ -1,7 +1,7 @@
 /*
- * Virtio without a bus: a device that is another process, reached by vhost-user (DPDK calls this
- * virtio-user). The transport keeps what a backend does not: the status register and the
- * configuration space.
+ * Virtio without a bus: a device that is another process or the operating system's kernel, reached
+ * by one of the vhost interfaces (DPDK calls this virtio-user). The transport keeps what a backend
+ * does not: the status register and the configuration space.
  *
  * A backend that goes away, or says what it must not, looks like a device that needs a reset; the
  * next reset connects again.
@@ -9,41 +9,42 @@
 #ifndef DRIVERS_VIRTIO_USER_H
 #define DRIVERS_VIRTIO_USER_H
 
-#include "drivers/virtio/vhost_user.h"
+#include "drivers/virtio/vhost_backend.h"
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtio_transport.h"
 
-#define VIRTIO_USER_PAIRS_MAX 1
-#define VIRTIO_USER_QUEUES_MAX (2 * VIRTIO_USER_PAIRS_MAX)
+#define VIRTIO_USER_QUEUES_MAX (2 * VHOST_PAIRS_MAX)
 
 struct virtio_user_queue {
 	int kick_fd, call_fd; /* for as long as the device lives */
-	bool running;         /* with the backend */
+	bool started;         /* with the backend */
+	bool running;
 };
 
 struct virtio_user {
 	struct virtio_dev vd;
-	struct vhost_user vu;
+	struct vhost_backend *backend;
 	uint16_t queue_size;
-	uint16_t nb_pairs;
+	uint16_t nb_pairs;        /* queue pairs */
+	bool has_ctrl;            /* takes commands; without, the first pair alone is ever used */
 	uint16_t mtu;             /* asked for by the user, 0: not */
 	uint64_t driver_features; /* accepted */
 	bool memory_shared;       /* since the last reset */
 	uint8_t status;
 	uint8_t backend_status;
-	bool has_config;                         /* the backend's, with CONFIG */
+	bool has_config;                         /* the backend's */
 	struct virtio_net_config config;         /* what the driver reads */
-	struct virtio_net_config backend_config; /* as vhost_user_poll() brings it: the link */
+	struct virtio_net_config backend_config; /* as poll() brings it: the link */
 	struct virtio_user_queue queue[VIRTIO_USER_QUEUES_MAX];
 };
 
 /**
- * virtio_user_init() - fill @u, all zero before, but for its vu.link, which is open or can be
- * opened
+ * virtio_user_init() - fill @u, all zero before but for queue_size, nb_pairs, has_ctrl and mtu, for
+ * @backend, which lives as long; its nb_pairs is set
  * @name: for log lines, at most 15 bytes are kept
  *
  * Return: 0, or why there are no event counters.
  */
-int virtio_user_init(struct virtio_user *u, const char *name);
+int virtio_user_init(struct virtio_user *u, struct vhost_backend *backend, const char *name);
 
 #endif

@@ -16,7 +16,7 @@ void virtqueue_reset(struct virtqueue *vq)
 	vq->used_cons_idx = 0;
 	vq->used_idx_shadow = 0;
 	vq->order_head = 0;
-	vq->in_batch = false;
+	vq->batch_left = 0;
 	vq->broken = false;
 	vq->broken_why = NULL;
 }

@@ -26,6 +26,7 @@
  * bits are left to the flags of a descriptor, so that add takes both in one. */
 #define VQ_PACKED (1u << 16)
 #define VQ_IN_ORDER (1u << 17)
+#define VQ_ONE (1u << 19) /* packed: no buffer of this queue takes more than one descriptor */
 #define VQ_DESC_FLAGS 0xffffu
 
 /* packed.used_flags that no descriptor matches: the queue is broken */
@@ -94,7 +95,7 @@ struct virtqueue {
 	/* with IN_ORDER: one used entry may stand for a batch of buffers */
 	uint16_t order_head; /* id of the oldest buffer with the device */
 	uint16_t batch_id;   /* id of the last buffer of the batch being popped */
-	bool in_batch;
+	uint16_t batch_left; /* of the batch being popped; split: 1 until its last buffer */
 	bool event_idx;
 	bool is_packed; /* which member of the union it is */
 	bool broken;
@@ -103,6 +104,7 @@ struct virtqueue {
 
 	/* cold */
 	struct virtio_dev *vd;
+	void *mem; /* of the ring */
 	uint64_t kicks;
 	struct vring_desc *indirect; /* nentries tables of VQ_SEGS_MAX; NULL: chains are used */
 	uint64_t indirect_iova;
@@ -122,7 +124,7 @@ static inline void virtqueue_give_up(struct virtqueue *vq, const char *why)
 	vq->broken = true;
 	vq->broken_why = why;
 	/* nothing that was read but not yet checked is looked at any more */
-	vq->in_batch = false;
+	vq->batch_left = 0;
 	if (vq->is_packed)
 		vq->packed.used_flags = VQ_USED_FLAGS_NEVER;
 	else
@@ -171,7 +173,7 @@ ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *
 		vq->order_head = local->order_head;
 		vq->batch_id = local->batch_id;
 		vq->batch_len = local->batch_len;
-		vq->in_batch = local->in_batch;
+		vq->batch_left = local->batch_left;
 	}
 	if (unlikely(local->broken)) {
 		vq->broken = true; /* and counted */

@@ -3,6 +3,7 @@
  *
  *	virtio_net.c	probing, start and stop, the netdev operations
  *	vnet_features.c	which features are asked for, and what the port can do with them
+ *	vnet_sizes.c	how many queues there are, and how large
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
  *	vnet_recover.c	bringing a port back whose device failed or went away
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
@@ -57,8 +58,10 @@ struct vnet_txq {
 	uint16_t reclaim_at; /* reclaim when fewer descriptors are free */
 	uint32_t frame_max;  /* longer ones are not sent (virtio 5.1.4.2) */
 	uint16_t hdr_len;
-	bool hdr_alone, in_order;
+	bool in_order;
+	bool hdr_alone;
 	bool full_hdr;     /* each header is written by vnet_tx_offload() */
+	bool odd;          /* one of these two */
 	uint32_t offloads; /* MBUF_ flags that are honoured */
 };
 
@@ -85,12 +88,14 @@ struct vnet {
 	struct vnet_rxq *rxq;  /* nb_queues of each */
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
-	void **ring_mem; /* Rx and Tx in turn, then the control queue: as the device numbers them */
 	uint16_t rxd, txd;
-	uint16_t nb_queues;
+	uint16_t pairs_max; /* of the device: its control queue is behind them (virtio 5.1.2) */
+	uint16_t nb_queues; /* pairs that there is memory for */
+	uint16_t nb_active; /* those that the device uses */
 	uint16_t hdr_len;
-	uint16_t mtu_max; /* what may be received: the device's MTU, dev.mtu when it has none */
-	bool negotiated;  /* FEATURES_OK since the last reset */
+	uint16_t data_room; /* of Rx buffers */
+	uint16_t mtu_max;   /* what may be received: the device's MTU, dev.mtu when it has none */
+	bool negotiated;    /* FEATURES_OK since the last reset */
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	struct vnet_recovery recovery;
@@ -111,8 +116,23 @@ int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint1
 /** vnet_ring_init() - an empty ring, whose slots hold nothing */
 void vnet_ring_init(const struct vnet *vn, struct virtqueue *vq);
 
-/** vnet_queues_alloc() - memory for rings, slots and the pool, once, at most @budget bytes. Fewer
- * buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */
+/** vnet_pairs_wanted() - queue pairs that the options ask for, or the transport */
+unsigned vnet_pairs_wanted(const struct virtio_dev *vd, unsigned port);
+
+/** vnet_pairs_max() - max_virtqueue_pairs of a device that offers MQ; 0: it gives no number that
+ * can be (virtio 5.1.4.1) */
+uint16_t vnet_pairs_max(struct virtio_dev *vd);
+
+/** vnet_sizes_probe() - how many queue pairs, and of which size; and memory to remember them. Less
+ * than what is asked for is told. Return: 0; -EINVAL or -ENOMEM, logged */
+int vnet_sizes_probe(struct vnet *vn, unsigned port, size_t budget);
+
+/** vnet_queues_afford() - the number of queue pairs, at most @wanted and at least one, that @budget
+ * bytes are enough for; fewer than @wanted is logged */
+unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budget);
+
+/** vnet_queues_alloc() - memory for the rings, slots and pools of all queues, once, at most @budget
+ * bytes. Fewer buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */
 int vnet_queues_alloc(struct vnet *vn, size_t budget);
 
 /** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */

@@ -1,7 +1,7 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
- * byte for its answer. Hash configuration (5.1.9.5.6.4) and offloads at run time (5.1.9.5.9) are
- *all that is sent so far.
+ * byte for its answer. The number of queue pairs (5.1.9.5.6), hash configuration (5.1.9.5.7.4) and
+ * offloads at run time (5.1.9.5.9) are all that is sent so far.
  *
  *	| class | command | data ... |   | ack |
  *	 device reads                     device writes
@@ -16,7 +16,6 @@
 #include "kernel/string.h"
 #include <arch/cpu.h>
 
-#define CTRL_INDEX 2 /* without MQ: behind the one pair of queues (virtio 5.1.2) */
 #define CTRL_ENTRIES_MAX 64
 #define CTRL_NO_ANSWER 0xff
 
@@ -35,15 +34,21 @@ static const uint8_t hash_key[VIRTIO_NET_HASH_KEY_MAX] = {
 
 /* ---- set-up ------------------------------------------------------------------------------- */
 
+/* Behind all pairs that the device has, however many are used (virtio 5.1.2). */
+static uint16_t ctrl_index(const struct vnet *vn)
+{
+	return (uint16_t)(2 * vn->pairs_max);
+}
+
 int vnet_ctrl_alloc(struct vnet *vn)
 {
 	const struct virtio_transport_ops *ops = vn->vd->ops;
 	struct vnet_ctrl *c = &vn->ctrl;
 	uint16_t size;
 
-	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ) || ops->ctrl)
 		return 0;
-	size = ops->queue_size(vn->vd, CTRL_INDEX);
+	size = ops->queue_size(vn->vd, ctrl_index(vn));
 	if (size < 2 || size > VRING_SIZE_MAX ||
 	    (!is_power_of_two(size) && !virtio_has(vn->vd, VIRTIO_F_RING_PACKED))) {
 		log_err("virtio_net", "%s: the control queue has %u entries; not usable",
@@ -53,7 +58,7 @@ int vnet_ctrl_alloc(struct vnet *vn)
 	if (!ops->queue_size_is_fixed)
 		size = (uint16_t)min_u64(size, CTRL_ENTRIES_MAX);
 	c->cmd = mem_alloc("control command", sizeof(*c->cmd), CACHE_LINE);
-	return c->cmd ? vnet_ring_alloc(vn, &c->vq, CTRL_INDEX, size) : -ENOMEM;
+	return c->cmd ? vnet_ring_alloc(vn, &c->vq, ctrl_index(vn), size) : -ENOMEM;
 }
 
 void vnet_ctrl_init(struct vnet *vn)
@@ -65,6 +70,7 @@ void vnet_ctrl_init(struct vnet *vn)
 	/* a command that was never answered */
 	for (unsigned id = 0; id < vq->nentries; id++)
 		vq->slot[id].cookie = NULL;
+	vq->index = ctrl_index(vn);
 	vnet_ring_init(vn, vq);
 }
 
@@ -122,23 +128,32 @@ static int answer(struct vnet *vn, unsigned ring)
 	return ring_load_relaxed(&vn->ctrl.cmd->ack) == VIRTIO_NET_OK ? 0 : -EIO;
 }
 
-int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
-                      size_t len)
+static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, const void *data,
+                   size_t len)
 {
 	const unsigned ring = ring_kind(vn->vd);
 	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
-	int err = -EIO;
 
-	if (!vn->ctrl.vq.nentries)
-		return -EOPNOTSUPP;
+	if (vn->vd->ops->ctrl)
+		return vn->vd->ops->ctrl(vn->vd, what, data, len);
+	if (vn->ctrl.vq.broken)
+		return -EIO;
 	assert(len <= sizeof(cmd->data));
-	if (!vn->ctrl.vq.broken) {
-		cmd->hdr = what;
-		memcpy(cmd->data, data, len);
-		cmd->ack = CTRL_NO_ANSWER;
-		post(vn, len, ring);
-		err = answer(vn, ring);
-	}
+	cmd->hdr = *what;
+	memcpy(cmd->data, data, len);
+	cmd->ack = CTRL_NO_ANSWER;
+	post(vn, len, ring);
+	return answer(vn, ring);
+}
+
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len)
+{
+	int err;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
+		return -EOPNOTSUPP;
+	err = command(vn, &what, data, len);
 	if (err)
 		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
 		        what.class, what.command,
@@ -148,7 +163,26 @@ int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const vo
 
 /* ---- what is sent ------------------------------------------------------------------------- */
 
-void vnet_ctrl_start(struct vnet *vn)
+/* A device that has been reset uses one pair. */
+static void start_pairs(struct vnet *vn)
+{
+	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
+	                                                VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET};
+	const uint16_t pairs = vn->nb_queues;
+
+	vn->nb_active = pairs;
+	if (pairs == 1 || !vnet_ctrl_command(vn, what, &pairs, sizeof(pairs)))
+		return;
+	log_warn("virtio_net", "port %u: one queue pair is used instead of %u", vn->dev.port,
+	         pairs);
+	vn->nb_active = 1;
+	for (unsigned i = 1; i < pairs; i++) {
+		virtqueue_give_up(&vn->rxq[i].vq, "the device does not use it");
+		virtqueue_give_up(&vn->txq[i].vq, "the device does not use it");
+	}
+}
+
+static void start_hashes(struct vnet *vn)
 {
 	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
 	                                                VIRTIO_NET_CTRL_MQ_HASH_CONFIG};
@@ -172,6 +206,12 @@ void vnet_ctrl_start(struct vnet *vn)
 	(void)vnet_ctrl_command(vn, what, &config,
 	                        offsetof(struct virtio_net_hash_config, hash_key_data) +
 	                            config.hash_key_length);
+}
+
+void vnet_ctrl_start(struct vnet *vn)
+{
+	start_pairs(vn); /* first: devices may forget about hashes at this command */
+	start_hashes(vn);
 }
 
 int vnet_ctrl_lro(struct vnet *vn, bool on)

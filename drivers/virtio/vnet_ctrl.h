@@ -1,6 +1,7 @@
 /*
  * The control queue of a network device (virtio 5.1.9.5): commands, one at a time, each waited for.
- * It is there when CTRL_VQ was negotiated, which is when an offload needs it.
+ * It is there when CTRL_VQ was negotiated, which is when an offload or a second queue pair needs
+ * it.
  */
 #ifndef DRIVERS_VIRTIO_VNET_CTRL_H
 #define DRIVERS_VIRTIO_VNET_CTRL_H
@@ -28,7 +29,8 @@ void vnet_ctrl_init(struct vnet *vn);
 int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
                       size_t len);
 
-/** vnet_ctrl_start() - tell a device that is live what to hash, if it is to report hashes */
+/** vnet_ctrl_start() - tell a device that is live how many queue pairs there are, and what to hash,
+ * if it is to report hashes. Sets nb_active: 1 when the device says no to more */
 void vnet_ctrl_start(struct vnet *vn);
 
 /** vnet_ctrl_lro() - large receive on or off at run time (virtio 5.1.9.5.9). Return: as

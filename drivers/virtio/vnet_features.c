@@ -21,6 +21,8 @@
 	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_USO4 |                 \
 	 VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_HASH_REPORT |              \
 	 VIRTIO_NET_F_GUEST_HDRLEN)
+/* What a second queue pair brings. */
+#define VNET_PAIRS_FEATURES (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define LRO_SWITCH (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 #define GUEST_USO (VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
@@ -51,6 +53,14 @@ static const char *lacking(uint64_t set, uint64_t has)
 	return name ? name : "a feature";
 }
 
+/* Is all of @features, which need the control queue, there? Not where each part of a command would
+ * need a descriptor of its own (virtio 5.1.9.8). */
+static bool ctrl_offers(const struct virtio_dev *vd, uint64_t features)
+{
+	return (vd->device_features & features) == features &&
+	       (!vd->legacy || (vd->device_features & VIRTIO_F_ANY_LAYOUT));
+}
+
 /* The features for the offloads that were asked for. @base: what else can be had. */
 static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uint64_t base)
 {
@@ -71,15 +81,28 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 		}
 		features |= (has & o->any) | (o->all & VNET_OFFLOAD_FEATURES);
 	}
-	/* to switch it at run time; not where each part of a command would need a descriptor of its
-	 * own (virtio 5.1.9.8) */
-	if ((features & VNET_GUEST_GSO) && (offered & LRO_SWITCH) == LRO_SWITCH &&
-	    (!vd->legacy || (offered & VIRTIO_F_ANY_LAYOUT)))
+	/* to switch it at run time */
+	if ((features & VNET_GUEST_GSO) && ctrl_offers(vd, LRO_SWITCH))
 		features |= LRO_SWITCH;
 	/* hdr_len of what the device cuts is exact (virtio 5.1.9.2.1) */
 	if (features & (HOST_TSO | VIRTIO_NET_F_HOST_USO))
 		features |= VIRTIO_NET_F_GUEST_HDRLEN;
 	return features;
+}
+
+/* The features for more than one queue pair, if that is asked for and can be had. */
+static uint64_t multiqueue_features(struct virtio_dev *vd, unsigned port)
+{
+	uint16_t max;
+
+	if (vnet_pairs_wanted(vd, port) == 1 || !ctrl_offers(vd, VNET_PAIRS_FEATURES))
+		return 0;
+	max = vnet_pairs_max(vd);
+	if (!max)
+		log_warn("virtio_net",
+		         "%s: the device has no number of queue pairs that can be; one is used",
+		         vd->name);
+	return max > 1 ? VNET_PAIRS_FEATURES : 0;
 }
 
 /* Is the device's MTU one that we can have? An MTU below IPv4's least is a lie, and without merging
@@ -109,7 +132,7 @@ uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 		wanted &= ~VIRTIO_F_RING_PACKED;
 	if (!vd->legacy)
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
-	wanted |= offload_features(vd, port, wanted);
+	wanted |= offload_features(vd, port, wanted) | multiqueue_features(vd, port);
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;
 	if ((vd->device_features & VIRTIO_NET_F_MTU) &&

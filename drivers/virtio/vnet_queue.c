@@ -11,6 +11,7 @@
 #include "kernel/plat.h"
 
 #define POOL_MIN 16                                      /* fewer buffers do not make a port */
+#define PAIR_BUFS_MIN 64                                 /* of each pair when there are several */
 #define POOL_EXTRA (4u * NETDEV_BURST)                   /* in the hands of the stack */
 #define FRAME_ANY_MAX (65589u + VIRTIO_NET_HDR_LEN_HASH) /* virtio 5.1.9.3: the longest */
 #define ETHERNET_FRAME_MIN_ROOM 1514u /* virtio 5.1.9.3.1: what a device may always send */
@@ -22,19 +23,22 @@ static size_t ring_align(const struct vnet *vn)
 	return vn->vd->legacy ? VIRTIO_LEGACY_RING_ALIGN : CACHE_LINE;
 }
 
+static size_t ring_bytes(const struct vnet *vn, uint16_t nentries)
+{
+	return virtio_has(vn->vd, VIRTIO_F_RING_PACKED)
+	           ? vq_packed_layout(nentries).bytes
+	           : vq_split_layout(nentries, ring_align(vn)).bytes;
+}
+
 int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint16_t nentries)
 {
-	const size_t bytes = virtio_has(vn->vd, VIRTIO_F_RING_PACKED)
-	                         ? vq_packed_layout(nentries).bytes
-	                         : vq_split_layout(nentries, ring_align(vn)).bytes;
-
 	vq->index = index;
 	vq->nentries = nentries;
 	vq->vd = vn->vd;
 	vq->event_idx = virtio_has(vn->vd, VIRTIO_F_EVENT_IDX);
 	vq->slot = mem_alloc("virtqueue slots", sizeof(struct vq_slot) * nentries, CACHE_LINE);
-	vn->ring_mem[index] = mem_alloc("virtqueue", bytes, PAGE_SIZE);
-	return vq->slot && vn->ring_mem[index] ? 0 : -ENOMEM;
+	vq->mem = mem_alloc("virtqueue", ring_bytes(vn, nentries), PAGE_SIZE);
+	return vq->slot && vq->mem ? 0 : -ENOMEM;
 }
 
 /* The free ids of a split ring that vector code works on. */
@@ -51,7 +55,8 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 {
 	const size_t bytes = sizeof(struct vring_desc) * VQ_SEGS_MAX * vq->nentries;
 
-	if (!virtio_has(vn->vd, VIRTIO_F_INDIRECT_DESC) || bytes > mem_free_bytes() / 8)
+	if (!virtio_has(vn->vd, VIRTIO_F_INDIRECT_DESC) ||
+	    bytes * vn->nb_queues > mem_free_bytes() / 8)
 		return;
 	vq->indirect = mem_alloc("indirect tables", bytes, CACHE_LINE);
 	if (vq->indirect)
@@ -84,12 +89,14 @@ static uint16_t data_room(const struct vnet *vn)
 	return (uint16_t)min_u64(max_u64(MEMPOOL_DATA_ROOM, share), DATA_ROOM_MAX);
 }
 
-static int pool_alloc(struct vnet *vn, size_t budget)
+/* Buffers of one queue pair. */
+static int pool_alloc(struct vnet *vn, uint16_t pair, size_t budget)
 {
-	const uint16_t room = data_room(vn);
-	const unsigned wanted = vn->nb_queues * (unsigned)(vn->rxd + vn->txd) + POOL_EXTRA;
+	const uint16_t room = vn->data_room;
+	const unsigned wanted = (unsigned)(vn->rxd + vn->txd) + POOL_EXTRA;
 	const size_t memory = min_u64(budget, mem_largest_bytes(CACHE_LINE));
 	const unsigned n = (unsigned)min_u64(wanted, mempool_fits(memory, room));
+	struct mempool *pool;
 
 	if (n < POOL_MIN) {
 		log_err("virtio_net",
@@ -98,37 +105,37 @@ static int pool_alloc(struct vnet *vn, size_t budget)
 		        vn->vd->name, n, room, POOL_MIN);
 		return -ENOMEM;
 	}
-	if (n < wanted)
+	if (n < wanted && !pair) /* the others fare alike */
 		log_info("virtio_net", "%s: %u packet buffers instead of %u, memory is short",
 		         vn->vd->name, n, wanted);
-	vn->dev.pool = mempool_create(vn->dev.name, n, room);
-	return vn->dev.pool ? 0 : -ENOMEM;
+	pool = mempool_create(vn->dev.name, n, room);
+	vn->rxq[pair].pool = vn->dev.queue[pair].pool = pool;
+	return pool ? 0 : -ENOMEM;
 }
 
 /* How far the Rx ring is filled, and when it is filled up again. */
 static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 {
 	const unsigned per_buf = q->hdr_alone ? 2 : 1;
-	const unsigned share = vn->dev.pool->size / vn->nb_queues;
 	unsigned fill = vn->rxd / per_buf;
 	unsigned batch;
 
-	if (share < fill + vn->txd + POOL_EXTRA)
-		fill = (unsigned)min_u64(fill, share / 2);
+	if (q->pool->size < fill + vn->txd + POOL_EXTRA)
+		fill = (unsigned)min_u64(fill, q->pool->size / 2);
 	if (!fill) {
 		log_err("virtio_net",
 		        "%s: %u Rx descriptors are too few, %u are needed; raise net.rxd",
 		        vn->vd->name, vn->rxd, per_buf);
 		return -EINVAL;
 	}
-	if (fill * vn->dev.pool->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
+	if (q == vn->rxq && fill * vn->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
 		log_warn("virtio_net",
 		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
 		         "5.1.4.2); raise net.rxd",
-		         vn->vd->name, fill, vn->dev.pool->data_room, vn->mtu_max);
+		         vn->vd->name, fill, vn->data_room, vn->mtu_max);
 	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
 	/* the device can do without the buffers that wait for their batch, or there is none */
-	if (!batch || (fill - batch) * vn->dev.pool->data_room < frame_longest(vn))
+	if (!batch || (fill - batch) * vn->data_room < frame_longest(vn))
 		batch = 1;
 	q->keep_free = (uint16_t)(vn->rxd - fill * per_buf);
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
@@ -137,75 +144,98 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 
 /* Sent buffers are freed when some have piled up: not so many that receiving starves, and always
  * in a ring so small that a packet of VQ_SEGS_MAX pieces might wait for them. */
-static uint16_t tx_reclaim_at(const struct vnet *vn)
+static uint16_t tx_reclaim_at(const struct vnet *vn, const struct mempool *pool)
 {
-	const unsigned share = vn->dev.pool->size / vn->nb_queues;
-
 	if (vn->txd <= VNET_BATCH + VQ_SEGS_MAX)
 		return vn->txd;
-	return (uint16_t)(vn->txd - min_u64(VNET_BATCH, share / 4));
+	return (uint16_t)(vn->txd - min_u64(VNET_BATCH, pool->size / 4));
+}
+
+unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budget)
+{
+	const size_t rings = ring_bytes(vn, vn->rxd) + ring_bytes(vn, vn->txd) + 2 * PAGE_SIZE;
+	const size_t slots = (sizeof(struct vq_slot) + sizeof(uint16_t)) * (vn->rxd + vn->txd);
+	const size_t bufs = (sizeof(struct mbuf) + NETDEV_HEADROOM + data_room(vn)) * PAIR_BUFS_MIN;
+	const size_t fit = max_u64(budget / (rings + slots + bufs), 1);
+
+	if (fit >= wanted)
+		return wanted;
+	log_warn("virtio_net", "%s: memory for %u queue pairs instead of %u", vn->vd->name,
+	         (unsigned)fit, wanted);
+	return (unsigned)fit;
+}
+
+static int rings_alloc(struct vnet *vn, uint16_t pair)
+{
+	struct vnet_rxq *rx = &vn->rxq[pair];
+	struct vnet_txq *tx = &vn->txq[pair];
+	int err = vnet_ring_alloc(vn, &rx->vq, (uint16_t)(2 * pair), vn->rxd);
+
+	if (!err)
+		err = vnet_ring_alloc(vn, &tx->vq, (uint16_t)(2 * pair + 1), vn->txd);
+	if (!err)
+		err = ids_alloc(vn, &rx->vq, vn->choice.rx);
+	if (!err)
+		err = ids_alloc(vn, &tx->vq, vn->choice.tx);
+	if (err) {
+		log_err("virtio_net", "%s: no memory for rings of %u and %u entries", vn->vd->name,
+		        vn->rxd, vn->txd);
+		return err;
+	}
+	indirect_alloc(vn, &tx->vq);
+	rx->hdr_len = tx->hdr_len = vn->hdr_len;
+	rx->offloads = vn->dev.rx_offloads;
+	tx->offloads = vn->dev.tx_offloads;
+	tx->full_hdr = tx->offloads || tx->hdr_len > VIRTIO_NET_HDR_LEN;
+	tx->frame_max = vn->tx_frame_max;
+	rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
+	rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
+	rx->hdr_alone = tx->hdr_alone = vnet_hdr_is_alone(vn->vd);
+	tx->odd = tx->full_hdr || tx->hdr_alone;
+	return 0;
+}
+
+static int bufs_alloc(struct vnet *vn, uint16_t pair, size_t budget)
+{
+	struct vnet_rxq *rx = &vn->rxq[pair];
+	int err = pool_alloc(vn, pair, budget);
+
+	if (err)
+		return err;
+	rx->data_room = vn->data_room;
+	rx->buf_bytes = rx->data_room + rx->hdr_len;
+	rx->vq.full_len = rx->buf_bytes;
+	vn->txq[pair].reclaim_at = tx_reclaim_at(vn, rx->pool);
+	return rx_thresholds(vn, rx);
 }
 
 int vnet_queues_alloc(struct vnet *vn, size_t budget)
 {
-	const bool alone = vnet_hdr_is_alone(vn->vd);
 	const size_t before = mem_free_bytes();
+	int err = 0;
 
-	for (uint16_t i = 0; i < vn->nb_queues; i++) {
-		struct vnet_rxq *rx = &vn->rxq[i];
-		struct vnet_txq *tx = &vn->txq[i];
-		int err = vnet_ring_alloc(vn, &rx->vq, (uint16_t)(2 * i), vn->rxd);
-
-		if (!err)
-			err = vnet_ring_alloc(vn, &tx->vq, (uint16_t)(2 * i + 1), vn->txd);
-		if (!err)
-			err = ids_alloc(vn, &rx->vq, vn->choice.rx);
-		if (!err)
-			err = ids_alloc(vn, &tx->vq, vn->choice.tx);
-		if (err) {
-			log_err("virtio_net", "%s: no memory for rings of %u and %u entries",
-			        vn->vd->name, vn->rxd, vn->txd);
-			return err;
-		}
-		indirect_alloc(vn, &tx->vq);
-		rx->hdr_len = tx->hdr_len = vn->hdr_len;
-		rx->offloads = vn->dev.rx_offloads;
-		tx->offloads = vn->dev.tx_offloads;
-		tx->full_hdr = tx->offloads || tx->hdr_len > VIRTIO_NET_HDR_LEN;
-		tx->frame_max = vn->tx_frame_max;
-		rx->mergeable = virtio_has(vn->vd, VIRTIO_NET_F_MRG_RXBUF);
-		rx->in_order = tx->in_order = virtio_has(vn->vd, VIRTIO_F_IN_ORDER);
-		rx->hdr_alone = tx->hdr_alone = alone;
-	}
-
-	const size_t taken = before - mem_free_bytes();
-	int err = pool_alloc(vn, budget > taken ? budget - taken : 0);
-
+	vn->data_room = data_room(vn);
+	for (uint16_t i = 0; !err && i < vn->nb_queues; i++)
+		err = rings_alloc(vn, i);
 	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
-		struct vnet_rxq *rx = &vn->rxq[i];
+		const size_t taken = before - mem_free_bytes();
+		const size_t left = budget > taken ? budget - taken : 0;
 
-		rx->pool = vn->dev.pool;
-		rx->data_room = rx->pool->data_room;
-		rx->buf_bytes = rx->data_room + rx->hdr_len;
-		rx->vq.full_len = rx->buf_bytes;
-		err = rx_thresholds(vn, rx);
-		vn->txq[i].reclaim_at = tx_reclaim_at(vn);
+		err = bufs_alloc(vn, i, left / (vn->nb_queues - i));
 	}
 	return err;
 }
 
 void vnet_ring_init(const struct vnet *vn, struct virtqueue *vq)
 {
-	void *mem = vn->ring_mem[vq->index];
-
 	if (virtio_has(vn->vd, VIRTIO_F_RING_PACKED)) {
 		const struct vq_packed_layout l = vq_packed_layout(vq->nentries);
 
-		vq_packed_init(vq, mem, &l);
+		vq_packed_init(vq, vq->mem, &l);
 	} else {
 		const struct vq_split_layout l = vq_split_layout(vq->nentries, ring_align(vn));
 
-		vq_split_init(vq, mem, &l);
+		vq_split_init(vq, vq->mem, &l);
 	}
 }
 

@@ -60,8 +60,11 @@ void vnet_log_port(const struct vnet *vn)
 	log_info("virtio_net", "port %u: %s, %s, %s, mtu %u, interrupts: %s", vn->dev.port,
 	         vd->name, vd->ops->name, mac, vn->dev.mtu, irq_names[vd->irq_mode]);
 	log_info("virtio_net", "port %u: %s, %u Rx and %u Tx descriptors, %u buffers of %u bytes",
-	         vn->dev.port, vn->choice.rx->name, vn->rxd, vn->txd, vn->dev.pool->size,
-	         vn->dev.pool->data_room);
+	         vn->dev.port, vn->choice.rx->name, vn->rxd, vn->txd, vn->rxq->pool->size,
+	         vn->data_room);
+	if (vn->nb_queues > 1)
+		log_info("virtio_net", "port %u: as much for each of %u queue pairs", vn->dev.port,
+		         vn->nb_queues);
 	log_vectorized(vn);
 	log_debug("virtio_net", "port %u: features offered 0x%llx, negotiated 0x%llx", vn->dev.port,
 	          (unsigned long long)vd->device_features, (unsigned long long)vd->features);
@@ -113,8 +116,8 @@ void vnet_describe(const struct netdev *dev, struct json *j)
 	json_string(j, "mac", mac);
 	describe_features(vn, j);
 	describe_path(&vn->choice, j);
-	json_u64(j, "rxq", vn->nb_queues);
-	json_u64(j, "txq", vn->nb_queues);
+	json_u64(j, "rxq", vn->nb_active);
+	json_u64(j, "txq", vn->nb_active);
 	json_u64(j, "rxd", vn->rxd);
 	json_u64(j, "txd", vn->txd);
 	json_u64(j, "mtu", dev->mtu);

@@ -20,6 +20,12 @@
 
 /* ---- refill ------------------------------------------------------------------------------- */
 
+/* Only a split ring may have the header in a descriptor of its own. */
+ALWAYS_INLINE unsigned vnet_rx_ring(const unsigned path)
+{
+	return (path & VNET_RING) | (path & VNET_PACKED ? VQ_ONE : 0);
+}
+
 /* Hand @n buffers from the top of the pool to the device; the descriptors for them are free. */
 ALWAYS_INLINE void vnet_rx_add(struct vnet_rxq *q, unsigned n, const unsigned path)
 {
@@ -31,7 +37,7 @@ ALWAYS_INLINE void vnet_rx_add(struct vnet_rxq *q, unsigned n, const unsigned pa
 	for (unsigned i = 0; i < n; i++) {
 		const struct vq_buf buf = {fresh[i]->iova + offset, len};
 
-		vq_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE | (path & VNET_RING));
+		vq_add(&vq, &buf, 1, fresh[i], VRING_DESC_F_WRITE | vnet_rx_ring(path));
 	}
 	vq_publish(&vq, path & VNET_RING);
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
@@ -117,7 +123,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 	for (; more; more--) {
 		struct vq_used used;
 
-		if (!vq_used_pop(vq, &used, path & VNET_RING)) {
+		if (!vq_used_pop(vq, &used, vnet_rx_ring(path))) {
 			/* all buffers of a frame become used together (virtio 5.1.9.4.1) */
 			if (!vq->broken)
 				virtqueue_break(vq, "num_buffers above what was used");
@@ -181,7 +187,7 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
 	uint16_t done = 0;
 	struct vq_used used;
 
-	while (done < n && vq_used_pop(&vq, &used, path & VNET_RING)) {
+	while (done < n && vq_used_pop(&vq, &used, vnet_rx_ring(path))) {
 		struct mbuf *m = used.cookie;
 
 		if (unlikely(!vnet_rx_packet(q, &vq, &used, path))) {

@@ -43,31 +43,41 @@ static unsigned vnet_tx_gather(const struct vnet_txq *q, struct mbuf *m, struct 
 	return n;
 }
 
-/* Send a packet that needs several pieces. Return: 1 sent, 0 no room now, -1 it can never be. */
+/* Send a packet of any number of pieces. Return: 1 sent, 0 no room now, -1 it can never be. */
 ALWAYS_INLINE int vnet_tx_add_segs(const struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
                                    const unsigned path)
 {
 	struct vq_buf bufs[VQ_SEGS_MAX];
 	const unsigned n = vnet_tx_gather(q, m, bufs);
+	const bool table = vq->indirect && n > 1;
 
 	/* no chain is longer than the ring, be it in a table or not (virtio 2.7.5.3.1) */
 	if (!n || n > vq->nentries)
 		return -1;
-	if (vq->free_cnt < (vq->indirect ? 1 : n))
+	if (vq->free_cnt < (table ? 1 : n))
 		return 0;
-	if (!vq->indirect) {
+	if (!table) {
 		vq_add(vq, bufs, n, m, path & VNET_RING);
 		return 1;
 	}
 
 	/* the table belongs to the id that will point to it */
-	const size_t table = (size_t)vq->desc_head * VQ_SEGS_MAX;
-	const struct vq_buf one = {vq->indirect_iova + table * sizeof(struct vring_desc),
+	const size_t at = (size_t)vq->desc_head * VQ_SEGS_MAX;
+	const struct vq_buf one = {vq->indirect_iova + at * sizeof(struct vring_desc),
 	                           (uint32_t)(n * sizeof(struct vring_desc))};
 
-	vq_indirect_fill(&vq->indirect[table], bufs, n, path & VNET_RING);
+	vq_indirect_fill(&vq->indirect[at], bufs, n, path & VNET_RING);
 	vq_add(vq, &one, 1, m, VRING_DESC_F_INDIRECT | (path & VNET_RING));
 	return 1;
+}
+
+/* Write the net header. False: the packet cannot be sent as it is. */
+static inline bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m)
+{
+	if (q->full_hdr)
+		return vnet_tx_offload(q, m);
+	vnet_hdr_clear(m);
+	return true;
 }
 
 /* What one burst has sent. */
@@ -75,16 +85,25 @@ struct vnet_tx_sum {
 	uint64_t packets, bytes;
 };
 
-/* Write the net header. False: the packet cannot be sent as it is. */
-ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m)
+/* Send a packet whose header is not just zeros, or that does not lie in one piece with it; or drop
+ * it, when it cannot be sent. */
+ALWAYS_INLINE bool vnet_tx_odd(struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
+                               struct vnet_tx_sum *sum, const unsigned path)
 {
+	int sent = -1;
+
 	/* what the device cuts into segments may be longer (virtio 5.1.4.2) */
-	if (unlikely(m->pkt_len > q->frame_max) && !(m->flags & q->offloads & MBUF_GSO))
-		return false;
-	if (unlikely(q->full_hdr))
-		return vnet_tx_offload(q, m);
-	vnet_hdr_clear(m);
-	return true;
+	if ((m->pkt_len <= q->frame_max || m->flags & q->offloads & MBUF_GSO) &&
+	    vnet_tx_header(q, m))
+		sent = vnet_tx_add_segs(q, vq, m, path);
+	if (sent < 0) {
+		q->stats.errors++;
+		mbuf_free(m);
+		return true;
+	}
+	sum->packets += (unsigned)sent;
+	sum->bytes += sent ? m->pkt_len : 0; /* with the VLAN tag that it may have got */
+	return sent;
 }
 
 /* Put one packet into the ring. False: there is no room now; else it is the device's, or was
@@ -92,31 +111,17 @@ ALWAYS_INLINE bool vnet_tx_header(const struct vnet_txq *q, struct mbuf *m)
 ALWAYS_INLINE bool vnet_tx_one(struct vnet_txq *q, struct virtqueue *vq, struct mbuf *m,
                                struct vnet_tx_sum *sum, const unsigned path)
 {
-	if (unlikely(!vnet_tx_header(q, m))) {
-		q->stats.errors++;
-		mbuf_free(m);
-		return true;
-	}
+	const uint32_t len = m->pkt_len;
 
-	const uint32_t len = m->pkt_len; /* with the VLAN tag that it may have got */
+	if (unlikely(m->nb_segs != 1 || len > q->frame_max || q->odd))
+		return vnet_tx_odd(q, vq, m, sum, path);
+	if (unlikely(!vq->free_cnt))
+		return false;
 
-	if (likely(m->nb_segs == 1 && !q->hdr_alone)) {
-		const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
+	const struct vq_buf buf = {mbuf_data_iova(m) - q->hdr_len, len + q->hdr_len};
 
-		if (unlikely(!vq->free_cnt))
-			return false;
-		vq_add(vq, &buf, 1, m, path & VNET_RING);
-	} else {
-		int sent = vnet_tx_add_segs(q, vq, m, path);
-
-		if (!sent)
-			return false;
-		if (sent < 0) {
-			q->stats.errors++;
-			mbuf_free(m);
-			return true;
-		}
-	}
+	vnet_hdr_clear(m);
+	vq_add(vq, &buf, 1, m, path & VNET_RING);
 	sum->packets++;
 	sum->bytes += len;
 	return true;

@@ -47,9 +47,11 @@ void vq_packed_intr_set(struct virtqueue *vq, bool on);
 
 ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, const unsigned ring)
 {
-	if (ring & VQ_IN_ORDER)
-		return (uint16_t)(id + 1 == vq->nentries ? 0 : id + 1);
-	return vq->slot[id].next;
+	const uint16_t next = (uint16_t)(id + 1);
+
+	if (!(ring & VQ_IN_ORDER))
+		return vq->slot[id].next;
+	return unlikely(next == vq->nentries) ? 0 : next;
 }
 
 /** vq_packed_add() - as vq_split_add(); all descriptors of a buffer carry its id (virtio 2.8.21) */
@@ -80,7 +82,8 @@ ALWAYS_INLINE void vq_packed_add(struct virtqueue *vq, const struct vq_buf *bufs
 	r->avail_pos = pos;
 	vq->desc_head = vq_packed_next_id(vq, id, how);
 	vq->slot[id].cookie = cookie;
-	vq->slot[id].nb_desc = (uint16_t)n;
+	if (!(how & VQ_ONE))
+		vq->slot[id].nb_desc = (uint16_t)n;
 	vq->free_cnt = (uint16_t)(vq->free_cnt - n);
 }
 
@@ -119,6 +122,31 @@ ALWAYS_INLINE bool vq_packed_used_peek(struct virtqueue *vq, uint16_t *id, uint3
 	return true;
 }
 
+/* How many buffers become used before the one of @last, which is outstanding. */
+ALWAYS_INLINE uint16_t vq_packed_ahead(const struct virtqueue *vq, uint16_t last)
+{
+	const int ahead = last - vq->order_head;
+
+	return (uint16_t)(ahead >= 0 ? ahead : ahead + vq->nentries);
+}
+
+/* The oldest buffer, which a descriptor of its own or of its batch's last one completes. */
+ALWAYS_INLINE bool vq_packed_used_in_order(struct virtqueue *vq, uint16_t *id, uint32_t *len)
+{
+	if (vq->batch_left) {
+		*len = --vq->batch_left ? vq->full_len : vq->batch_len;
+	} else if (!vq_packed_used_peek(vq, id, len)) {
+		return false;
+	} else if (unlikely(*id != vq->order_head)) {
+		vq->batch_left = vq_packed_ahead(vq, *id);
+		vq->batch_len = *len;
+		*len = vq->full_len;
+	}
+	*id = vq->order_head;
+	vq->order_head = vq_packed_next_id(vq, *id, VQ_IN_ORDER);
+	return true;
+}
+
 /** vq_packed_used_pop() - as vq_split_used_pop() (virtio 2.8.22). With IN_ORDER a batch comes out
  * one by one; buffers without a descriptor of their own were used completely (virtio 2.8.8) */
 ALWAYS_INLINE bool vq_packed_used_pop(struct virtqueue *vq, struct vq_used *out,
@@ -128,17 +156,14 @@ ALWAYS_INLINE bool vq_packed_used_pop(struct virtqueue *vq, struct vq_used *out,
 	uint16_t id;
 
 	if (ring & VQ_IN_ORDER) {
-		if (!vq->in_batch && !vq_packed_used_peek(vq, &vq->batch_id, &vq->batch_len))
+		if (!vq_packed_used_in_order(vq, &id, &out->len))
 			return false;
-		id = vq->order_head;
-		vq->order_head = vq_packed_next_id(vq, id, ring);
-		vq->in_batch = id != vq->batch_id;
-		out->len = vq->in_batch ? vq->full_len : vq->batch_len;
 	} else if (!vq_packed_used_peek(vq, &id, &out->len)) {
 		return false;
 	}
 
 	struct vq_slot *slot = &vq->slot[id];
+	const uint16_t nb_desc = ring & VQ_ONE ? 1 : slot->nb_desc;
 
 	out->cookie = slot->cookie;
 	slot->cookie = NULL;
@@ -146,8 +171,8 @@ ALWAYS_INLINE bool vq_packed_used_pop(struct virtqueue *vq, struct vq_used *out,
 		slot->next = vq->desc_head;
 		vq->desc_head = id;
 	}
-	vq->free_cnt = (uint16_t)(vq->free_cnt + slot->nb_desc);
-	r->used_pos = (uint16_t)(r->used_pos + slot->nb_desc);
+	vq->free_cnt = (uint16_t)(vq->free_cnt + nb_desc);
+	r->used_pos = (uint16_t)(r->used_pos + nb_desc);
 	if (unlikely(r->used_pos >= vq->nentries)) {
 		r->used_pos = (uint16_t)(r->used_pos - vq->nentries);
 		r->used_flags ^= VQ_PACKED_AVAIL | VQ_PACKED_USED;

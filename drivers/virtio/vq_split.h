@@ -149,7 +149,7 @@ ALWAYS_INLINE bool vq_split_used_peek(struct virtqueue *vq, uint16_t *id, uint32
 /* The oldest buffer, which a used entry of its own or of its batch's last one completes. */
 ALWAYS_INLINE bool vq_split_used_in_order(struct virtqueue *vq, uint16_t *id, uint32_t *len)
 {
-	if (!vq->in_batch) {
+	if (!vq->batch_left) {
 		if (!vq_split_used_peek(vq, &vq->batch_id, &vq->batch_len))
 			return false;
 	} else if (virtqueue_lie(vq->used_cons_idx == vq->used_idx_shadow)) {
@@ -157,8 +157,8 @@ ALWAYS_INLINE bool vq_split_used_in_order(struct virtqueue *vq, uint16_t *id, ui
 		return false;
 	}
 	*id = vq->order_head;
-	vq->in_batch = *id != vq->batch_id;
-	*len = vq->in_batch ? vq->full_len : vq->batch_len;
+	vq->batch_left = *id != vq->batch_id;
+	*len = vq->batch_left ? vq->full_len : vq->batch_len;
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "kernel/options.h"
 #include "net/arp.h"
 #include "net/csum.h"
+#include "net/forward.h"
 #include "net/mempool.h"
 #include "net/net_stack.h"
 #include "net/udp.h"
@@ -30,7 +31,7 @@ static const uint8_t peer_mac[6] = {0x02, 0, 0, 0, 0, 2};
 struct world {
 	struct net_stack st;
 	struct netdev dev;
-	void *queue;
+	struct netdev_queue queue;
 	struct mbuf *rx[RX_MAX];
 	unsigned nb_rx, room;
 	uint64_t now_ns;
@@ -234,7 +235,7 @@ static void inject(struct world *w, const uint8_t *frame, unsigned len, unsigned
 	if (w->nb_rx == RX_MAX)
 		return;
 	do {
-		struct mbuf *m = mbuf_alloc(w->dev.pool);
+		struct mbuf *m = mbuf_alloc(w->dev.queue[0].pool);
 		const unsigned n = (unsigned)min_u64(len - at, at || !first ? len - at : first);
 
 		if (!m) {
@@ -297,7 +298,8 @@ static void check_counters(const struct world *w)
 	const uint64_t sum = s->rx_delivered + s->drop_short + s->drop_not_for_us + s->drop_proto +
 	                     s->drop_ip_header + s->drop_ip_csum + s->drop_fragment +
 	                     s->drop_udp_csum + s->drop_udp_length + s->drop_no_port +
-	                     s->drop_no_mbuf + s->drop_icmp + s->drop_arp;
+	                     s->drop_no_mbuf + s->drop_icmp + s->drop_arp + s->rx_forwarded +
+	                     s->drop_ttl + s->drop_no_route + s->drop_too_long;
 
 	fuzz_require(s->rx_packets == sum, "%llu packets came in, %llu are accounted for",
 	             (unsigned long long)s->rx_packets, (unsigned long long)sum);
@@ -311,6 +313,8 @@ static void turn(struct world *w, uint64_t ns)
 {
 	w->now_ns = plat_test_time_ns += ns;
 	net_stack_timers(&w->st, w->now_ns);
+	if (w->st.forward)
+		forward_poll(&w->st);
 	net_stack_poll(&w->st);
 	check_counters(w);
 }
@@ -319,6 +323,7 @@ static bool start(struct world *w, uint8_t how)
 {
 	static const char *const options[] = {"net.ip=10.0.2.15/24", "net.ip=dhcp", "net.ip=off",
 	                                      "net.ip=10.0.2.15/31 net.gw=10.0.2.14"};
+	static const struct route route = {.dst = 0x000000c0, .prefix = 8, .gw = 0x0202000a};
 
 	memset(w, 0, sizeof(*w));
 	fuzz_memory(4u << 20);
@@ -329,13 +334,12 @@ static bool start(struct world *w, uint8_t how)
 	w->now_ns = plat_test_time_ns = 5 * NS_PER_S;
 	plat_test_seed = 1;
 	w->room = UINT32_MAX;
-	w->queue = w;
+	w->queue = (struct netdev_queue){
+	    .rx = w, .tx = w, .pool = mempool_create("fuzz", 128, MEMPOOL_DATA_ROOM)};
 	w->dev = (struct netdev){
 	    .rx_burst = port_rx,
 	    .tx_burst = port_tx,
-	    .rx_queue = &w->queue,
-	    .tx_queue = &w->queue,
-	    .pool = mempool_create("fuzz", 128, MEMPOOL_DATA_ROOM),
+	    .queue = &w->queue,
 	    .nb_queues = 1,
 	    .mtu = (how & 4) ? NETDEV_MTU_MIN : 1500,
 	    .link_up = true,
@@ -344,7 +348,8 @@ static bool start(struct world *w, uint8_t how)
 	                               : 0,
 	};
 	memcpy(w->dev.mac, our_mac, 6);
-	return !net_stack_init(&w->st) && udp_bind(&w->st, ECHO_PORT, app_echo, NULL) &&
+	return !net_stack_init(&w->st) && ((how >> 5) != 1 || !forward_start(&w->st, &route, 1)) &&
+	       udp_bind(&w->st, ECHO_PORT, app_echo, NULL) &&
 	       udp_bind(&w->st, CHANGE_PORT, app_change, NULL) &&
 	       udp_bind(&w->st, KEEP_PORT, app_keep, NULL) && !net_stack_add_port(&w->st, &w->dev);
 }
@@ -358,8 +363,9 @@ static void finish(struct world *w)
 	for (unsigned s = 0; s < ARP_TRIES + 3; s++)
 		turn(w, NS_PER_S);
 	mbuf_free(w->kept);
-	fuzz_require(w->dev.pool->n == w->dev.pool->size, "%u of %u mbufs are home", w->dev.pool->n,
-	             w->dev.pool->size);
+	fuzz_require(w->dev.queue[0].pool->n == w->dev.queue[0].pool->size,
+	             "%u of %u mbufs are home", w->dev.queue[0].pool->n,
+	             w->dev.queue[0].pool->size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

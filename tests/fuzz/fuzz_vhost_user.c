@@ -5,6 +5,7 @@
  * After each step the books are looked at, and at the end a backend that is well again must get
  * the port to run.
  */
+#include "drivers/virtio/vhost_user.h"
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/virtio_user.h"
 #include "drivers/virtio/vnet.h"
@@ -22,17 +23,21 @@
 /* stop, first answer, greeting, start, of a port that has run */
 #define STEP_NS_MAX (3 * VHOST_BRISK_MAX_NS + VHOST_GREET_NS)
 #define SERVICE_NS (3000 * MS) /* until a backend that is well is made use of */
-#define MESSAGES_MAX 64        /* in one step */
-#define EVENT_FDS (2 * VIRTIO_USER_QUEUES_MAX)
+#define MESSAGES_MAX 64        /* in one step, for each queue pair */
+#define BUDGET 65536
+#define BUDGET_OF_TWO (8 * BUDGET)
 
 struct world {
 	struct fuzz_in *in;
 	struct virtio_user u;
+	struct vhost_user vu;
 	struct vnet *vn;
 	struct netdev *dev;
-	uint64_t step_ns;         /* when the step began */
-	struct virtio_user known; /* of the backend, when the port was made for it */
-	bool fair;                /* it is as it was then, from now on */
+	uint64_t step_ns; /* when the step began */
+	/* of the backend, when the port was made for it */
+	struct virtio_user known;
+	struct vhost_backend known_backend;
+	bool fair; /* it is as it was then, from now on */
 };
 
 static struct world world;
@@ -144,22 +149,32 @@ static void act(struct fuzz_in *in)
 
 /* ---- what has to hold --------------------------------------------------------------------- */
 
+static void check_home(const struct netdev *dev)
+{
+	for (unsigned q = 0; q < dev->nb_queues; q++) {
+		const struct mempool *pool = dev->queue[q].pool;
+
+		fuzz_require(pool->n == pool->size, "stopped, and %u buffers of %u are home",
+		             pool->n, pool->size);
+	}
+}
+
 static void check(const struct world *w, unsigned messages)
 {
-	const struct virtio_user *u = &w->u;
+	const struct vhost_user *vu = &w->vu;
 	const struct vnet *vn = w->vn;
 
 	fuzz_require(!backend.breach, "message %u: %s", backend.breach_request, backend.breach);
 	fuzz_require(plat_test_time_ns - w->step_ns <= STEP_NS_MAX, "a step of %llu ms",
 	             (unsigned long long)((plat_test_time_ns - w->step_ns) / MS));
-	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX, "%u messages in a step",
-	             backend.nb_seen - messages);
-	fuzz_require(!(backend.ack_features & ~u->vu.features) || !u->vu.up,
+	fuzz_require(backend.nb_seen - messages <= MESSAGES_MAX * w->u.nb_pairs,
+	             "%u messages in a step", backend.nb_seen - messages);
+	fuzz_require(!(backend.ack_features & ~vu->b.features) || !vu->b.up,
 	             "features that were not offered");
-	fuzz_require(!u->vu.up || u->vu.link.fd != VHOST_LINK_NONE, "up without a connection");
-	fuzz_require(backend.open_fds == EVENT_FDS, "%u event counters", backend.open_fds);
-	fuzz_require(vn->started || w->dev->pool->n == w->dev->pool->size,
-	             "stopped, and %u buffers of %u are home", w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(!vu->b.up || vu->link.fd != VHOST_LINK_NONE, "up without a connection");
+	fuzz_require(backend.open_fds == 4u * w->u.nb_pairs, "%u event counters", backend.open_fds);
+	if (!vn->started)
+		check_home(w->dev);
 	fuzz_require(vn->started || !vn->dev.link_up, "stopped with its link up");
 	fuzz_require(!vn->failed || !vn->dev.link_up, "failed with its link up");
 	fuzz_require(!vn->failed || !vn->started || vn->recovery.wanted, "failed for ever");
@@ -167,20 +182,21 @@ static void check(const struct world *w, unsigned messages)
 
 /* ---- what the driver is asked to do ------------------------------------------------------- */
 
-static void do_tx(struct netdev *dev)
+static void do_tx(struct netdev *dev, uint16_t queue)
 {
 	struct mbuf *pkts[BURST];
 	unsigned n = 0;
 
-	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->pool)); n++)
+	for (; n < BURST && (pkts[n] = mbuf_alloc(dev->queue[queue].pool)); n++)
 		pkts[n]->data_len = (uint16_t)(pkts[n]->pkt_len = 64);
-	for (unsigned i = netdev_tx_burst(dev, 0, pkts, (uint16_t)n); i < n; i++)
+	for (unsigned i = netdev_tx_burst(dev, queue, pkts, (uint16_t)n); i < n; i++)
 		mbuf_free(pkts[i]);
 }
 
 static void step(struct world *w)
 {
 	const uint8_t what = fuzz_u8(w->in);
+	const uint16_t queue = (what >> 3) % w->dev->nb_queues;
 	struct mbuf *pkts[BURST];
 
 	if ((what & 7) <= 1)
@@ -192,7 +208,7 @@ static void step(struct world *w)
 		w->dev->ops->link_poll(w->dev);
 		break;
 	case 2:
-		do_tx(w->dev);
+		do_tx(w->dev, queue);
 		break;
 	case 3:
 		w->dev->ops->stop(w->dev);
@@ -201,7 +217,7 @@ static void step(struct world *w)
 		(void)w->dev->ops->start(w->dev);
 		break;
 	case 5:
-		fuzz_require(!netdev_rx_burst(w->dev, 0, pkts, BURST), "packets from nowhere");
+		fuzz_require(!netdev_rx_burst(w->dev, queue, pkts, BURST), "packets from nowhere");
 		break;
 	default:
 		act(w->in);
@@ -215,8 +231,9 @@ static void get_well(struct world *w)
 	struct netdev *dev = w->dev;
 
 	w->fair = true;
-	backend.features = w->known.vu.features;
-	backend.protocol = w->known.vu.protocol;
+	backend.features = w->known_backend.features;
+	backend.pairs = w->known_backend.pairs_max;
+	backend.protocol = w->known_backend.protocol;
 	backend.config = w->known.config;
 	backend.config.status = VIRTIO_NET_S_LINK_UP;
 	backend.config_bytes = w->known.has_config ? sizeof(backend.config) : 0;
@@ -231,9 +248,9 @@ static void get_well(struct world *w)
 		plat_test_time_ns += 100 * MS;
 		dev->ops->link_poll(dev);
 	}
-	fuzz_require(w->vn->started && !w->vn->failed && dev->link_up && w->u.vu.up,
+	fuzz_require(w->vn->started && !w->vn->failed && dev->link_up && w->vu.b.up,
 	             "no service: started %d, failed %d, link %d, up %d", w->vn->started,
-	             w->vn->failed, dev->link_up, w->u.vu.up);
+	             w->vn->failed, dev->link_up, w->vu.b.up);
 }
 
 /* ---- one input ---------------------------------------------------------------------------- */
@@ -241,10 +258,15 @@ static void get_well(struct world *w)
 static bool probe(struct world *w)
 {
 	w->u.queue_size = (uint16_t)(1 + fuzz_u8(w->in) % 64);
-	w->u.mtu = fuzz_u8(w->in) & 1 ? 1300 : 0;
-	vhost_link_init(&w->u.vu.link, "/run/vhost0", fuzz_u8(w->in) & 1);
-	fuzz_require(!virtio_user_init(&w->u, "user0"), "no event counters");
-	w->dev = virtio_net_probe(&w->u.vd, 65536);
+
+	const uint8_t how = fuzz_u8(w->in);
+
+	w->u.mtu = how & 1 ? 1300 : 0;
+	w->u.nb_pairs = how & 2 ? 2 : 1;
+	w->u.has_ctrl = how & 6;
+	(void)vhost_user_init(&w->vu, "/run/vhost0", fuzz_u8(w->in) & 1);
+	fuzz_require(!virtio_user_init(&w->u, &w->vu.b, "user0"), "no event counters");
+	w->dev = virtio_net_probe(&w->u.vd, w->u.nb_pairs > 1 ? BUDGET_OF_TWO : BUDGET);
 	if (w->dev)
 		w->vn = container_of(w->dev, struct vnet, dev);
 	return w->dev;
@@ -274,6 +296,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	w->known = w->u;
+	w->known_backend = w->vu.b;
 	if (w->dev->ops->start(w->dev)) {
 		w->step_ns = plat_test_time_ns;
 		check(w, backend.nb_seen);
@@ -287,7 +310,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	get_well(w);
 	w->dev->ops->stop(w->dev);
-	fuzz_require(w->dev->pool->n == w->dev->pool->size, "%u buffers of %u are home",
-	             w->dev->pool->n, w->dev->pool->size);
+	check_home(w->dev);
 	return 0;
 }

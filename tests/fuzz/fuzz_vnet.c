@@ -44,7 +44,7 @@ static void count_mbuf(const struct world *w, const struct mbuf *m, const char *
 	const size_t at = (size_t)((const uint8_t *)m - w->mbufs);
 	const size_t i = at / w->stride;
 
-	if ((const uint8_t *)m < w->mbufs || at % w->stride || i >= w->dev->pool->size)
+	if ((const uint8_t *)m < w->mbufs || at % w->stride || i >= w->dev->queue[0].pool->size)
 		fuzz_require(false, "%s: no mbuf of the pool", where);
 	if (seen[i])
 		fuzz_require(false, "mbuf %zu is in two places, one is %s", i, where);
@@ -86,7 +86,7 @@ static void check_ids(const struct virtqueue *vq)
 
 static void check_books(const struct world *w)
 {
-	const struct mempool *pool = w->dev->pool;
+	const struct mempool *pool = w->dev->queue[0].pool;
 	const struct virtqueue *rx = &w->vn->rxq[0].vq, *tx = &w->vn->txq[0].vq;
 	unsigned n = 0;
 
@@ -137,7 +137,7 @@ static void check_received(const struct world *w, const struct mbuf *m)
 	unsigned segs = 0;
 
 	do {
-		fuzz_require(segs < w->dev->pool->size, "a packet without end");
+		fuzz_require(segs < w->dev->queue[0].pool->size, "a packet without end");
 		fuzz_require(s->data_off + s->data_len <= s->buf_len, "data outside of the buffer");
 		len += s->data_len;
 		segs++;
@@ -191,7 +191,7 @@ static struct mbuf *make_packet(struct world *w, struct fuzz_in *in)
 	struct mbuf *head = NULL, *tail = NULL;
 
 	for (unsigned i = 0; i < segs; i++) {
-		struct mbuf *m = mbuf_alloc(w->dev->pool);
+		struct mbuf *m = mbuf_alloc(w->dev->queue[0].pool);
 
 		if (!m)
 			break;
@@ -343,7 +343,7 @@ static bool probe(struct world *w, struct fuzz_in *in)
 	if (!w->dev)
 		return false;
 	w->vn = container_of(w->dev, struct vnet, dev);
-	pool = w->dev->pool;
+	pool = w->dev->queue[0].pool;
 	fuzz_require(pool->size <= MBUFS_MAX && pool->size >= 2, "a pool of %u", pool->size);
 
 	/* the lowest address is on top of a new pool's stack */
@@ -359,8 +359,9 @@ static void finish(struct world *w)
 	if (w->started)
 		do_stop(w);
 	check_books(w);
-	fuzz_require(w->lost || w->dev->pool->n == w->dev->pool->size, "%u mbufs of %u are home",
-	             w->dev->pool->n, w->dev->pool->size);
+	fuzz_require(w->lost || w->dev->queue[0].pool->n == w->dev->queue[0].pool->size,
+	             "%u mbufs of %u are home", w->dev->queue[0].pool->n,
+	             w->dev->queue[0].pool->size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

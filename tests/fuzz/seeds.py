@@ -195,6 +195,7 @@ def vhost_user():
 # ---- stack: the network --------------------------------------------------------------------------
 
 STATIC, DHCP, OFF, NARROW = range(4)
+ROUTER = 32
 ARP, ICMP, UDP, DHCP_REPLY = 1, 2, 3, 4
 TURN, SECOND = bytes([8]), bytes([1]) + u16(1)
 
@@ -222,6 +223,9 @@ def stack():
     yield "dhcp", bytes([DHCP]) + TURN + offer + TURN + ack + TURN + bytes([1]) + u16(31) + ack
     yield "dhcp_nak", bytes([DHCP]) + TURN + offer + TURN + nak + TURN + SECOND + offer
     yield "off", bytes([OFF]) + echo + frame(DHCP_REPLY, options) + TURN
+    far = frame(UDP, b"x", 30, 192, 31, 0, 32, 2, 33, 1)  # to 192.0.2.1
+    yield "router", (bytes([STATIC | ROUTER]) + far + TURN + frame(ARP, b"", 31, 2) + TURN + far + TURN
+                     + frame(UDP, b"x", 22, 1, 30, 192) + frame(UDP, b"x", 30, 172) + TURN + SECOND)
     yield "narrow", bytes([NARROW]) + frame(UDP, b"x", 29, 14) + bytes([2]) + TURN
 
 

@@ -33,8 +33,10 @@ class Netns:
     def run(self, *command):
         subprocess.run(["ip", "netns", "exec", self.name, *command], check=True, timeout=10)
 
-    def add_tap(self, name, address):
-        self.run("ip", "tuntap", "add", name, "mode", "tap")
+    def add_tap(self, name, address, several=False):
+        """several: with more than one queue."""
+        self.run("ip", "tuntap", "add", name, "mode", "tap",
+                 *(["multi_queue", "vnet_hdr"] if several else []))
         self.run("ip", "addr", "add", address, "dev", name)
         self.run("ip", "link", "set", name, "up")
 

@@ -98,6 +98,7 @@ class Nic:
              user   QEMU's own network; UDP port 7 is forwarded from 127.0.0.1:.port
              tap    the interface .ifname (in Guest's netns)
              vhost-user  another process, which listens at the socket .path
+    queues   queue pairs of a tap, which has to be made for several
     """
     props: str = ""
     backend: str = "dgram"
@@ -106,13 +107,15 @@ class Nic:
     ifname: str = ""
     port: int = 0
     path: str = ""
+    queues: int = 1
 
     def netdev(self, n, folder):
         if self.backend == "dgram":
             return (f"dgram,id=n{n},local.type=unix,local.path={folder}/q{n},"
                     f"remote.type=unix,remote.path={folder}/p{n}")
         if self.backend == "tap":
-            return f"tap,id=n{n},ifname={self.ifname},script=no,downscript=no,vhost=off"
+            return (f"tap,id=n{n},ifname={self.ifname},script=no,downscript=no,vhost=off" +
+                    (f",queues={self.queues}" if self.queues > 1 else ""))
         if self.backend == "vhost-user":
             return f"vhost-user,id=n{n},chardev=vhost{n}"
         self.port = self.port or free_udp_port()

@@ -6,13 +6,15 @@ import struct
 import threading
 
 GET_FEATURES, SET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK = 1, 2, 5, 12
-GET_PROTOCOL_FEATURES, SET_STATUS, GET_STATUS = 15, 39, 40
+GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_STATUS, GET_STATUS = 15, 17, 39, 40
 GET_VRING_BASE, NET_SET_MTU, GET_CONFIG, RESET_DEVICE = 11, 20, 24, 34
-QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, GET_VRING_BASE, GET_CONFIG}
+QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_STATUS, GET_VRING_BASE,
+             GET_CONFIG}
 VERSION_1, PROTOCOL_FEATURES, MRG_RXBUF = 1 << 32, 1 << 30, 1 << 15
 NET_MTU, NET_MAC, NET_STATUS, NET_SPEED_DUPLEX = 1 << 3, 1 << 5, 1 << 16, 1 << 63
 FEATURES = VERSION_1 | PROTOCOL_FEATURES | MRG_RXBUF
-P_REPLY_ACK, P_NET_MTU, P_CONFIG = 1 << 3, 1 << 4, 1 << 9
+NET_MQ = 1 << 22
+P_MQ, P_REPLY_ACK, P_NET_MTU, P_CONFIG = 1 << 0, 1 << 3, 1 << 4, 1 << 9
 P_RESET_DEVICE, P_STATUS = 1 << 13, 1 << 16
 PROTOCOL = P_REPLY_ACK | P_STATUS
 NEED_REPLY = 8
@@ -30,11 +32,13 @@ class Backend:
 
     fault(connection, request) gets the connection; the backend goes on afterwards if it is open.
     config: the device configuration; for what goes beyond its end it answers with nothing.
+    pairs: queue pairs, with P_MQ
     """
 
-    def __init__(self, path, at=None, fault=None, features=FEATURES, protocol=PROTOCOL, config=b""):
+    def __init__(self, path, at=None, fault=None, features=FEATURES, protocol=PROTOCOL, config=b"",
+                 pairs=1):
         self.at, self.fault, self.features, self.protocol = at, fault, features, protocol
-        self.config = config
+        self.config, self.pairs = config, pairs
         self.connections, self.status, self.seen, self.mtu = 0, 0, [], None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
@@ -93,6 +97,7 @@ class Backend:
             part = self.config[offset:offset + size]
             return payload[:12] + part if len(part) == size else b""
         return struct.pack("<Q", {GET_FEATURES: self.features, GET_STATUS: self.status,
+                                  GET_QUEUE_NUM: self.pairs,
                                   GET_PROTOCOL_FEATURES: self.protocol}[request])
 
     def close(self):

@@ -71,15 +71,17 @@ class Testpmd:
 
     server   net_vhost listens at the socket; else it connects to it
     vdev     another device in net_vhost's place, such as DPDK's virtio-user
+    queues   queue pairs of both its ports
     """
     __test__ = False
 
-    def __init__(self, path, netns=None, forward="io", server=True, args=(), vhost="", vdev=None):
+    def __init__(self, path, netns=None, forward="io", server=True, args=(), vhost="", vdev=None,
+                 queues=1):
         self.socket = str(path)
         self.log = Path(f"{path}.testpmd.log")
         self.netns = netns
         self.tap = f"tp{next(_numbers)}"
-        vhost = f"net_vhost0,iface={path},queues=1{'' if server else ',client=1'}{vhost}"
+        vhost = f"net_vhost0,iface={path},queues={queues}{'' if server else ',client=1'}{vhost}"
         command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256",
                    "--iova-mode=va", "--no-pci",
                    f"--file-prefix=ringzero-{os.getpid()}-{next(_numbers)}"]
@@ -90,7 +92,7 @@ class Testpmd:
             command = ["ip", "netns", "exec", netns.name, *command, "--vdev",
                        f"net_tap0,iface={self.tap}"]
         command += ["--", "-i", "--total-num-mbufs=16384", "--nb-cores=1", "--no-mlockall",
-                    f"--forward-mode={forward}", *args]
+                    f"--forward-mode={forward}", f"--rxq={queues}", f"--txq={queues}", *args]
         self.command = command
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out,

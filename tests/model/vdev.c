@@ -383,6 +383,14 @@ void vdev_open(struct vdev *d, enum vdev_kind kind)
 	d->config_len = sizeof(d->config);
 }
 
+void vdev_pairs(struct vdev *d, unsigned n)
+{
+	d->offered |= VIRTIO_NET_F_MQ | VIRTIO_NET_F_CTRL_VQ;
+	d->config.max_virtqueue_pairs = (uint16_t)n;
+	d->nb_queues = 2 * n + 1;
+	d->vectors = 1 + n;
+}
+
 void vdev_check(struct vdev *d)
 {
 	for (unsigned i = 0; i < VDEV_QUEUES_MAX; i++) {

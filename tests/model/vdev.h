@@ -21,7 +21,7 @@
 #include "drivers/virtio/virtio_transport.h"
 #include "tests/model/vdev_memory.h"
 
-#define VDEV_QUEUES_MAX 8
+#define VDEV_QUEUES_MAX 10 /* four pairs, and the control queue */
 #define VDEV_VIOLATIONS_MAX 32
 #define VDEV_SEGS_MAX 1024 /* longer chains are a breach: no device takes them */
 #define VDEV_FRAME_MAX 65600
@@ -186,6 +186,7 @@ struct vdev_ctrl {
 	uint32_t len; /* of its data */
 	uint8_t data[256];
 	unsigned commands;
+	uint16_t pairs;    /* that are used, with MQ */
 	uint64_t offloads; /* bits of features that are switched on */
 	struct virtio_net_hash_config hash;
 };
@@ -279,7 +280,11 @@ void vdev_config_change(struct vdev *d, const struct virtio_net_config *config);
 void vdev_config_race(struct vdev *d, const struct virtio_net_config *next, unsigned reads,
                       unsigned times);
 
-/** vdev_net_rx_push() - a frame for queue pair @pair arrives from the wire; copied */
+/** vdev_pairs() - offer @n queue pairs and a control queue; before vdev_attach() */
+void vdev_pairs(struct vdev *d, unsigned n);
+
+/** vdev_net_rx_push() - a frame for queue pair @pair, which is used, arrives from the wire; copied
+ */
 void vdev_net_rx_push(struct vdev *d, unsigned pair, const void *data, uint32_t len);
 
 /** vdev_net_rx_push_hdr() - the same with the header that the device is to write; its num_buffers

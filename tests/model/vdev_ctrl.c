@@ -26,6 +26,29 @@ void vdev_ctrl_check(struct vdev_queue *q, const struct vdev_chain *c)
 		             q->index, c->readable, c->writable);
 }
 
+static uint8_t pairs_set(struct vdev *d, const uint8_t *data, uint32_t len)
+{
+	uint16_t pairs;
+
+	if (!vdev_has(d, VIRTIO_NET_F_MQ) || len != sizeof(pairs)) {
+		vdev_violate(d, "5.1.9.5.6: VQ_PAIRS_SET of %u bytes, or not negotiated", len);
+		return VIRTIO_NET_ERR;
+	}
+	memcpy(&pairs, data, sizeof(pairs));
+	if (!pairs || pairs > d->config.max_virtqueue_pairs) {
+		vdev_violate(d, "5.1.9.5.6.1: %u queue pairs of %u", pairs,
+		             d->config.max_virtqueue_pairs);
+		return VIRTIO_NET_ERR;
+	}
+	for (unsigned i = 0; i < 2u * pairs; i++) {
+		if (!d->queue[i].enabled)
+			vdev_violate(d, "5.1.9.5.6.1: %u queue pairs, but queue %u is not set up",
+			             pairs, i);
+	}
+	d->ctrl.pairs = pairs;
+	return VIRTIO_NET_OK;
+}
+
 static uint8_t hash_config(struct vdev *d, const uint8_t *data, uint32_t len)
 {
 	static const uint16_t zero[4];
@@ -73,6 +96,9 @@ static uint8_t carry_out(struct vdev *d)
 {
 	const struct vdev_ctrl *c = &d->ctrl;
 
+	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
+	    c->what.command == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
+		return pairs_set(d, c->data, c->len);
 	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
 	    c->what.command == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
 		return hash_config(d, c->data, c->len);

@@ -378,6 +378,9 @@ bool vdev_net_tx_fetch(struct vdev_queue *q)
 	const struct vdev_chain *c = q->pending[before];
 
 	q->packets++;
+	if (q->index / 2u >= q->d->ctrl.pairs)
+		vdev_violate(q->d, "5.1.9.5.6.1: queue %u: a packet beyond the %u pairs in use",
+		             q->index, q->d->ctrl.pairs);
 	if (c->readable < hdr_len + ETH_HEADER_LEN || c->readable > VDEV_FRAME_MAX) {
 		vdev_violate(q->d, "5.1.9.2: queue %u: a packet of %u bytes with its header",
 		             q->index, c->readable);

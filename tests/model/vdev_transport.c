@@ -93,7 +93,8 @@ static void set_features(struct virtio_dev *vd, uint64_t features)
 	}
 	check_features(d, features);
 	d->features = features & d->offered;
-	d->ctrl = (struct vdev_ctrl){.offloads = d->features}; /* 5.1.9.5.9: on from the start */
+	/* 5.1.9.5.9: on from the start; 5.1.9.5.6: multiqueue is not */
+	d->ctrl = (struct vdev_ctrl){.offloads = d->features, .pairs = 1};
 	d->features_written = true;
 }
 

@@ -65,3 +65,22 @@ def test_two_runs_in_one_build_directory_are_refused(tmp_path):
                               check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
+
+
+FINI = """#!/bin/sh
+for arg; do case $arg in --xml=*) xml=${arg#--xml=} ;; esac; done
+echo '<testsuites><testcase name="t"/></testsuites>' >"$xml"
+echo '[----] tests/unit/test_threads.c:1: %s' >&2
+"""
+
+
+@pytest.mark.parametrize("said,failed", [("Assertion Failed", 1), ("all is well", 0)])
+def test_what_fails_when_a_test_is_torn_down_is_a_failure(tmp_path, said, failed):
+    program = tmp_path / "tsan/test_threads"
+    program.parent.mkdir()
+    program.write_text(FINI % said)
+    program.chmod(0o755)
+    run = subprocess.run([ROOT / "tools/test.sh", "tsan"], capture_output=True, text=True, timeout=60,
+                         env={**os.environ, "BUILD": str(tmp_path), "MAKE": "true"}, check=False)
+    assert run.stdout.splitlines()[-1].endswith(f"{failed} failed"), run.stdout
+    assert run.returncode == failed

@@ -15,7 +15,7 @@
 struct fake_backend backend;
 
 static struct vhost_memory memory = {.fd = FD_MEMORY};
-static bool event_open[FAKE_BACKEND_FDS];
+static bool event_open[FAKE_BACKEND_FDS], event_signalled[FAKE_BACKEND_FDS];
 
 const struct vhost_memory *vhost_memory(void)
 {
@@ -36,6 +36,7 @@ void fake_backend_open(size_t bytes)
 	    .config_bytes = sizeof(struct virtio_net_config),
 	};
 	memset(event_open, 0, sizeof(event_open));
+	memset(event_signalled, 0, sizeof(event_signalled));
 	free(memory.base);
 	memory.base = NULL;
 	memory.bytes = SIZE_MAX & ~(size_t)0xfff;
@@ -414,4 +415,13 @@ void vhost_event_close(int fd)
 void vhost_event_signal(int fd)
 {
 	backend.signals += event_open[fd - FD_EVENTS];
+	event_signalled[fd - FD_EVENTS] = true;
+}
+
+bool vhost_event_take(int fd)
+{
+	const bool signalled = event_signalled[fd - FD_EVENTS];
+
+	event_signalled[fd - FD_EVENTS] = false;
+	return signalled;
 }

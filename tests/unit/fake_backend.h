@@ -13,7 +13,7 @@
 
 #define FAKE_BACKEND_STREAM 4096
 #define FAKE_BACKEND_SEEN 128
-#define FAKE_BACKEND_RINGS 2
+#define FAKE_BACKEND_RINGS 8
 #define FAKE_BACKEND_FDS 40
 
 struct fake_backend {

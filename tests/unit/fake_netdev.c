@@ -21,10 +21,12 @@ const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static uint16_t fake_rx_burst(void *queue, struct mbuf **pkts, uint16_t n)
 {
-	struct fake_netdev *f = queue;
+	const struct fake_queue *q = queue;
+	struct fake_netdev *f = q->port;
 	uint16_t got = 0;
 
-	while (got < n && f->rx_tail != f->rx_head)
+	while (got < n && f->rx_tail != f->rx_head &&
+	       f->rx_queue[f->rx_tail % FAKE_RX_MAX] == q->index)
 		pkts[got++] = f->rx[f->rx_tail++ % FAKE_RX_MAX];
 	return got;
 }
@@ -49,7 +51,8 @@ static void fake_check_sent(const struct mbuf *m)
 
 static uint16_t fake_tx_burst(void *queue, struct mbuf **pkts, uint16_t n)
 {
-	struct fake_netdev *f = queue;
+	const struct fake_queue *q = queue;
+	struct fake_netdev *f = q->port;
 	uint16_t done = 0;
 
 	for (; done < n && f->tx_room; done++, f->tx_room--) {
@@ -61,6 +64,7 @@ static uint16_t fake_tx_burst(void *queue, struct mbuf **pkts, uint16_t n)
 
 		fake_check_sent(m);
 		t->len = 0;
+		t->queue = q->index;
 		t->flags = m->flags;
 		t->csum_start = m->csum_start;
 		t->csum_offset = m->csum_offset;
@@ -82,15 +86,18 @@ void fake_netdev_init(struct fake_netdev *f)
 	f->dev = (struct netdev){
 	    .rx_burst = fake_rx_burst,
 	    .tx_burst = fake_tx_burst,
-	    .rx_queue = f->queues,
-	    .tx_queue = f->queues,
-	    .pool = mempool_create("test", 256, MEMPOOL_DATA_ROOM),
+	    .queue = f->queues,
 	    .nb_queues = 1,
 	    .mtu = 1500,
 	    .link_up = true,
 	};
-	cr_assert(f->rx_pool && f->dev.pool);
-	f->queues[0] = f;
+	f->queues[0].pool = mempool_create("test", 256, MEMPOOL_DATA_ROOM);
+	cr_assert(f->rx_pool && f->queues[0].pool);
+	for (uint16_t i = 0; i < FAKE_QUEUES_MAX; i++) {
+		f->of[i] = (struct fake_queue){.port = f, .index = i};
+		f->queues[i].rx = f->queues[i].tx = &f->of[i];
+		f->queues[i].pool = f->queues[0].pool;
+	}
 	f->tx_room = UINT32_MAX;
 	memcpy(f->dev.mac, our_mac, 6);
 }
@@ -125,6 +132,7 @@ struct mbuf *fake_inject_split(struct fake_netdev *f, const void *bytes, unsigne
 	}
 	m->pkt_len = len;
 	cr_assert_lt(f->rx_head - f->rx_tail, FAKE_RX_MAX);
+	f->rx_queue[f->rx_head % FAKE_RX_MAX] = f->inject_queue;
 	f->rx[f->rx_head++ % FAKE_RX_MAX] = m;
 	return m;
 }
@@ -147,7 +155,8 @@ void fake_forget(struct fake_netdev *f)
 
 unsigned fake_leaks(const struct fake_netdev *f)
 {
-	return f->rx_pool->size - f->rx_pool->n + f->dev.pool->size - f->dev.pool->n;
+	return f->rx_pool->size - f->rx_pool->n + f->dev.queue[0].pool->size -
+	       f->dev.queue[0].pool->n;
 }
 
 /* ---- the world ---------------------------------------------------------------------------- */
@@ -187,7 +196,8 @@ uint64_t fake_dropped(const struct net_if_stats *s)
 {
 	return s->drop_short + s->drop_not_for_us + s->drop_proto + s->drop_ip_header +
 	       s->drop_ip_csum + s->drop_fragment + s->drop_udp_csum + s->drop_udp_length +
-	       s->drop_no_port + s->drop_no_mbuf + s->drop_icmp + s->drop_arp;
+	       s->drop_no_port + s->drop_no_mbuf + s->drop_icmp + s->drop_arp + s->drop_ttl +
+	       s->drop_no_route + s->drop_too_long;
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */

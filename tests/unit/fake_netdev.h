@@ -18,6 +18,7 @@
 #define FAKE_RX_MAX 256
 #define FAKE_TX_MAX 512
 #define FAKE_FRAME_MAX 2048
+#define FAKE_QUEUES_MAX 4
 
 #define OUR_IP fake_ip(10, 0, 2, 15)
 #define PEER_IP fake_ip(10, 0, 2, 2)
@@ -30,13 +31,22 @@ struct fake_frame {
 	unsigned len;
 	uint32_t flags; /* mbuf.flags */
 	uint16_t csum_start, csum_offset, gso_size;
+	uint16_t queue; /* by which it was sent */
+};
+
+struct fake_queue {
+	struct fake_netdev *port;
+	uint16_t index;
 };
 
 struct fake_netdev {
-	struct netdev dev;
-	void *queues[1];
+	struct netdev dev; /* one queue pair; tests may set nb_queues */
+	struct netdev_queue queues[FAKE_QUEUES_MAX];
+	struct fake_queue of[FAKE_QUEUES_MAX];
 	struct mempool *rx_pool; /* its own, so that what lies behind a packet can be poisoned */
 	struct mbuf *rx[FAKE_RX_MAX];
+	uint16_t rx_queue[FAKE_RX_MAX]; /* by which it arrives: */
+	uint16_t inject_queue;
 	unsigned rx_head, rx_tail;
 	struct fake_frame tx[FAKE_TX_MAX];
 	unsigned nb_tx;

@@ -57,7 +57,7 @@ static inline struct mbuf *receive_usual(const struct virtio_net_hdr *hdr)
 
 static inline struct mbuf *packet(uint32_t len, uint32_t flags)
 {
-	struct mbuf *m = mbuf_alloc(port.dev->pool);
+	struct mbuf *m = mbuf_alloc(port.dev->queue[0].pool);
 
 	frame_fill(mbuf_data(m), 7, len);
 	m->data_len = (uint16_t)len;

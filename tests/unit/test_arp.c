@@ -32,7 +32,7 @@ static void receive_arp(uint16_t op, const uint8_t *sha, be32 spa, const uint8_t
 static void send_udp(be32 to, unsigned payload)
 {
 	struct udp_pcb pcb = {.port = cpu_to_be16(9), .st = &w.st};
-	struct mbuf *m = mbuf_alloc(w.port.dev.pool);
+	struct mbuf *m = mbuf_alloc(w.port.dev.queue[0].pool);
 
 	cr_assert(m);
 	m->data_len = 4;
@@ -185,7 +185,7 @@ Test(arp, drops_the_oldest_of_more_than_may_wait_for_one)
 
 static unsigned waiting_max(void)
 {
-	const unsigned quarter = w.nif->dev->pool->size / 4;
+	const unsigned quarter = w.nif->dev->queue[0].pool->size / 4;
 
 	return quarter < ARP_WAITING_MAX ? quarter : ARP_WAITING_MAX;
 }

@@ -173,7 +173,7 @@ Test(dhcp, takes_any_router_with_an_address_that_has_no_subnet)
 	console_flush();
 	cr_assert_null(strstr(plat_test_output(), "not in the subnet"));
 	fake_forget(&w.port);
-	cr_assert_eq(udp_sendto(&pcb, mbuf_alloc(w.port.dev.pool), &to), 0);
+	cr_assert_eq(udp_sendto(&pcb, mbuf_alloc(w.port.dev.queue[0].pool), &to), 0);
 	net_if_flush(w.nif);
 	cr_assert_eq(memcmp(fake_sent(&w.port, 0)->bytes + 38, &a.router, 4), 0, "asked by ARP");
 }
@@ -360,7 +360,7 @@ Test(dhcp, survives_noise_behind_a_good_header)
 
 Test(dhcp, keeps_trying_when_no_buffer_is_free)
 {
-	struct mempool *pool = w.port.dev.pool;
+	struct mempool *pool = w.port.dev.queue[0].pool;
 	unsigned n = pool->n;
 
 	fake_forget(&w.port);

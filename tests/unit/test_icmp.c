@@ -167,6 +167,7 @@ Test(icmp, tells_nobody_about_broadcasts_and_fragments)
 	s.dst = IPV4_BROADCAST;
 	receive(frame_udp(frame, &s, data, 10));
 	s.dst = fake_ip(10, 0, 2, 255);
+	receive(frame_udp(frame, &s, data, 10));
 	s.dst_mac = broadcast_mac;
 	receive(frame_udp(frame, &s, data, 10));
 	s = FRAME_TO_US;

@@ -278,7 +278,7 @@ Test(ipv4, wants_headers_in_one_segment_and_the_payload_anywhere)
 static int send_to(be32 ip, unsigned len)
 {
 	struct udp_pcb pcb = {.port = cpu_to_be16(7), .st = &w.st};
-	struct mbuf *m = mbuf_alloc(w.port.dev.pool);
+	struct mbuf *m = mbuf_alloc(w.port.dev.queue[0].pool);
 	int err;
 
 	memset(mbuf_data(m), 0x5a, len);

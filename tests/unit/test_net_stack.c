@@ -46,6 +46,56 @@ Test(net_stack, echoes_every_size_untouched)
 	cr_assert_eq(w.nif->stats.tx_packets, 1473);
 }
 
+Test(net_stack, answers_leave_by_the_queue_that_the_question_came_in_by)
+{
+	w.port.dev.nb_queues = FAKE_QUEUES_MAX;
+	for (uint16_t q = 0; q < FAKE_QUEUES_MAX; q++) {
+		fake_forget(&w.port);
+		w.port.inject_queue = q;
+		fake_inject(&w.port, frame, frame_udp(frame, &FRAME_TO_US, data, 10u + q));
+		fake_inject(&w.port, frame, frame_udp(frame, &FRAME_TO_US, data, 20u + q));
+		net_stack_poll(&w.st);
+		for (unsigned i = 0; i < 2; i++) {
+			cr_assert_eq(fake_sent(&w.port, i)->len, 52u + 10u * i + q);
+			cr_assert_eq(fake_sent(&w.port, i)->queue, q);
+		}
+	}
+
+	/* some each, in one turn */
+	fake_forget(&w.port);
+	for (uint16_t q = FAKE_QUEUES_MAX; q-- > 0;) {
+		w.port.inject_queue = q;
+		fake_inject(&w.port, frame, frame_udp(frame, &FRAME_TO_US, data, q));
+	}
+	cr_assert_eq(net_stack_poll(&w.st), FAKE_QUEUES_MAX);
+	for (unsigned i = 0; i < FAKE_QUEUES_MAX; i++)
+		cr_assert_eq(fake_sent(&w.port, i)->queue, fake_sent(&w.port, i)->len - 42);
+}
+
+Test(net_stack, what_nobody_asked_for_leaves_by_the_first_queue)
+{
+	w.port.dev.nb_queues = FAKE_QUEUES_MAX;
+	for (uint16_t q = 0; q < FAKE_QUEUES_MAX; q++) {
+		fake_forget(&w.port);
+		w.port.inject_queue = q;
+		fake_inject(&w.port, frame, frame_udp(frame, &FRAME_TO_US, data, 10));
+		net_stack_poll(&w.st);
+		cr_assert_eq(w.nif->queue, 0);
+
+		/* between two turns: an application on its own account */
+		struct udp_addr to = {.nif = w.nif, .ip = PEER_IP, .port = cpu_to_be16(99)};
+		struct udp_pcb pcb = {.port = cpu_to_be16(1), .st = &w.st};
+
+		cr_assert_eq(udp_sendto(&pcb, mbuf_alloc(w.port.dev.queue[0].pool), &to), 0);
+		fake_inject(&w.port, frame, frame_udp(frame, &FRAME_TO_US, data, 20));
+		net_stack_poll(&w.st);
+		cr_assert_eq(fake_sent(&w.port, 0)->queue, q);
+		cr_assert_eq(fake_sent(&w.port, 1)->queue, 0);
+		cr_assert_eq(fake_sent(&w.port, 1)->len, 42);
+		cr_assert_eq(fake_sent(&w.port, 2)->queue, q);
+	}
+}
+
 Test(net_stack, echo_does_not_answer_what_would_be_answered)
 {
 	static const uint16_t ports[] = {0, 7, 19};
@@ -121,7 +171,7 @@ Test(net_stack, sends_more_than_its_list_holds)
 	struct udp_addr to = {.nif = w.nif, .ip = PEER_IP, .port = 1};
 
 	for (unsigned i = 0; i < 3 * NET_OUT_MAX; i++) {
-		struct mbuf *m = mbuf_alloc(i % 2 ? w.port.dev.pool : w.port.rx_pool);
+		struct mbuf *m = mbuf_alloc(i % 2 ? w.port.dev.queue[0].pool : w.port.rx_pool);
 
 		cr_assert(m, "packet %u", i);
 		udp_sendto(pcb, m, &to);

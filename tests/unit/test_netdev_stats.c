@@ -10,6 +10,7 @@
 
 static struct netdev_stats counters[NETDEV_PORTS_MAX][NETDEV_QUEUES_MAX];
 static struct netdev devices[NETDEV_PORTS_MAX + 1];
+static struct netdev_queue queues[NETDEV_PORTS_MAX + 1][NETDEV_QUEUES_MAX];
 static struct stats_printer printer;
 
 static void add_stats(const struct netdev *dev, uint16_t queue, struct netdev_stats *out)
@@ -36,6 +37,7 @@ static void add_port(uint16_t nb_queues)
 	struct netdev *dev = &devices[netdev_count()];
 
 	dev->ops = &ops;
+	dev->queue = queues[netdev_count()];
 	dev->nb_queues = nb_queues;
 	cr_assert_eq(netdev_register(dev), 0);
 }
@@ -276,12 +278,13 @@ Test(netdev_stats, off_is_silent)
 	cr_assert_eq(lines(), 0);
 }
 
-Test(netdev_stats, tells_what_the_stack_dropped_with_the_first_queue)
+Test(netdev_stats, tells_what_the_layer_above_dropped_with_its_queue)
 {
 	struct netdev_stats first, second;
 
 	add_port(2);
-	devices[0].tx_dropped = 7;
+	devices[0].queue[0].tx_dropped = 9;
+	devices[0].queue[1].tx_dropped = 2;
 	netdev_stats_collect(&devices[0], 0, &first);
 	netdev_stats_collect(&devices[0], 1, &second);
 	cr_assert_eq(first.tx_dropped - second.tx_dropped, 7);

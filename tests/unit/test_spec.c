@@ -87,7 +87,7 @@ Test(spec, initialization_has_its_order)
 		memset(steps, 0, sizeof(steps));
 		port.dev = virtio_net_probe(&port.vd, port.arena_bytes);
 		cr_assert_not_null(port.dev);
-		port_share_all(&port, port.dev->pool);
+		port_share_all(&port);
 		cr_assert_eq(port.dev->ops->start(port.dev), 0);
 		cr_assert_str_eq(steps, legacy ? "0rArDfFqqrLrn" : "0rArDfFrOrqqrLrn");
 		port_close(&port);
@@ -105,7 +105,7 @@ Test(spec, a_failed_device_is_reset_before_it_is_tried_again)
 	port.d.features_refused = 0;
 	port.dev = virtio_net_probe(&port.vd, port.arena_bytes);
 	cr_assert_not_null(port.dev);
-	port_share_all(&port, port.dev->pool);
+	port_share_all(&port);
 	cr_assert_not(port.d.status & VIRTIO_STATUS_FAILED);
 	cr_assert_eq(port.dev->ops->start(port.dev), 0);
 	port_close(&port);

@@ -66,6 +66,35 @@ Test(testpmd, ports_are_paired_and_an_odd_last_one_with_itself)
 	}
 }
 
+Test(testpmd, every_queue_is_forwarded_from_to_one_that_the_other_port_has)
+{
+	queues_of[0] = 4;
+	queues_of[1] = 3;
+	start(2, "");
+	cr_assert_eq(pmd.nb_streams, 7);
+	for (uint16_t q = 0; q < 4; q++) {
+		port[0].inject_queue = q;
+		fake_inject(&port[0], data, 60u + q);
+		cr_assert_eq(turn(), 1);
+		assert_bytes(fake_sent(&port[1], q), data, 60u + q);
+		cr_assert_eq(fake_sent(&port[1], q)->queue, q % 3);
+	}
+	for (uint16_t q = 0; q < 3; q++) {
+		port[1].inject_queue = q;
+		fake_inject(&port[1], data, 60u + q);
+		cr_assert_eq(turn(), 1);
+		cr_assert_eq(fake_sent(&port[0], q)->queue, q);
+	}
+	port[0].tx_room = 0;
+	fake_inject(&port[1], data, 60);
+	turn();
+	cr_assert_eq(port[0].dev.queue[2].tx_dropped, 1);
+	plat_test_clear();
+	show_fwd_stats("");
+	console_flush();
+	cr_assert_not_null(strstr(plat_test_output(), "queue 3 of port 0 to 1: 1 received"));
+}
+
 Test(testpmd, a_burst_is_as_long_as_it_was_told)
 {
 	start(1, "burst=5");
@@ -87,7 +116,7 @@ Test(testpmd, what_a_full_ring_does_not_take_is_freed_and_counted)
 		fake_inject(&port[0], data, 60 + i);
 	cr_assert_eq(turn(), 8);
 	cr_assert_eq(port[1].nb_tx, 3);
-	cr_assert_eq(port[1].dev.tx_dropped, 5);
+	cr_assert_eq(port[1].dev.queue[0].tx_dropped, 5);
 	cr_assert_eq(pmd.streams[0].full, 5);
 	plat_test_clear();
 	show_fwd_stats("");
@@ -116,7 +145,7 @@ Test(testpmd, with_fwd_retry_a_full_ring_gets_more_time)
 	cr_assert_eq(turn(), 8);
 	for (unsigned i = 0; i < 8; i++)
 		assert_bytes(fake_sent(&port[0], i), data, 60 + i);
-	cr_assert_eq(port[0].dev.tx_dropped, 0);
+	cr_assert_eq(port[0].dev.queue[0].tx_dropped, 0);
 }
 
 Test(testpmd, the_retries_end)
@@ -128,7 +157,7 @@ Test(testpmd, the_retries_end)
 	fake_inject(&port[0], data, 60);
 	cr_assert_eq(turn(), 1);
 	cr_assert_eq(tx_calls, 1 + RETRIES);
-	cr_assert_eq(port[0].dev.tx_dropped, 1);
+	cr_assert_eq(port[0].dev.queue[0].tx_dropped, 1);
 }
 
 Test(testpmd, what_a_device_left_undone_is_done_or_the_packet_dropped)
@@ -179,7 +208,8 @@ static void check_generated(const struct fake_frame *f, unsigned len)
 Test(testpmd, txonly_sends_and_does_not_receive)
 {
 	start(2, "fwd=txonly burst=4 txpkts=99");
-	memset(port[1].dev.pool->stack[port[1].dev.pool->n - 1]->buf, 0xee, MEMPOOL_DATA_ROOM);
+	memset(port[1].dev.queue[0].pool->stack[port[1].dev.queue[0].pool->n - 1]->buf, 0xee,
+	       MEMPOOL_DATA_ROOM);
 	fake_inject(&port[0], data, 60);
 	cr_assert_eq(turn(), 8);
 	for (unsigned p = 0; p < 2; p++) {
@@ -208,7 +238,7 @@ Test(testpmd, txonly_counts_what_was_sent)
 	port[0].tx_room = 7;
 	cr_assert_eq(turn(), 7);
 	cr_assert_eq(turn(), 0);
-	cr_assert_eq(port[0].dev.tx_dropped, 25 + 32);
+	cr_assert_eq(port[0].dev.queue[0].tx_dropped, 25 + 32);
 }
 
 Test(testpmd, txonly_sends_what_there_are_buffers_for)
@@ -217,10 +247,10 @@ Test(testpmd, txonly_sends_what_there_are_buffers_for)
 	unsigned n;
 
 	start(1, "fwd=txonly txpkts=42,42,42");
-	n = mempool_get_bulk(port[0].dev.pool, held, port[0].dev.pool->n - 8);
+	n = mempool_get_bulk(port[0].dev.queue[0].pool, held, port[0].dev.queue[0].pool->n - 8);
 	cr_assert_eq(turn(), 2);
-	cr_assert_eq(port[0].dev.pool->n, 8);
-	mempool_get_bulk(port[0].dev.pool, held + n, 8);
+	cr_assert_eq(port[0].dev.queue[0].pool->n, 8);
+	mempool_get_bulk(port[0].dev.queue[0].pool, held + n, 8);
 	cr_assert_eq(turn(), 0);
 	for (unsigned i = 0; i < n + 8; i++)
 		mempool_put(held[i]);
@@ -244,10 +274,10 @@ Test(testpmd, txonly_goes_on_when_all_buffers_were_with_the_device)
 {
 	start(1, "fwd=txonly burst=512");
 	port[0].dev.tx_burst = tx_and_hold;
-	cr_assert_eq(turn(), port[0].dev.pool->size);
-	cr_assert_eq(port[0].dev.pool->n, 0);
+	cr_assert_eq(turn(), port[0].dev.queue[0].pool->size);
+	cr_assert_eq(port[0].dev.queue[0].pool->n, 0);
 	cr_assert_eq(turn(), 0);
-	cr_assert_eq(turn(), port[0].dev.pool->size);
+	cr_assert_eq(turn(), port[0].dev.queue[0].pool->size);
 	(void)turn();
 }
 

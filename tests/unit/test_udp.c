@@ -335,7 +335,7 @@ Test(udp, sends_nothing_without_an_address)
 
 	fake_world_start(&w, "net.ip=off");
 
-	struct mbuf *m = mbuf_alloc(w.port.dev.pool);
+	struct mbuf *m = mbuf_alloc(w.port.dev.queue[0].pool);
 
 	cr_assert_eq(udp_sendto(&pcb, m, &(struct udp_addr){.nif = w.nif, .ip = IPV4_BROADCAST}),
 	             -EHOSTUNREACH);

@@ -136,7 +136,8 @@ Test(udp_uso, without_payload_there_is_nothing_to_cut)
 Test(udp_uso, what_finds_no_buffer_is_counted)
 {
 	struct mbuf *held[256];
-	unsigned n = mempool_get_bulk(w.port.dev.pool, held, w.port.dev.pool->n - 3);
+	unsigned n =
+	    mempool_get_bulk(w.port.dev.queue[0].pool, held, w.port.dev.queue[0].pool->n - 3);
 
 	arrives(1000, 100, 2000, 1);
 	cr_assert_eq(received, 3);

@@ -40,47 +40,54 @@ static const struct fault {
 
 static int do_open(void)
 {
-	return vhost_user_open(&vu);
+	return b->ops->open(b);
 }
 
 static int do_features(void)
 {
-	return vhost_user_set_features(&vu, 0);
+	return b->ops->set_features(b, 0);
 }
 
 static int do_memory(void)
 {
-	return vhost_user_set_memory(&vu);
+	return b->ops->set_memory(b);
+}
+
+static int do_enable(void)
+{
+	const int err = do_ring();
+
+	return err ? err : vhost_ring_enable(b, 0, true);
 }
 
 static int do_stop(void)
 {
 	const int err = do_ring();
 
-	return err ? err : vhost_user_ring_stop(&vu, 0);
+	return err ? err : b->ops->ring_stop(b, 0);
 }
 
 static int do_status(void)
 {
-	return vhost_user_set_status(&vu, 1);
+	return vhost_set_status(b, 1);
 }
 
 static int do_get_status(void)
 {
 	uint8_t status;
 
-	return vhost_user_get_status(&vu, &status);
+	return vhost_get_status(b, &status);
 }
 
 static int do_reset(void)
 {
-	vu.protocol &= ~VHOST_USER_PROTOCOL_F_STATUS; /* which would be used in its place */
-	return vhost_user_set_status(&vu, 0);
+	vu.b.protocol &= ~VHOST_USER_PROTOCOL_F_STATUS; /* which would be used in its place */
+	return vhost_set_status(b, 0);
 }
 
 static int do_mtu(void)
 {
-	return vhost_user_set_mtu(&vu, 1400);
+	return vhost_set_mtu(b, 1400);
 }
 
 static const struct place {
@@ -100,7 +107,7 @@ static const struct place {
     {VHOST_USER_SET_VRING_BASE, do_ring, false, "SET_VRING_BASE: "},
     {VHOST_USER_SET_VRING_ADDR, do_ring, false, "SET_VRING_ADDR: "},
     {VHOST_USER_SET_VRING_KICK, do_ring, false, "SET_VRING_KICK: "},
-    {VHOST_USER_SET_VRING_ENABLE, do_ring, false, "SET_VRING_ENABLE: "},
+    {VHOST_USER_SET_VRING_ENABLE, do_enable, false, "SET_VRING_ENABLE: "},
     {VHOST_USER_GET_VRING_BASE, do_stop, true, "GET_VRING_BASE: "},
     {VHOST_USER_SET_STATUS, do_status, false, "SET_STATUS: "},
     {VHOST_USER_GET_STATUS, do_get_status, true, "GET_STATUS: "},
@@ -145,7 +152,7 @@ ParameterizedTest(const unsigned *number, vhost_faults, whatever_is_no_answer_is
 
 		/* and it can come back */
 		backend.fault = NULL;
-		cr_expect_eq(vhost_user_open(&vu), 0, "%s%s", p->name, f->name);
+		cr_expect_eq(b->ops->open(b), 0, "%s%s", p->name, f->name);
 	}
 }
 
@@ -172,7 +179,7 @@ Test(vhost_faults, one_that_does_not_read_is_left)
 {
 	open_well();
 	backend.full = true;
-	cr_expect_eq(vhost_user_set_features(&vu, 0), -EIO);
+	cr_expect_eq(b->ops->set_features(b, 0), -EIO);
 	cr_expect(said("SET_FEATURES: the backend does not read what it is sent"));
 	expect_over();
 }
@@ -180,18 +187,18 @@ Test(vhost_faults, one_that_does_not_read_is_left)
 Test(vhost_faults, an_answer_in_time_is_one)
 {
 	backend.late_ns = VHOST_TALK_NS / 6; /* five messages */
-	cr_expect_eq(vhost_user_open(&vu), 0);
+	cr_expect_eq(b->ops->open(b), 0);
 }
 
 Test(vhost_faults, all_answers_of_a_step_together_have_a_limit)
 {
 	open_well();
 	backend.late_ns = 2 * SECOND; /* in time, each */
-	vhost_user_begin(&vu);
-	cr_expect_eq(vhost_user_set_features(&vu, 0), 0);
-	cr_expect_eq(vhost_user_set_memory(&vu), 0);
+	b->ops->begin(b);
+	cr_expect_eq(b->ops->set_features(b, 0), 0);
+	cr_expect_eq(b->ops->set_memory(b), 0);
 	cr_expect_eq(plat_test_time_ns, 4 * SECOND);
-	cr_expect_eq(vhost_user_set_status(&vu, 1), -ETIMEDOUT);
+	cr_expect_eq(vhost_set_status(b, 1), -ETIMEDOUT);
 	cr_expect_eq(plat_test_time_ns, VHOST_TALK_NS);
 	expect_over();
 }
@@ -204,7 +211,7 @@ Test(vhost_faults, a_port_in_service_waits_for_answers_only_briefly)
 	                                  VHOST_BRISK_MAX_NS};
 
 	open_well();
-	vhost_user_served(&vu);
+	vhost_served(b);
 	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
 		uint64_t before_ns;
 
@@ -212,14 +219,14 @@ Test(vhost_faults, a_port_in_service_waits_for_answers_only_briefly)
 		open_well();
 		backend.fault = is_silent;
 		before_ns = plat_test_time_ns;
-		cr_expect_eq(vhost_user_set_features(&vu, 0), -ETIMEDOUT);
+		cr_expect_eq(b->ops->set_features(b, 0), -ETIMEDOUT);
 		cr_expect_eq(plat_test_time_ns - before_ns, limits[i]);
 		plat_test_clear();
 	}
 	backend.fault = NULL;
 	open_well();
-	vhost_user_served(&vu);
-	vhost_user_begin(&vu);
+	vhost_served(b);
+	b->ops->begin(b);
 	cr_expect_eq(vu.talk_end_ns - plat_test_time_ns, VHOST_BRISK_NS, "from the start again");
 }
 
@@ -229,29 +236,29 @@ Test(vhost_faults, a_port_in_service_hardly_waits_for_the_first_answer)
 
 	plat_test_time_ns = SECOND;
 	open_well();
-	vhost_user_served(&vu);
-	vhost_user_close(&vu);
+	vhost_served(b);
+	b->ops->close(b);
 	backend.fault = is_silent;
 	for (unsigned i = 0; i < 3; i++) {
 		before_ns = plat_test_time_ns;
-		cr_expect_eq(vhost_user_open(&vu), -EAGAIN);
+		cr_expect_eq(b->ops->open(b), -EAGAIN);
 		cr_expect_eq(plat_test_time_ns - before_ns, VHOST_GREET_NS);
-		cr_expect_not(vu.up);
+		cr_expect_not(b->up);
 		cr_expect_eq(backend.opens, 2);
 		cr_expect_eq(backend.nb_seen, 1, "asked once");
 	}
 	cr_expect_str_eq(plat_test_output(), "");
 	fake_backend_answer_u64(VHOST_USER_GET_FEATURES, backend.features);
 	backend.fault = NULL;
-	cr_expect_eq(vhost_user_open(&vu), 0);
-	cr_expect_eq(vu.features, backend.features);
+	cr_expect_eq(b->ops->open(b), 0);
+	cr_expect_eq(b->features, backend.features);
 
 	/* but not for ever */
-	vhost_user_close(&vu);
+	b->ops->close(b);
 	backend.fault = is_silent;
-	cr_expect_eq(vhost_user_open(&vu), -EAGAIN);
+	cr_expect_eq(b->ops->open(b), -EAGAIN);
 	plat_test_time_ns += VHOST_REPLY_NS;
-	cr_expect_eq(vhost_user_open(&vu), -ETIMEDOUT);
+	cr_expect_eq(b->ops->open(b), -ETIMEDOUT);
 	cr_expect(said("GET_FEATURES: the backend does not answer"));
 	expect_over();
 }

@@ -10,13 +10,13 @@ TestSuite(vhost_user, .init = begin, .fini = finish);
 
 Test(vhost_user, greets_once)
 {
-	cr_assert_eq(vhost_user_open(&vu), 0);
+	cr_assert_eq(b->ops->open(b), 0);
 	expect_seen((const uint32_t[]){VHOST_USER_GET_FEATURES, VHOST_USER_GET_PROTOCOL_FEATURES,
 	                               VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM,
 	                               VHOST_USER_SET_OWNER, 0});
-	cr_expect_eq(vu.features, backend.features);
-	cr_expect_eq(vu.protocol, backend.protocol);
-	cr_expect_eq(vhost_user_open(&vu), 0);
+	cr_expect_eq(vu.b.features, backend.features);
+	cr_expect_eq(vu.b.protocol, backend.protocol);
+	cr_expect_eq(b->ops->open(b), 0);
 	cr_expect_eq(backend.opens, 1);
 	cr_expect_eq(backend.nb_seen, 5);
 }
@@ -24,20 +24,20 @@ Test(vhost_user, greets_once)
 Test(vhost_user, greets_a_link_that_was_opened_before)
 {
 	cr_assert_eq(vhost_link_open(&vu.link), 0);
-	cr_assert_eq(vhost_user_open(&vu), 0);
+	cr_assert_eq(b->ops->open(b), 0);
 	cr_expect_eq(backend.opens, 1);
 }
 
 Test(vhost_user, does_without_protocol_features)
 {
 	backend.features = VIRTIO_F_VERSION_1;
-	cr_assert_eq(vhost_user_open(&vu), 0);
-	cr_expect_eq(vu.protocol, 0);
-	cr_expect_eq(vhost_user_set_features(&vu, VIRTIO_F_VERSION_1), 0);
-	cr_expect_eq(vhost_user_set_memory(&vu), 0);
-	cr_expect_eq(vhost_user_ring_start(&vu, &ring), 0);
-	cr_expect_eq(vhost_user_set_status(&vu, 15), 0);
-	cr_expect_eq(vhost_user_set_mtu(&vu, 1400), 0);
+	cr_assert_eq(b->ops->open(b), 0);
+	cr_expect_eq(vu.b.protocol, 0);
+	cr_expect_eq(b->ops->set_features(b, VIRTIO_F_VERSION_1), 0);
+	cr_expect_eq(b->ops->set_memory(b), 0);
+	cr_expect_eq(b->ops->ring_start(b, &ring), 0);
+	cr_expect_eq(vhost_set_status(b, 15), 0);
+	cr_expect_eq(vhost_set_mtu(b, 1400), 0);
 	expect_seen((const uint32_t[]){
 	    VHOST_USER_GET_FEATURES, VHOST_USER_SET_OWNER, VHOST_USER_SET_FEATURES,
 	    VHOST_USER_SET_MEM_TABLE, VHOST_USER_SET_VRING_CALL, VHOST_USER_SET_VRING_NUM,
@@ -52,26 +52,26 @@ Test(vhost_user, takes_no_protocol_feature_that_it_does_not_know)
 
 	backend.features = backend.protocol = UINT64_MAX;
 	open_well();
-	cr_expect_eq(vu.protocol, known);
+	cr_expect_eq(vu.b.protocol, known);
 	cr_expect_eq(backend.ack_protocol, known);
-	cr_expect_eq(vu.features, UINT64_MAX);
+	cr_expect_eq(vu.b.features, UINT64_MAX);
 	/* what is accepted is the driver's business, but for the one bit that is about this */
-	cr_expect_eq(vhost_user_set_features(&vu, VIRTIO_F_VERSION_1), 0);
+	cr_expect_eq(b->ops->set_features(b, VIRTIO_F_VERSION_1), 0);
 	cr_expect_eq(backend.ack_features, VIRTIO_F_VERSION_1 | VHOST_USER_F_PROTOCOL_FEATURES);
 }
 
 Test(vhost_user, tells_an_absent_backend_from_one_that_cannot_be_had)
 {
 	backend.absent = true;
-	cr_expect_eq(vhost_user_open(&vu), -EAGAIN);
+	cr_expect_eq(b->ops->open(b), -EAGAIN);
 	cr_expect_str_eq(plat_test_output(), "");
 	backend.absent = false;
 	backend.open_error = -EIO;
-	cr_expect_eq(vhost_user_open(&vu), -EIO);
+	cr_expect_eq(b->ops->open(b), -EIO);
 	cr_expect(said("/run/vhost0: Input/output error"));
-	cr_expect_not(vu.up);
+	cr_expect_not(vu.b.up);
 	backend.open_error = 0;
-	cr_expect_eq(vhost_user_open(&vu), 0);
+	cr_expect_eq(b->ops->open(b), 0);
 }
 
 /* ---- memory, rings ------------------------------------------------------------------------ */
@@ -82,17 +82,17 @@ Test(vhost_user, shares_what_was_allocated_so_far)
 	const struct vhost_message *m;
 
 	open_well();
-	cr_assert_eq(vhost_user_set_memory(&vu), 0);
+	cr_assert_eq(b->ops->set_memory(b), 0);
 	m = fake_backend_last(VHOST_USER_SET_MEM_TABLE);
 	cr_expect_eq(m->memory.region[0].bytes, (size_t)2 << 20);
 	cr_expect_eq(m->memory.region[0].user_addr, (uintptr_t)mem->base);
 	cr_expect_eq(m->memory.region[0].guest_addr, plat_iova(mem->base));
 	cr_assert_not_null(mem_alloc("more", (size_t)3 << 20, 64));
-	cr_assert_eq(vhost_user_set_memory(&vu), 0);
+	cr_assert_eq(b->ops->set_memory(b), 0);
 	m = fake_backend_last(VHOST_USER_SET_MEM_TABLE);
 	cr_expect_eq(m->memory.region[0].bytes, (size_t)4 << 20);
 	cr_assert_not_null(mem_alloc("nearly all", ((size_t)5 << 20) - 32768, 64));
-	cr_assert_eq(vhost_user_set_memory(&vu), 0);
+	cr_assert_eq(b->ops->set_memory(b), 0);
 	m = fake_backend_last(VHOST_USER_SET_MEM_TABLE);
 	cr_expect_eq(m->memory.region[0].bytes, MEMORY);
 }
@@ -104,8 +104,8 @@ Test(vhost_user, starts_a_ring_with_our_addresses)
 	const struct vhost_message *m;
 
 	open_well();
-	cr_assert_eq(vhost_user_set_memory(&vu), 0);
-	cr_assert_eq(vhost_user_ring_start(&vu, &ring), 0);
+	cr_assert_eq(b->ops->set_memory(b), 0);
+	cr_assert_eq(b->ops->ring_start(b, &ring), 0);
 	m = fake_backend_last(VHOST_USER_SET_VRING_ADDR);
 	cr_expect_eq(m->addr.desc, vq.desc_iova - offset);
 	cr_expect_eq(m->addr.avail, vq.avail_iova - offset);
@@ -113,11 +113,15 @@ Test(vhost_user, starts_a_ring_with_our_addresses)
 	cr_expect_eq(m->addr.flags, 0);
 	cr_expect_eq(backend.ring[0].num, 256);
 	cr_expect_eq(backend.ring[0].base, 0);
+	cr_expect_not(backend.ring[0].enabled);
+	cr_expect_eq(vhost_ring_enable(b, 0, true), 0);
 	cr_expect(backend.ring[0].enabled);
+	cr_expect_eq(vhost_ring_enable(b, 0, false), 0);
+	cr_expect_not(backend.ring[0].enabled);
 
 	vq.index = 1;
 	ring.packed = true;
-	cr_assert_eq(vhost_user_ring_start(&vu, &ring), 0);
+	cr_assert_eq(b->ops->ring_start(b, &ring), 0);
 	/* 7 bits of position and a wrap counter of 1, for both sides */
 	cr_expect_eq(backend.ring[1].base, 0x80008000u);
 }
@@ -136,10 +140,10 @@ Test(vhost_user, a_stop_is_for_one_ring)
 {
 	open_well();
 	cr_assert_eq(do_ring(), 0);
-	cr_expect_eq(vhost_user_ring_stop(&vu, 0), 0);
+	cr_expect_eq(b->ops->ring_stop(b, 0), 0);
 	cr_assert_eq(do_ring(), 0);
 	backend.fault = base_of_another;
-	cr_expect_eq(vhost_user_ring_stop(&vu, 0), -EPROTO);
+	cr_expect_eq(b->ops->ring_stop(b, 0), -EPROTO);
 	cr_expect(said("GET_VRING_BASE: the backend answers for another ring"));
 	expect_over();
 }
@@ -151,12 +155,12 @@ Test(vhost_user, status_goes_to_who_keeps_one)
 	uint8_t status = 0x55;
 
 	open_well();
-	cr_expect_eq(vhost_user_set_status(&vu, 15), 0);
+	cr_expect_eq(vhost_set_status(b, 15), 0);
 	cr_expect_eq(backend.status, 15);
 	backend.status = 0x4f;
-	cr_expect_eq(vhost_user_get_status(&vu, &status), 0);
+	cr_expect_eq(vhost_get_status(b, &status), 0);
 	cr_expect_eq(status, 0x4f);
-	cr_expect_eq(vhost_user_set_status(&vu, 0), 0);
+	cr_expect_eq(vhost_set_status(b, 0), 0);
 	expect_seen((const uint32_t[]){VHOST_USER_SET_STATUS, VHOST_USER_GET_STATUS,
 	                               VHOST_USER_SET_STATUS, 0});
 }
@@ -167,17 +171,17 @@ Test(vhost_user, a_reset_is_a_message_where_there_is_no_status)
 
 	backend.protocol = VHOST_USER_PROTOCOL_F_RESET_DEVICE;
 	open_well();
-	cr_expect_eq(vhost_user_set_status(&vu, 15), 0);
-	cr_expect_eq(vhost_user_get_status(&vu, &status), 0);
+	cr_expect_eq(vhost_set_status(b, 15), 0);
+	cr_expect_eq(vhost_get_status(b, &status), 0);
 	cr_expect_eq(status, 0x55);
-	cr_expect_eq(vhost_user_set_status(&vu, 0), 0);
+	cr_expect_eq(vhost_set_status(b, 0), 0);
 	expect_seen((const uint32_t[]){VHOST_USER_RESET_DEVICE, 0});
 }
 
 Test(vhost_user, the_mtu_is_told_to_who_wants_to_know)
 {
 	open_well();
-	cr_expect_eq(vhost_user_set_mtu(&vu, 1400), 0);
+	cr_expect_eq(vhost_set_mtu(b, 1400), 0);
 	cr_expect_eq(fake_backend_last(VHOST_USER_NET_SET_MTU)->u64, 1400);
 }
 
@@ -187,7 +191,7 @@ Test(vhost_user, reads_the_start_of_the_configuration)
 
 	open_well();
 	config[12] = 0x55;
-	cr_expect_eq(vhost_user_get_config(&vu, config, 12), 0);
+	cr_expect_eq(b->ops->get_config(b, config, 12), 0);
 	cr_expect_eq(memcmp(config, &backend.config, 12), 0);
 	cr_expect_eq(config[12], 0x55);
 	cr_expect_eq(fake_backend_last(VHOST_USER_GET_CONFIG)->size, VHOST_USER_CONFIG_HEAD + 12);
@@ -199,9 +203,9 @@ Test(vhost_user, a_backend_may_have_less_configuration)
 
 	open_well();
 	backend.config_bytes = 8;
-	cr_expect_eq(vhost_user_get_config(&vu, config, 12), -EOPNOTSUPP);
+	cr_expect_eq(b->ops->get_config(b, config, 12), -EOPNOTSUPP);
 	cr_expect_str_eq(plat_test_output(), "");
-	cr_expect_eq(vhost_user_get_config(&vu, config, 8), 0);
+	cr_expect_eq(b->ops->get_config(b, config, 8), 0);
 }
 
 static bool config_from_elsewhere(const struct vhost_message *m)
@@ -243,7 +247,7 @@ static struct virtio_net_config news_config;
 static int poll_after(uint64_t ns)
 {
 	plat_test_time_ns += ns;
-	return vhost_user_poll(&vu, &news_status, &news_config);
+	return b->ops->poll(b, &news_status, &news_config);
 }
 
 Test(vhost_user, asks_for_the_status_now_and_then)
@@ -269,7 +273,7 @@ Test(vhost_user, asks_for_status_and_configuration_in_turn)
 {
 	plat_test_time_ns = SECOND;
 	open_well();
-	vu.config_len = 12;
+	vu.b.config_len = 12;
 	backend.status = 15;
 	backend.config.mtu = 1234;
 	for (unsigned i = 0; i < 8; i++) {
@@ -290,7 +294,7 @@ Test(vhost_user, asks_for_the_configuration_alone)
 	news_status = 0x55;
 	cr_expect_eq(poll_after(VHOST_NEWS_NS), 0);
 	cr_expect_eq(backend.nb_seen, 0, "nothing to ask");
-	vu.config_len = 12;
+	vu.b.config_len = 12;
 	for (unsigned i = 0; i < 4; i++) {
 		cr_expect_eq(poll_after(VHOST_NEWS_NS), 0);
 		cr_expect_eq(poll_after(0), 0);
@@ -304,7 +308,7 @@ Test(vhost_user, asks_for_the_configuration_alone)
 		cr_expect_eq(poll_after(0), 0);
 	}
 	cr_expect_eq(fake_backend_times(VHOST_USER_GET_CONFIG), 5);
-	cr_expect(vu.up);
+	cr_expect(vu.b.up);
 }
 
 Test(vhost_user, a_question_under_way_is_answered_before_others)
@@ -313,18 +317,18 @@ Test(vhost_user, a_question_under_way_is_answered_before_others)
 
 	plat_test_time_ns = SECOND;
 	open_well();
-	vu.config_len = 12;
+	vu.b.config_len = 12;
 	backend.status = 15;
 	for (unsigned i = 0; i < 4; i++) {
 		cr_expect_eq(poll_after(VHOST_NEWS_NS), 0);
 		cr_expect_neq(vu.asked, VHOST_USER_NOTHING);
-		cr_expect_eq(vhost_user_set_features(&vu, 0), 0);
+		cr_expect_eq(b->ops->set_features(b, 0), 0);
 		cr_expect_eq(vu.asked, VHOST_USER_NOTHING);
-		cr_expect_eq(vhost_user_get_status(&vu, &status), 0);
+		cr_expect_eq(vhost_get_status(b, &status), 0);
 		cr_expect_eq(status, 15);
 	}
 	cr_expect_eq(poll_after(0), 0);
-	cr_expect(vu.up);
+	cr_expect(vu.b.up);
 }
 
 Test(vhost_user, notices_that_the_backend_left)
@@ -386,8 +390,8 @@ Test(vhost_user, an_answer_to_a_poll_may_come_in_pieces)
 	cr_expect_eq(poll_after(0), 0);
 	fake_backend_say((const uint8_t *)&a + 5, len - 5);
 	backend.fault = NULL;
-	cr_expect_eq(vhost_user_set_features(&vu, 0), 0);
-	cr_expect(vu.up);
+	cr_expect_eq(b->ops->set_features(b, 0), 0);
+	cr_expect(b->up);
 }
 
 Test(vhost_user, half_an_answer_to_a_poll_is_not_waited_for)

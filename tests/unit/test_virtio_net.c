@@ -141,12 +141,12 @@ Test(virtio_net, buffers_of_a_device_that_does_not_stop_are_not_reused)
 	port_open(&port, MRG);
 	port_start(&port);
 
-	const unsigned free_before = port.dev->pool->n;
+	const unsigned free_before = port.dev->queue[0].pool->n;
 
 	port.d.reset_sticks = true;
 	plat_test_time_step_ns = 1000000;
 	port.dev->ops->stop(port.dev);
-	cr_assert_eq(port.dev->pool->n, free_before);
+	cr_assert_eq(port.dev->queue[0].pool->n, free_before);
 	cr_assert_neq(port.dev->ops->start(port.dev), 0);
 	vdev_close(&port.d);
 }

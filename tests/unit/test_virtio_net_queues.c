@@ -149,16 +149,16 @@ Test(virtio_net_queues, a_queue_that_the_device_does_not_take_stops_the_start_on
 		cr_assert_not_null(port.dev);
 		cr_assert_eq(port.dev->ops->start(port.dev), -EIO);
 		cr_assert_eq(port.d.status, 0, "the device was reset");
-		cr_assert_eq(port.dev->pool->n, port.dev->pool->size);
+		cr_assert_eq(port.dev->queue[0].pool->n, port.dev->queue[0].pool->size);
 
 		/* nothing goes into rings that nobody looks at */
-		struct mbuf *m = mbuf_alloc(port.dev->pool), *got;
+		struct mbuf *m = mbuf_alloc(port.dev->queue[0].pool), *got;
 
 		m->pkt_len = m->data_len = 64;
 		cr_expect_eq(netdev_tx_burst(port.dev, 0, &m, 1), 0);
 		mbuf_free(m);
 		cr_expect_eq(netdev_rx_burst(port.dev, 0, &got, 1), 0);
-		cr_expect_eq(port.dev->pool->n, port.dev->pool->size);
+		cr_expect_eq(port.dev->queue[0].pool->n, port.dev->queue[0].pool->size);
 		port.d.queue_error = 0;
 		cr_assert_eq(port.dev->ops->start(port.dev), 0);
 		exchange_frames(&port, 5);

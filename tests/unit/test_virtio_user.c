@@ -4,6 +4,7 @@
  * CONFIG and RESET_DEVICE, and a backend that goes away at every message.
  */
 #include "drivers/virtio/virtio_user.h"
+#include "drivers/virtio/vhost_user.h"
 #include "drivers/virtio/virtio_dev.h"
 #include "kernel/errno.h"
 #include "kernel/memory.h"
@@ -18,21 +19,25 @@
 #define BASE VIRTIO_F_VERSION_1
 #define WANTED                                                                                     \
 	(VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
-	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_CTRL_VQ)
+	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
 
 static struct virtio_user u;
+static struct vhost_user vu;
 static struct virtio_dev *const vd = &u.vd;
-static struct virtqueue vq[VIRTIO_USER_QUEUES_MAX];
+static struct virtqueue vq[FAKE_BACKEND_RINGS];
 
-static void begin(void)
+static void begin_with(uint16_t pairs, bool has_ctrl)
 {
 	fake_backend_open((size_t)8 << 20);
 	plat_test_time_ns = SECOND;
 	memset(&u, 0, sizeof(u));
+	memset(&vu, 0, sizeof(vu));
 	u.queue_size = 256;
-	vhost_link_init(&u.vu.link, "/run/vhost0", false);
-	cr_assert_eq(virtio_user_init(&u, "user0"), 0);
-	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
+	u.nb_pairs = pairs;
+	u.has_ctrl = has_ctrl;
+	vhost_user_init(&vu, "/run/vhost0", false);
+	cr_assert_eq(virtio_user_init(&u, &vu.b, "user0"), 0);
+	for (uint16_t i = 0; i < 2 * pairs; i++) {
 		vq[i].index = i;
 		vq[i].nentries = 256;
 		vq[i].vd = vd;
@@ -40,6 +45,11 @@ static void begin(void)
 		vq[i].avail_iova = vq[i].desc_iova + 4096;
 		vq[i].used_iova = vq[i].desc_iova + 8192;
 	}
+}
+
+static void begin(void)
+{
+	begin_with(1, false);
 }
 
 static void finish(void)
@@ -284,7 +294,7 @@ Test(virtio_user, another_backend_may_come_in_the_place_of_one_that_is_no_good)
 	backend.features &= ~VIRTIO_F_VERSION_1;
 	backend.protocol = 0;
 	cr_expect_eq(start(), -EOPNOTSUPP);
-	cr_expect_not(u.vu.up);
+	cr_expect_not(vu.b.up);
 	backend.features |= VIRTIO_F_VERSION_1;
 	cr_expect_eq(start(), 0);
 	cr_expect_eq(backend.opens, 2);
@@ -320,7 +330,7 @@ Test(virtio_user, a_backend_may_leave_at_every_message)
 		messages = 0;
 		if (start() == 0)
 			break;
-		cr_expect_not(u.vu.up);
+		cr_expect_not(vu.b.up);
 		cr_expect_not(is_link_up());
 		virtio_dev_reset(vd);
 		times++;
@@ -363,4 +373,128 @@ Test(virtio_user, a_notification_is_one_signal)
 	vd->ops->notify(vd, &vq[0]);
 	vd->ops->notify(vd, &vq[1]);
 	cr_expect_eq(backend.signals, 2);
+}
+
+/* ---- several queue pairs ------------------------------------------------------------------ */
+
+#define PAIRS 4
+
+static void begin_pairs(void)
+{
+	begin_with(PAIRS, true);
+	backend.pairs = PAIRS;
+	backend.features |= VIRTIO_NET_F_MQ;
+}
+
+static int set_pairs(uint16_t pairs)
+{
+	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
+	                                                VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET};
+
+	return vd->ops->ctrl(vd, &what, &pairs, sizeof(pairs));
+}
+
+static unsigned pairs_running(void)
+{
+	unsigned n = 0;
+
+	while (n < PAIRS && backend.ring[2 * n].enabled && backend.ring[2 * n + 1].enabled)
+		n++;
+	for (unsigned i = 2 * n; i < 2 * PAIRS; i++)
+		cr_expect_not(backend.ring[i].enabled, "ring %u", i);
+	return n;
+}
+
+Test(virtio_user, a_command_lets_the_other_pairs_run)
+{
+	static const uint16_t numbers[] = {4, 2, 3, 1, 4};
+
+	begin_pairs();
+	cr_assert_eq(start(), 0);
+	cr_expect_eq(vd->pairs, PAIRS);
+	cr_expect_eq(vd->ops->nb_queues(vd), 2 * PAIRS);
+	cr_expect_eq(config_now().max_virtqueue_pairs, PAIRS);
+	cr_expect(vd->features & VIRTIO_NET_F_MQ);
+	cr_expect(vd->features & VIRTIO_NET_F_CTRL_VQ);
+	cr_expect(backend.ack_features & VIRTIO_NET_F_MQ);
+	cr_expect_not(backend.ack_features & VIRTIO_NET_F_CTRL_VQ, "it is not the backend's");
+	cr_expect_eq(pairs_running(), 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
+		cr_expect_eq(set_pairs(numbers[i]), 0);
+		cr_expect_eq(pairs_running(), numbers[i]);
+	}
+	/* a reset stops them all, and one alone runs again */
+	cr_expect_eq(virtio_dev_reset(vd), 0);
+	cr_expect_eq(fake_backend_times(VHOST_USER_GET_VRING_BASE), 2 * PAIRS);
+	for (unsigned i = 0; i < 2 * PAIRS; i++)
+		cr_expect_not(backend.ring[i].kicked);
+	cr_expect_eq(start(), 0);
+	cr_expect_eq(pairs_running(), 1);
+}
+
+Test(virtio_user, a_command_for_pairs_that_are_not_there_is_refused)
+{
+	static const struct virtio_net_ctrl_hdr others[] = {
+	    {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG},
+	    {VIRTIO_NET_CTRL_GUEST_OFFLOADS, 0},
+	    {77, 0}};
+	static const struct virtio_net_ctrl_hdr filters[] = {
+	    {VIRTIO_NET_CTRL_RX, 0}, {VIRTIO_NET_CTRL_MAC, 1}, {VIRTIO_NET_CTRL_VLAN, 0}};
+	const uint8_t one = 1;
+
+	begin_pairs();
+	cr_expect_eq(set_pairs(2), -EIO, "not even the first one is set up");
+	cr_assert_eq(start(), 0);
+	cr_expect_eq(set_pairs(0), -EIO);
+	cr_expect_eq(set_pairs(PAIRS + 1), -EIO);
+	cr_expect_eq(set_pairs(UINT16_MAX), -EIO);
+	cr_expect_eq(pairs_running(), 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		cr_expect_eq(vd->ops->ctrl(vd, &others[i], &one, sizeof(one)), -EIO);
+	for (unsigned i = 0; i < ARRAY_SIZE(filters); i++)
+		cr_expect_eq(vd->ops->ctrl(vd, &filters[i], &one, sizeof(one)), 0);
+	backend.hung_up = true;
+	cr_expect_eq(set_pairs(PAIRS), -EIO);
+}
+
+Test(virtio_user, a_driver_need_not_set_up_all_pairs)
+{
+	begin_pairs();
+	cr_assert_eq(virtio_dev_begin(vd), 0);
+	cr_assert_eq(virtio_dev_negotiate(vd, WANTED), 0);
+	for (uint16_t i = 0; i < 4; i++)
+		cr_assert_eq(vd->ops->queue_enable(vd, &vq[i], VIRTIO_MSI_NO_VECTOR), 0);
+	cr_assert_eq(virtio_dev_ready(vd), 0);
+	cr_expect_eq(set_pairs(3), -EIO);
+	cr_expect_eq(set_pairs(2), 0);
+	cr_expect_eq(pairs_running(), 2);
+}
+
+Test(virtio_user, a_backend_with_fewer_pairs_is_refused)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		begin_pairs();
+		plat_test_clear();
+		if (i == 0)
+			backend.pairs = PAIRS - 1;
+		if (i == 1)
+			backend.features &= ~VIRTIO_NET_F_MQ;
+		if (i == 2)
+			backend.protocol &= ~VHOST_USER_PROTOCOL_F_MQ;
+		cr_expect_eq(start(), -EOPNOTSUPP);
+		cr_expect(said(i ? "has 1 queue pairs, and 4 are wanted"
+		                 : "has 3 queue pairs, and 4 are wanted"));
+		cr_expect_not(vu.b.up);
+	}
+}
+
+Test(virtio_user, a_control_queue_alone_is_no_multiqueue)
+{
+	begin_with(1, true);
+	backend.features |= VIRTIO_NET_F_MQ;
+	cr_assert_eq(start(), 0);
+	cr_expect(vd->features & VIRTIO_NET_F_CTRL_VQ);
+	cr_expect_not(vd->features & VIRTIO_NET_F_MQ);
+	cr_expect_eq(set_pairs(1), 0);
+	cr_expect_eq(set_pairs(2), -EIO);
 }

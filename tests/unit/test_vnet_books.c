@@ -13,7 +13,7 @@ static struct port port;
 /* Takes all but @left mbufs out of the pool. */
 static unsigned hoard(struct mbuf **held, unsigned left)
 {
-	return mempool_get_bulk(port.dev->pool, held, port.dev->pool->n - left);
+	return mempool_get_bulk(port.dev->queue[0].pool, held, port.dev->queue[0].pool->n - left);
 }
 
 static void give_back(struct mbuf **held, unsigned n)
@@ -40,8 +40,8 @@ Test(vnet_books, a_received_packet_has_nothing_of_its_buffers_former_life)
 	cr_assert_eq(netdev_register(&other), 0);
 	port_open(&port, PLAIN);
 	port_probe(&port);
-	for (unsigned i = 0; i < port.dev->pool->n; i++) {
-		m = port.dev->pool->stack[i];
+	for (unsigned i = 0; i < port.dev->queue[0].pool->n; i++) {
+		m = port.dev->queue[0].pool->stack[i];
 		m->flags = MBUF_TX_CSUM;
 		m->packet_type = 0x123;
 		m->nb_segs = 7;
@@ -76,7 +76,8 @@ Test(vnet_books, a_refill_takes_what_the_pool_has_and_counts_each_shortage_once)
 		cr_assert_eq(nombuf(), round);
 		cr_assert_eq(receive(pkts, 16), 16);
 		cr_assert_eq(nombuf(), round + 1);
-		cr_assert_eq(port.dev->pool->n, 0, "%u mbufs are left", port.dev->pool->n);
+		cr_assert_eq(port.dev->queue[0].pool->n, 0, "%u mbufs are left",
+		             port.dev->queue[0].pool->n);
 		cr_assert_eq(receive(pkts + 16, 10), 10);
 		cr_assert_eq(nombuf(), round + 1, "still the same shortage");
 
@@ -99,7 +100,8 @@ Test(vnet_books, a_refill_that_takes_the_last_of_the_pool_lacks_nothing)
 	const unsigned n = hoard(held, 16);
 
 	cr_assert_eq(receive(pkts, 16), 16);
-	cr_assert_eq(port.dev->pool->n, 0, "%u mbufs are left", port.dev->pool->n);
+	cr_assert_eq(port.dev->queue[0].pool->n, 0, "%u mbufs are left",
+	             port.dev->queue[0].pool->n);
 	cr_assert_eq(nombuf(), 0);
 	give_back(held, n);
 	give_back(pkts, 16);
@@ -115,8 +117,8 @@ Test(vnet_books, a_ring_larger_than_the_pool_takes_half_of_it)
 	port.d.queue_max[0] = port.d.queue_max[1] = 1024;
 	port_memory(&port, 400 << 10);
 	port_start(&port);
-	half = port.dev->pool->size / 2;
-	cr_assert_eq(port.dev->pool->n, port.dev->pool->size - half);
+	half = port.dev->queue[0].pool->size / 2;
+	cr_assert_eq(port.dev->queue[0].pool->n, port.dev->queue[0].pool->size - half);
 
 	/* and no more when it is filled up again */
 	for (unsigned i = 0; i < 20; i++) {
@@ -124,7 +126,7 @@ Test(vnet_books, a_ring_larger_than_the_pool_takes_half_of_it)
 
 		for (unsigned k = 0; k < n; k++)
 			mbuf_free(m[k]);
-		cr_assert_geq(port.dev->pool->n, port.dev->pool->size - half);
+		cr_assert_geq(port.dev->queue[0].pool->n, port.dev->queue[0].pool->size - half);
 	}
 	port_close(&port);
 }
@@ -158,7 +160,7 @@ static void send(unsigned n)
 	struct mbuf *m[64];
 
 	for (unsigned i = 0; i < n; i++) {
-		m[i] = mbuf_alloc(port.dev->pool);
+		m[i] = mbuf_alloc(port.dev->queue[0].pool);
 		m[i]->data_len = 64;
 		m[i]->pkt_len = 64;
 		memset(mbuf_data(m[i]), 0, 64);
@@ -179,13 +181,13 @@ Test(vnet_books, sent_buffers_are_freed_when_more_than_32_have_piled_up)
 		port_open(&port, split_and_packed[l]);
 		port.d.queue_max[1] = 256;
 		port_start(&port);
-		before = port.dev->pool->n;
+		before = port.dev->queue[0].pool->n;
 		for (unsigned i = 1; i <= 33; i++) {
 			send(1);
-			cr_assert_eq(port.dev->pool->n, before - i, "%u were sent", i);
+			cr_assert_eq(port.dev->queue[0].pool->n, before - i, "%u were sent", i);
 		}
 		send(1);
-		cr_assert_eq(port.dev->pool->n, before - 1);
+		cr_assert_eq(port.dev->queue[0].pool->n, before - 1);
 		port_close(&port);
 	}
 }
@@ -198,12 +200,12 @@ Test(vnet_books, a_burst_that_just_fits_waits_for_nothing)
 		port_open(&port, split_and_packed[l]);
 		port.d.queue_max[1] = 64;
 		port_start(&port);
-		before = port.dev->pool->n;
+		before = port.dev->queue[0].pool->n;
 		send(32);
 		send(32);
-		cr_assert_eq(port.dev->pool->n, before - 64);
+		cr_assert_eq(port.dev->queue[0].pool->n, before - 64);
 		send(1);
-		cr_assert_eq(port.dev->pool->n, before - 1);
+		cr_assert_eq(port.dev->queue[0].pool->n, before - 1);
 		port_close(&port);
 	}
 }
@@ -254,7 +256,7 @@ Test(vnet_books, a_frame_beyond_the_devices_mtu_is_not_sent_but_counted)
 	port.d.config.mtu = 1000;
 	port_start(&port);
 	for (uint16_t len = 1018; len <= 1019; len++) {
-		m = mbuf_alloc(port.dev->pool);
+		m = mbuf_alloc(port.dev->queue[0].pool);
 		memset(mbuf_data(m), 0, len);
 		m->data_len = len;
 		m->pkt_len = len;

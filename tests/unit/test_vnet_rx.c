@@ -115,7 +115,7 @@ static void rx_run(struct port *p, const struct rx_run *r)
 	cr_assert_eq(q->kicks_unwanted, 0, "%llu kicks nobody asked for",
 	             (unsigned long long)q->kicks_unwanted);
 	cr_assert_eq(q->dropped, 0);
-	ring_check(&((const struct vnet_rxq *)p->dev->rx_queue[0])->vq);
+	ring_check(&((const struct vnet_rxq *)p->dev->queue[0].rx)->vq);
 }
 
 ParameterizedTestParameters(vnet_rx, delivers_each_frame_once_in_order)
@@ -452,8 +452,8 @@ Test(vnet_rx, refills_later_when_the_pool_was_empty)
 	port.d.queue_max[0] = port.d.queue_max[1] = 64;
 	port_start(&port);
 
-	while (port.dev->pool->n)
-		nb_held += mempool_get_bulk(port.dev->pool, held + nb_held, 1);
+	while (port.dev->queue[0].pool->n)
+		nb_held += mempool_get_bulk(port.dev->queue[0].pool, held + nb_held, 1);
 	for (unsigned i = 0; i < 200; i++)
 		frame_push(&port, i, 64);
 
@@ -494,7 +494,7 @@ Test(vnet_rx, works_with_fewer_buffers_than_descriptors)
 	port.d.queue_max[0] = port.d.queue_max[1] = 1024;
 	port_memory(&port, 400 << 10);
 	port_start(&port);
-	cr_assert_lt(port.dev->pool->size, 256);
+	cr_assert_lt(port.dev->queue[0].pool->size, 256);
 	rx_run(&port, &run);
 	port_close(&port);
 }

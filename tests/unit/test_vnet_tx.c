@@ -154,7 +154,7 @@ static void tx_run(struct port *p, const struct tx_run *r)
 	cr_assert(q->kicks - kicks <= turns);
 	cr_assert_eq(q->kicks_unwanted, 0);
 	cr_assert_eq(q->interrupts, 0);
-	ring_check(&((const struct vnet_txq *)p->dev->tx_queue[0])->vq);
+	ring_check(&((const struct vnet_txq *)p->dev->queue[0].tx)->vq);
 }
 
 ParameterizedTestParameters(vnet_tx, sends_each_frame_once_in_order)

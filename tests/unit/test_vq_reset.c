@@ -39,7 +39,8 @@ static void set_up_again(bool packed)
 	vq.slot = slots;
 	vq.ids = ids;
 	vq.event_idx = false;
-	vq.broken = vq.in_batch = true;
+	vq.broken = true;
+	vq.batch_left = 1;
 	init(&vq, packed);
 
 	cr_assert_eq(vq.is_packed, packed);
@@ -47,7 +48,7 @@ static void set_up_again(bool packed)
 	cr_assert_eq(vq.desc_head, 0);
 	cr_assert_eq(vq.order_head, 0);
 	cr_assert_eq(vq.avail_idx | vq.kick_idx | vq.used_cons_idx | vq.used_idx_shadow, 0);
-	cr_assert_not(vq.in_batch);
+	cr_assert_eq(vq.batch_left, 0);
 	cr_assert_not(vq.broken);
 	cr_assert_null(vq.broken_why);
 	for (unsigned i = 0; i < N; i++) {

@@ -15,6 +15,7 @@
 
 static struct fake_netdev port[PORTS];
 static unsigned nb_ports;
+static uint16_t queues_of[PORTS]; /* 0: one */
 static struct net_stack st;
 static uint8_t frame[FAKE_FRAME_MAX], data[FAKE_FRAME_MAX];
 static const uint8_t eth_peer[6] = {0x02, 0, 0, 0, 0, 0};
@@ -33,6 +34,7 @@ static inline void start(unsigned n, const char *options)
 	for (unsigned i = 0; i < n; i++) {
 		fake_netdev_init(&port[i]);
 		port[i].dev.port = (uint16_t)i;
+		port[i].dev.nb_queues = queues_of[i] ? queues_of[i] : 1;
 		port[i].dev.mac[5] = (uint8_t)(0xa0 + i);
 		cr_assert_eq(app_testpmd.take_port(&port[i].dev), 0);
 	}

@@ -156,34 +156,39 @@ static inline void port_share(struct port *p, void *from, void *to)
 		                (uint64_t)((uint8_t *)to - (uint8_t *)from));
 }
 
-/* Everything but the pool, and of the pool only the buffers: no header of an mbuf. */
-static inline void port_share_all(struct port *p, struct mempool *pool)
+/* Everything but the pools, and of these only the buffers: no header of an mbuf. */
+static inline void port_share_all(struct port *p)
 {
-	uint8_t *last = (uint8_t *)pool;
+	uint8_t *from = p->arena;
 
-	for (unsigned i = 0; i < pool->n; i++) {
-		struct mbuf *m = pool->stack[i];
+	for (unsigned q = 0; q < p->dev->nb_queues; q++) {
+		struct mempool *pool = p->dev->queue[q].pool;
 
-		port_share(p, m->buf, m->buf + m->buf_len);
-		if (m->buf + m->buf_len > last)
-			last = m->buf + m->buf_len;
+		port_share(p, from, pool);
+		for (unsigned i = 0; i < pool->n; i++) {
+			struct mbuf *m = pool->stack[i];
+
+			port_share(p, m->buf, m->buf + m->buf_len);
+			if (m->buf + m->buf_len > from)
+				from = m->buf + m->buf_len;
+		}
 	}
-	port_share(p, p->arena, pool);
-	port_share(p, last, p->arena + p->arena_bytes);
+	port_share(p, from, p->arena + p->arena_bytes);
 }
 
 /* Probes the driver; p->dev is NULL when it refuses the device. */
 static inline void port_probe(struct port *p)
 {
 	const size_t room = 2048 + 512 + (p->d.offered & VIRTIO_NET_F_MTU ? p->d.config.mtu : 0);
-	const size_t n = (size_t)p->d.queue_max[0] + p->d.queue_max[1] + 160;
+	const size_t pairs = p->d.nb_queues > 3 ? p->d.nb_queues / 2 : 1;
+	const size_t n = ((size_t)p->d.queue_max[0] + p->d.queue_max[1] + 160) * pairs;
 
 	if (!p->arena)
 		port_memory(p, n * room + (12u << 20));
 	vdev_attach(&p->d, &p->vd);
 	p->dev = virtio_net_probe(&p->vd, p->arena_bytes);
 	if (p->dev)
-		port_share_all(p, p->dev->pool);
+		port_share_all(p);
 }
 
 static inline void port_start(struct port *p)
@@ -197,8 +202,12 @@ static inline void port_start(struct port *p)
 static inline void port_stop(struct port *p)
 {
 	p->dev->ops->stop(p->dev);
-	cr_assert_eq(p->dev->pool->n, p->dev->pool->size, "%u of %u buffers are back",
-	             p->dev->pool->n, p->dev->pool->size);
+	for (unsigned q = 0; q < p->dev->nb_queues; q++) {
+		const struct mempool *pool = p->dev->queue[q].pool;
+
+		cr_assert_eq(pool->n, pool->size, "%u of %u buffers of pair %u are back", pool->n,
+		             pool->size, q);
+	}
 }
 
 static inline void port_close(struct port *p)
@@ -286,12 +295,17 @@ static inline void frame_fill(uint8_t *out, uint64_t seq, uint32_t len)
 	memcpy(out, &seq, sizeof(seq));
 }
 
-static inline void frame_push(struct port *p, uint64_t seq, uint32_t len)
+static inline void frame_push_to(struct port *p, unsigned pair, uint64_t seq, uint32_t len)
 {
 	uint8_t frame[FRAME_MAX];
 
 	frame_fill(frame, seq, len);
-	vdev_net_rx_push(&p->d, 0, frame, len);
+	vdev_net_rx_push(&p->d, pair, frame, len);
+}
+
+static inline void frame_push(struct port *p, uint64_t seq, uint32_t len)
+{
+	frame_push_to(p, 0, seq, len);
 }
 
 /* Is the packet frame @seq, in a chain whose lengths agree? */
@@ -322,31 +336,36 @@ static inline void options(const char *line)
 	cr_assert_eq(options_parse(line, "test"), 0);
 }
 
-static inline void exchange_frames(struct port *p, unsigned n)
+static inline void exchange_frames_of(struct port *p, uint16_t pair, unsigned n)
 {
 	struct mbuf *pkts[32];
 	unsigned got = 0;
 
 	for (unsigned i = 0; i < 4 * n && got < n; i++) {
 		if (i < n)
-			frame_push(p, i, 64 + i);
+			frame_push_to(p, pair, i, 64 + i);
 		vdev_step(&p->d, 8);
 
-		const uint16_t rx = netdev_rx_burst(p->dev, 0, pkts, 32);
+		const uint16_t rx = netdev_rx_burst(p->dev, pair, pkts, 32);
 
 		for (uint16_t k = 0; k < rx; k++)
 			frame_check(pkts[k], got + k, 64 + got + k);
 		got += rx;
-		cr_assert_eq(netdev_tx_burst(p->dev, 0, pkts, rx), rx);
+		cr_assert_eq(netdev_tx_burst(p->dev, pair, pkts, rx), rx);
 	}
 	vdev_drain(&p->d);
 	cr_assert_eq(got, n, "%u of %u frames came", got, n);
 	for (unsigned i = 0; i < n; i++) {
-		struct vdev_frame *f = vdev_net_tx_pop(&p->d, 0);
+		struct vdev_frame *f = vdev_net_tx_pop(&p->d, pair);
 
 		cr_assert(f && f->len == 64 + i);
 		free(f);
 	}
+}
+
+static inline void exchange_frames(struct port *p, unsigned n)
+{
+	exchange_frames_of(p, 0, n);
 }
 
 static inline void refused(struct port *p, const char *why)

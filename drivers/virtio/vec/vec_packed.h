@@ -58,7 +58,7 @@ ALWAYS_INLINE bool vec_packed_used_ready(const struct virtqueue *vq)
 {
 	const struct vq_packed *r = &vq->packed;
 
-	if (vq->in_batch || r->used_pos + VEC_BATCH > vq->nentries ||
+	if (vq->batch_left || r->used_pos + VEC_BATCH > vq->nentries ||
 	    vq->order_head + VEC_BATCH > vq->nentries ||
 	    virtqueue_lie(vq->nentries - vq->free_cnt < VEC_BATCH) ||
 	    !vec_packed_is_used(&r->desc[r->used_pos], r->used_flags))

@@ -12,7 +12,7 @@
 /* Are eight buffers or more left of a batch that the device completed by its last one? */
 ALWAYS_INLINE bool vec_tx_in_batch(const struct virtqueue *vq)
 {
-	return vq->in_batch && vq->batch_id >= vq->order_head + (VEC_BATCH - 1) &&
+	return vq->batch_left >= VEC_BATCH && vq->order_head + VEC_BATCH <= vq->nentries &&
 	       vq->packed.used_pos + VEC_BATCH <= vq->nentries;
 }
 
@@ -26,7 +26,8 @@ ALWAYS_INLINE bool vec_tx_packed_free(struct virtqueue *vq)
 	if (unlikely(!vec_slots_get(m, slot)))
 		return false;
 	vec_slots_clear(slot);
-	vq->in_batch = vq->in_batch && vq->batch_id != vq->order_head + (VEC_BATCH - 1);
+	if (vq->batch_left)
+		vq->batch_left = (uint16_t)(vq->batch_left - VEC_BATCH);
 	vec_packed_used_skip(vq);
 	vec_tx_free(m);
 	return true;
