@@ -229,4 +229,4 @@ def exchange(peer, frames=FRAMES, window=WINDOW, limit=5):
         assert answer is not None, f"frame {n} did not come back"
         payload = payload_of(n)
         assert answer.payload == payload, f"frame {n} of {len(payload)} bytes"
-    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"
+    assert peer.udp_answer(limit=0.05) is None, "more came back than was sent"
