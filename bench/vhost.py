@@ -103,6 +103,7 @@ def measure(ringzero, runs, peer, realtime):
         if lacking:
             print(f"bench: {name}: this QEMU has no {' '.join(lacking)}")
             continue
+        print(f"bench: net_vhost, {name} ...", flush=True)
         rates = {"ours": [], **({"peer": []} if peer else {})}
         for _ in range(runs):
             rates["ours"].append(one_run(realtime, OurGuest, ringzero, props))

@@ -22,8 +22,7 @@
 #define MS 1000000ull
 /* stop, first answer, greeting, start, of a port that has run */
 #define PAIRS_MAX 2
-#define STEP_NS_MAX                                                                                \
-	(3 * (VHOST_BRISK_MAX_NS + PAIRS_MAX * VHOST_BRISK_PAIR_NS) + VHOST_GREET_NS)
+#define STEP_NS_MAX (3 * (VHOST_BRISK_MAX_NS + PAIRS_MAX * VHOST_BRISK_PAIR_NS) + VHOST_GREET_NS)
 #define SERVICE_NS (3000 * MS) /* until a backend that is well is made use of */
 #define MESSAGES_MAX 64        /* in one step, for each queue pair */
 #define BUDGET 65536
