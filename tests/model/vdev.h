@@ -54,6 +54,8 @@ enum vdev_lie {
 	VDEV_LIE_LEN_LONG,    /* one byte more than the buffer has */
 	VDEV_LIE_LEN_SHORT,   /* one byte less than the net header */
 	VDEV_LIE_NUM_BUFFERS, /* (header's num_buffers) */
+	VDEV_LIE_CSUM,        /* header: NEEDS_CSUM from an offset on (the offset) */
+	VDEV_LIE_DESC,        /* split: a used descriptor goes on with another one (which) */
 	VDEV_LIE_MERGE_TORN,  /* the last buffer of a merged frame becomes used a step later */
 	VDEV_LIE_USED_JUMP,   /* used index further ahead (by how much; 0: queue size + 1); packed:
 	                         so many further descriptors become used as they stand */
