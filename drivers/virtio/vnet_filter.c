@@ -7,15 +7,11 @@
 #include "kernel/options.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
-#include "net/wire.h"
+#include "net/mac.h"
 
 #define ANNOUNCE_PATIENCE_NS 1000000000ull
 #define RX_MODES_PLAIN (NETDEV_RX_PROMISC | NETDEV_RX_ALLMULTI)
 #define RX_MODES_EXTRA (NETDEV_RX_ALLUNI | NETDEV_RX_NOMULTI | NETDEV_RX_NOUNI | NETDEV_RX_NOBCAST)
-
-/* The commands have the order of our flags. */
-static_assert(NETDEV_RX_PROMISC == 1u << VIRTIO_NET_CTRL_RX_PROMISC, "5.1.9.5.1");
-static_assert(NETDEV_RX_NOBCAST == 1u << VIRTIO_NET_CTRL_RX_NOBCAST, "5.1.9.5.1");
 
 /* The two tables of VIRTIO_NET_CTRL_MAC_TABLE_SET, each with its number in front. */
 struct mac_tables {
@@ -47,7 +43,7 @@ static unsigned modes_known(const struct vnet *vn)
 	       (virtio_has(vn->vd, VIRTIO_NET_F_CTRL_RX_EXTRA) ? RX_MODES_EXTRA : 0);
 }
 
-/* Tell of each mode that differs from what holds. */
+/* Tell of each mode that differs from what holds. The commands have the order of our flags. */
 static int tell_modes(struct vnet *vn, unsigned mode)
 {
 	int err = 0;
