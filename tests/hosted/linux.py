@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hosted import ASAN, HOSTED, SWITCH
+from hosted import ASAN, STATIC_HOSTED, SWITCH
 from ringzero import BUILD, QEMU, Guest, Timeout, wait_until
 
 UDP_ECHO = BUILD / "hosted" / "udp_echo"
@@ -116,7 +116,7 @@ class LinuxGuest(Guest):
         archive.add("init", INIT.encode())
         archive.add("bin/busybox", (folder / "bin/busybox").read_bytes())
         stripped = self.folder / "program"
-        for program in (HOSTED, SWITCH, UDP_ECHO):
+        for program in (STATIC_HOSTED, SWITCH, UDP_ECHO):
             subprocess.run(["strip", "-o", stripped, program], timeout=60, check=True)
             archive.add(f"bin/{program.name}", stripped.read_bytes())
         for path in programs:

@@ -32,7 +32,7 @@
 #define PCAP_ETHERNET 1
 #define FEATURES                                                                                   \
 	(VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT_DESC |                    \
-	 VIRTIO_F_EVENT_IDX | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
+	 VIRTIO_F_EVENT_IDX | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_GUEST_CSUM)
 
 #define VDUSE "vduse:"
 
@@ -75,6 +75,8 @@ static const struct {
     {"len_long", VDEV_LIE_LEN_LONG},
     {"len_short", VDEV_LIE_LEN_SHORT},
     {"num_buffers", VDEV_LIE_NUM_BUFFERS},
+    {"csum", VDEV_LIE_CSUM},
+    {"desc", VDEV_LIE_DESC},
     {"used_jump", VDEV_LIE_USED_JUMP},
     {"used_back", VDEV_LIE_USED_BACK},
     {"needs_reset", VDEV_LIE_NEEDS_RESET},
