@@ -51,7 +51,8 @@ static struct mbuf *frame_mbuf(uint64_t seq, uint32_t len, unsigned segs)
 	frame_fill(frame, seq, len);
 	for (unsigned i = 0; i < segs; i++) {
 		struct mbuf *m = mbuf_alloc(pool);
-		const uint32_t n = i + 1 == segs ? len - at : len / segs;
+		/* as even as they can be: each fits */
+		const uint32_t n = (len - at + segs - i - 1) / (segs - i);
 
 		cr_assert(m && n <= mbuf_tailroom(m));
 		memset(m->buf, 0xee, m->data_off);
