@@ -230,10 +230,15 @@ group_fuzz() {
 }
 
 group_hosted() {
-	# a peer that some tests skip without
+	local which
+
+	# what some tests skip without
 	tools/ovs.sh "$BUILD/ovs" >"$logs/ovs.log" 2>&1
+	for which in release newest; do
+		tools/linux.sh $which "$BUILD/linux/$which"
+	done >"$logs/linux.log" 2>&1
 	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
-		run_pytest hosted 900 -n "$jobs" --dist loadgroup tests/hosted
+		run_pytest hosted 1500 -n "$jobs" --dist loadgroup tests/hosted
 }
 
 group_guest() {

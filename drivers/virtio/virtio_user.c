@@ -14,7 +14,8 @@
 /* Ours to offer or not, whatever the backend has: the control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
 	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
-	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ)
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ |               \
+	 VIRTIO_NET_F_GUEST_ANNOUNCE)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 
@@ -142,13 +143,13 @@ static void user_set_features(struct virtio_dev *vd, uint64_t features)
 
 /* ---- status ------------------------------------------------------------------------------- */
 
-static int queue_run(struct virtio_user *u, uint16_t index, bool on)
+static int queue_run(struct virtio_user *u, unsigned index, bool on)
 {
 	struct virtio_user_queue *q = &u->queue[index];
 
 	if (q->running == on)
 		return 0;
-	if (vhost_ring_enable(u->backend, index, on))
+	if (vhost_ring_enable(u->backend, (uint16_t)index, on))
 		return -EIO;
 	q->running = on;
 	return 0;
@@ -157,11 +158,11 @@ static int queue_run(struct virtio_user *u, uint16_t index, bool on)
 static void user_reset(struct virtio_user *u)
 {
 	vhost_begin(u->backend);
-	for (uint16_t i = 0; i < user_nb_queues(&u->vd); i++) {
+	for (unsigned i = 0; i < user_nb_queues(&u->vd); i++) {
 		if (i >= 2) /* not to run again unasked */
-			queue_run(u, i, false);
+			(void)queue_run(u, i, false);
 		if (u->queue[i].started)
-			u->backend->ops->ring_stop(u->backend, i);
+			u->backend->ops->ring_stop(u->backend, (uint16_t)i);
 		u->queue[i].started = u->queue[i].running = false;
 	}
 	u->memory_shared = false;
@@ -286,7 +287,7 @@ static int set_pairs(struct virtio_user *u, const void *data, size_t len)
 	__builtin_memcpy(&pairs, data, sizeof(pairs));
 	if (!pairs || pairs > u->nb_pairs || !u->queue[2 * pairs - 1].started)
 		return -EIO;
-	for (uint16_t i = 0; !err && i < user_nb_queues(&u->vd) && u->queue[i].started; i++)
+	for (unsigned i = 0; !err && i < user_nb_queues(&u->vd) && u->queue[i].started; i++)
 		err = queue_run(u, i, i < 2 * pairs);
 	return err;
 }

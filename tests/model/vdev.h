@@ -180,15 +180,26 @@ struct vdev_violation {
 	uint64_t times;
 };
 
+#define VDEV_MACS_MAX 64
+
 /* The control queue's last command, and what all of them did. */
 struct vdev_ctrl {
 	struct virtio_net_ctrl_hdr what;
 	uint32_t len; /* of its data */
-	uint8_t data[256];
+	uint8_t data[512];
 	unsigned commands;
 	uint16_t pairs;    /* that are used, with MQ */
 	uint64_t offloads; /* bits of features that are switched on */
 	struct virtio_net_hash_config hash;
+
+	/* filters, vdev_filter.c */
+	uint8_t mode[VIRTIO_NET_CTRL_RX_NOBCAST + 1]; /* by command; promiscuous at first */
+	uint8_t mac[6];                               /* that was set */
+	bool mac_set;
+	uint8_t macs[VDEV_MACS_MAX][6];
+	unsigned nb_unicast, nb_multicast; /* in macs, the latter behind the former */
+	uint8_t vlan[4096];
+	unsigned announced; /* acknowledgements */
 };
 
 struct vdev {
