@@ -12,7 +12,7 @@ UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PO
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
+UNIT_CFLAGS := $(CFLAGS_COMMON) -DLCORES_MAX=64 -Iarch/x86_64/include
 # TSan knows no fences; nothing that it watches depends on one. Criterion does not run under it.
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/criterion -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c
