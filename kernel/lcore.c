@@ -148,7 +148,7 @@ void lcore_park_others(void)
 	const unsigned seq = lcore_park_seq + 1;
 	uint64_t deadline_ns;
 
-	if (lcores.depth++ || lcores.running == 1)
+	if (LCORES_MAX == 1 || lcores.depth++ || lcores.running == 1)
 		return;
 	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
@@ -163,7 +163,7 @@ void lcore_park_others(void)
 
 void lcore_resume_others(void)
 {
-	if (--lcores.depth || lcores.running == 1)
+	if (LCORES_MAX == 1 || --lcores.depth || lcores.running == 1)
 		return;
 	__atomic_store_n(&lcore_park_seq, lcore_park_seq + 1, __ATOMIC_RELEASE);
 }

@@ -355,13 +355,18 @@ static const struct stat_name stat_names[] = {
 static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_stats),
               "every counter has a name");
 
+static const struct net_stack *stack_of(const struct net_stack *st, unsigned lcore)
+{
+	return LCORES_MAX > 1 && lcore ? net_share_stack(st, lcore) : st;
+}
+
 /* Of an interface on all lcores. */
 static READS_OTHERS uint64_t stat_sum(const struct net_stack *st, unsigned ifi, size_t offset)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < st->nb_lcores; i++) {
-		const struct net_stack *of = i ? net_share_stack(st, i) : st;
+		const struct net_stack *of = stack_of(st, i);
 
 		sum +=
 		    *(const uint64_t *)(const void *)((const char *)&of->ifs[ifi].stats + offset);
@@ -374,7 +379,7 @@ static READS_OTHERS unsigned arp_waiting_sum(const struct net_stack *st, unsigne
 	unsigned sum = 0;
 
 	for (unsigned i = 0; i < st->nb_lcores; i++)
-		sum += arp_nb_waiting(&(i ? net_share_stack(st, i) : st)->ifs[ifi]);
+		sum += arp_nb_waiting(&stack_of(st, i)->ifs[ifi]);
 	return sum;
 }
 
