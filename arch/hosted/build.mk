@@ -31,4 +31,10 @@ $(eval $(call hosted_variant,$(BUILD)/hosted/tsan,$(HOSTED_TSAN),-rdynamic))
 .PHONY: hosted hosted-asan hosted-tsan
 hosted-tsan: $(BUILD)/hosted/tsan/ringzero
 hosted: $(BUILD)/hosted/ringzero ## build/hosted/ringzero: a Linux process, ports at vhost-user sockets
-hosted-asan: $(BUILD)/hosted/asan/ringzero $(BUILD)/tools/vhost-switch $(BUILD)/tools/vhost-switch-asan
+hosted-asan: $(BUILD)/hosted/asan/ringzero $(BUILD)/tools/vhost-switch $(BUILD)/tools/vhost-switch-asan \
+	$(BUILD)/hosted/udp_echo
+
+# for the guests of tests/hosted/linux.py
+$(BUILD)/hosted/udp_echo: tests/hosted/udp_echo.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_COMMON) -MF $@.d -static -o $@ $<

@@ -238,27 +238,26 @@ static ssize_t recv_some(struct vhost_link *l, void *buf, size_t len)
 
 int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns)
 {
-	char *at = buf;
+	size_t done = 0;
 
-	while (len) {
+	while (done < len) {
 		struct pollfd p = {.fd = l->fd, .events = POLLIN};
-		const ssize_t n = recv_some(l, at, len);
+		const ssize_t n = recv_some(l, (char *)buf + done, len - done);
 
 		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
+			done += (size_t)n;
 			continue;
 		}
 		if (n != -EAGAIN)
 			return (int)n;
 
-		const uint64_t now_ns = plat_time_ns();
+		const uint64_t now_ns = deadline_ns ? plat_time_ns() : 0;
 
 		if (now_ns >= deadline_ns)
-			return -ETIMEDOUT;
+			break;
 		poll(&p, 1, (int)min_u64((deadline_ns - now_ns) / NS_PER_MS + 1, 1000));
 	}
-	return 0;
+	return (int)done;
 }
 
 bool vhost_link_readable(const struct vhost_link *l)
@@ -289,4 +288,11 @@ void vhost_event_signal(int fd)
 
 	/* full means that nobody took the last 2^64 - 2: still signalled */
 	(void)!write(fd, &one, sizeof(one));
+}
+
+bool vhost_event_take(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
 }

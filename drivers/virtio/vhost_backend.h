@@ -44,12 +44,15 @@ struct vhost_backend_ops {
 	 * -EINTR when the process is asked to end meanwhile, or an error, all of them not logged */
 	int (*wait)(struct vhost_backend *b, uint64_t deadline_ns);
 	/* connect, and learn what is offered, unless it is up. 0; -EAGAIN, not logged (again), when
-	 * it is not there now; or an error, logged */
+	 * it is not there now, or has not answered yet; or an error, logged */
 	int (*open)(struct vhost_backend *b);
 	/* end the connection; nothing is logged, nothing of ours is touched any more */
 	void (*close)(struct vhost_backend *b);
 	/* NULL, or a new step begins: the deadline for all its answers is set */
 	void (*begin)(struct vhost_backend *b);
+	/* NULL, or the rings run: from now on the process has other things to do, and a back end
+	 * that makes it wait is left */
+	void (*served)(struct vhost_backend *b);
 
 	int (*set_features)(struct vhost_backend *b, uint64_t features);
 	/* share what mem_alloc() has given so far: some back ends touch all they are given, and
@@ -73,9 +76,9 @@ struct vhost_backend_ops {
 	 * -EOPNOTSUPP, not logged and with the connection up, when the back end has not so much */
 	int (*get_config)(struct vhost_backend *b, void *out, uint32_t len);
 	/* is it still there, what is its status, and, with b->config_len set, its configuration?
-	 * Waits for nothing but the rest of an answer that has begun: what is told may be some
-	 * VHOST_NEWS_NS old. @status and @config are left as they are when there is nothing new;
-	 * config_len becomes 0 when the back end will not say */
+	 * Waits for nothing: what is told may be some VHOST_NEWS_NS old. @status and @config are
+	 * left as they are when there is nothing new; config_len becomes 0 when the back end will
+	 * not say */
 	int (*poll)(struct vhost_backend *b, uint8_t *status, struct virtio_net_config *config);
 };
 
@@ -83,6 +86,7 @@ struct vhost_backend {
 	const struct vhost_backend_ops *ops;
 	const char *path;
 	uint16_t nb_pairs; /* queue pairs that open is to make room for */
+	int said;          /* why it was not there, when that was logged last */
 
 	/* since open */
 	bool up;             /* connected, and nothing was wrong so far */
@@ -98,6 +102,12 @@ static inline void vhost_begin(struct vhost_backend *b)
 {
 	if (b->ops->begin)
 		b->ops->begin(b);
+}
+
+static inline void vhost_served(struct vhost_backend *b)
+{
+	if (b->ops->served)
+		b->ops->served(b);
 }
 
 static inline int vhost_ring_enable(struct vhost_backend *b, uint16_t index, bool on)

@@ -39,8 +39,9 @@ void vhost_link_close(struct vhost_link *l);
 int vhost_link_send(struct vhost_link *l, const void *msg, size_t len, const int *fds,
                     unsigned nb_fds);
 
-/** vhost_link_recv() - exactly @len bytes; descriptors that come along are closed. Return: 0,
- * -ETIMEDOUT, -EPIPE when the other end has closed ... */
+/** vhost_link_recv() - @len bytes, or as many of them as come until @deadline_ns, 0: as are there
+ * now; descriptors that come along are closed. Return: how many, or -EPIPE when the other end has
+ * closed ... */
 int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns);
 
 /** vhost_link_readable() - would vhost_link_recv() return at once: with data or with an error? */
@@ -55,6 +56,9 @@ void vhost_event_close(int fd);
 
 /** vhost_event_signal() - count one up; a counter that is full stays so */
 void vhost_event_signal(int fd);
+
+/** vhost_event_take() - has it been signalled since the last look? */
+bool vhost_event_take(int fd);
 
 /* All memory that mem_alloc() gives: what descriptors may point into. */
 struct vhost_memory {

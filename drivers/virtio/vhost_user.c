@@ -45,8 +45,12 @@ static struct vhost_user *user_of(struct vhost_backend *b)
 
 static void vu_close(struct vhost_backend *b)
 {
-	vhost_link_close(&user_of(b)->link);
+	struct vhost_user *vu = user_of(b);
+
+	vhost_link_close(&vu->link);
 	b->up = false;
+	vu->asked = VHOST_USER_NOTHING;
+	vu->got = 0;
 }
 
 /* The end of the connection; @why is logged. */
@@ -81,24 +85,54 @@ static int send(struct vhost_user *vu, struct vhost_message *m, const int *fds, 
 	return err ? fail_io(vu, m->request, err) : 0;
 }
 
-/* The reply to @request, with a payload of @size bytes. -EOPNOTSUPP, and nothing closed: none. */
-static int recv(struct vhost_user *vu, uint32_t request, struct vhost_message *m, uint32_t size)
+/* Until @bytes of the answer under way are in @m. */
+static int recv_bytes(struct vhost_user *vu, struct vhost_message *m, uint32_t bytes,
+                      uint64_t deadline_ns)
 {
-	const uint64_t deadline_ns = min_u64(plat_time_ns() + VHOST_REPLY_NS, vu->talk_end_ns);
-	int err = vhost_link_recv(&vu->link, m, VHOST_USER_HEAD, deadline_ns);
+	int n;
+
+	if (vu->got >= bytes)
+		return 0;
+	n = vhost_link_recv(&vu->link, (uint8_t *)m + vu->got, bytes - vu->got, deadline_ns);
+	if (n < 0)
+		return n;
+	vu->got += (uint32_t)n;
+	return vu->got < bytes ? -ETIMEDOUT : 0;
+}
+
+/* The reply to @request, with a payload of @size bytes. What closes nothing: -EOPNOTSUPP, there is
+ * none; -ETIMEDOUT, it is not whole yet, and a next call with the same @m goes on. */
+static int recv_until(struct vhost_user *vu, uint32_t request, struct vhost_message *m,
+                      uint32_t size, uint64_t deadline_ns)
+{
+	int err = recv_bytes(vu, m, VHOST_USER_HEAD, deadline_ns);
 
 	if (err)
-		return fail_io(vu, request, err);
+		return err == -ETIMEDOUT ? err : fail_io(vu, request, err);
 	if (m->request != request || !(m->flags & VHOST_USER_REPLY))
 		return fail(vu, request, -EPROTO, "the backend answers something else");
 	if ((m->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION)
 		return fail(vu, request, -EPROTO, "the backend speaks another version");
-	if (request == VHOST_USER_GET_CONFIG && !m->size)
-		return -EOPNOTSUPP; /* how it says no to this; the conversation goes on */
-	if (m->size != size)
+	if (m->size != size && (request != VHOST_USER_GET_CONFIG || m->size))
 		return fail(vu, request, -EPROTO, "the backend's answer has a wrong length");
-	err = vhost_link_recv(&vu->link, (uint8_t *)m + VHOST_USER_HEAD, size, deadline_ns);
-	return err ? fail_io(vu, request, err) : 0;
+	err = recv_bytes(vu, m, VHOST_USER_HEAD + m->size, deadline_ns);
+	if (err)
+		return err == -ETIMEDOUT ? err : fail_io(vu, request, err);
+	vu->got = 0;
+	/* without payload: how it says no to this; the conversation goes on */
+	return m->size == size ? 0 : -EOPNOTSUPP;
+}
+
+/* The same, waited for. */
+static int recv(struct vhost_user *vu, uint32_t request, struct vhost_message *m, uint32_t size)
+{
+	const uint64_t deadline_ns = min_u64(plat_time_ns() + VHOST_REPLY_NS, vu->talk_end_ns);
+	const int err = recv_until(vu, request, m, size, deadline_ns);
+
+	if (err != -ETIMEDOUT)
+		return err;
+	vu->brisk_ns = min_u64(2 * vu->brisk_ns, VHOST_BRISK_MAX_NS);
+	return fail_io(vu, request, err);
 }
 
 /* Is this the @len bytes that we asked for? */
@@ -110,31 +144,36 @@ static int config_check(struct vhost_user *vu, const struct vhost_message *m, ui
 	return 0;
 }
 
-/* The answer to the question under way. Return: 0 also when it is no. */
-static int news_recv(struct vhost_user *vu, struct vhost_message *m)
+/* The answer to the question under way, in vu->news. Return: 0 also when it is no; -EAGAIN when it
+ * is not there at @deadline_ns, but may still come. */
+static int news_recv(struct vhost_user *vu, uint64_t deadline_ns)
 {
 	const uint32_t request = vu->asked;
 	const bool config = request == VHOST_USER_GET_CONFIG;
-	int err;
+	const uint32_t size =
+	    config ? VHOST_USER_CONFIG_HEAD + vu->b.config_len : sizeof(vu->news.u64);
+	int err = recv_until(vu, request, &vu->news, size, deadline_ns);
 
+	if (err == -ETIMEDOUT)
+		return plat_time_ns() - vu->asked_ns < VHOST_REPLY_NS ? -EAGAIN
+		                                                      : fail_io(vu, request, err);
 	vu->asked = VHOST_USER_NOTHING;
-	err = recv(vu, request, m,
-	           config ? VHOST_USER_CONFIG_HEAD + vu->b.config_len : sizeof(m->u64));
 	if (err == -EOPNOTSUPP) {
 		vu->b.config_len = 0;
 		return 0;
 	}
-	return err || !config ? err : config_check(vu, m, vu->b.config_len);
+	return err || !config ? err : config_check(vu, &vu->news, vu->b.config_len);
 }
 
 /* May something be sent? The answer to an earlier question stands before any other. */
 static int ready(struct vhost_user *vu)
 {
-	struct vhost_message m;
+	int err;
 
 	if (!vu->b.up)
 		return -ENOTCONN;
-	return vu->asked ? news_recv(vu, &m) : 0;
+	err = vu->asked ? news_recv(vu, vu->talk_end_ns) : 0;
+	return err == -EAGAIN ? fail_io(vu, vu->asked, -ETIMEDOUT) : err;
 }
 
 /* Ask, and wait for the answer, as long as the question. */
@@ -208,16 +247,42 @@ static int tell_fd(struct vhost_user *vu, uint32_t request, uint16_t index, int 
 
 static void vu_begin(struct vhost_backend *b)
 {
-	user_of(b)->talk_end_ns = plat_time_ns() + VHOST_TALK_NS;
+	struct vhost_user *vu = user_of(b);
+
+	vu->talk_end_ns = plat_time_ns() + (vu->brisk_ns ? vu->brisk_ns : VHOST_TALK_NS);
+}
+
+static void vu_served(struct vhost_backend *b)
+{
+	user_of(b)->brisk_ns = VHOST_BRISK_NS;
+}
+
+/* The first answer. A backend may take its time for it, and is not waited for meanwhile. */
+static int greet_first(struct vhost_user *vu)
+{
+	struct vhost_message m = {.request = VHOST_USER_GET_FEATURES};
+	const uint64_t now_ns = plat_time_ns();
+	int err = 0;
+
+	if (vu->asked == VHOST_USER_NOTHING) {
+		vu->asked = m.request;
+		vu->asked_ns = now_ns;
+		err = send(vu, &m, NULL, 0);
+	}
+	if (!err)
+		err = news_recv(vu, now_ns + (vu->brisk_ns ? VHOST_GREET_NS : VHOST_REPLY_NS));
+	if (!err)
+		vu->b.features = vu->news.u64;
+	return err;
 }
 
 static int greet(struct vhost_user *vu)
 {
 	uint64_t offered = 0;
 	struct vhost_message owner = {.request = VHOST_USER_SET_OWNER};
-	int err = ask_u64(vu, VHOST_USER_GET_FEATURES, &vu->b.features);
+	int err = 0;
 
-	if (!err && (vu->b.features & VHOST_USER_F_PROTOCOL_FEATURES)) {
+	if (vu->b.features & VHOST_USER_F_PROTOCOL_FEATURES) {
 		err = ask_u64(vu, VHOST_USER_GET_PROTOCOL_FEATURES, &offered);
 		if (!err)
 			err = tell_u64(vu, VHOST_USER_SET_PROTOCOL_FEATURES,
@@ -246,7 +311,9 @@ static int vu_open(struct vhost_backend *b)
 			return err;
 		}
 	}
-	vu->asked = VHOST_USER_NOTHING;
+	err = greet_first(vu);
+	if (err)
+		return err;
 	b->up = true;
 	b->config_len = 0;
 	b->protocol = 0;
@@ -407,39 +474,32 @@ static int news_ask(struct vhost_user *vu, uint64_t now_ns)
 static int unasked(struct vhost_user *vu)
 {
 	uint8_t byte;
-	const int err = vhost_link_recv(&vu->link, &byte, 1, vu->talk_end_ns);
+	const int n = vhost_link_recv(&vu->link, &byte, 1, 0);
 
-	if (err)
-		return fail_io(vu, VHOST_USER_NOTHING, err);
-	return fail(vu, VHOST_USER_NOTHING, -EPROTO, "the backend sends what nobody asked for");
+	if (n < 0)
+		return fail_io(vu, VHOST_USER_NOTHING, n);
+	return !n ? 0
+	          : fail(vu, VHOST_USER_NOTHING, -EPROTO,
+	                 "the backend sends what nobody asked for");
 }
 
 static int vu_poll(struct vhost_backend *b, uint8_t *status, struct virtio_net_config *config)
 {
 	struct vhost_user *vu = user_of(b);
-	const uint64_t now_ns = plat_time_ns();
 	const uint32_t asked = vu->asked;
-	struct vhost_message m;
 	int err;
 
 	if (!b->up)
 		return -ENOTCONN;
-	if (!vhost_link_readable(&vu->link)) {
-		if (!asked)
-			return news_ask(vu, now_ns);
-		return now_ns - vu->asked_ns < VHOST_REPLY_NS ? 0 : fail_io(vu, asked, -ETIMEDOUT);
-	}
-
-	vu_begin(b);
 	if (!asked)
-		return unasked(vu);
-	err = news_recv(vu, &m);
+		return vhost_link_readable(&vu->link) ? unasked(vu) : news_ask(vu, plat_time_ns());
+	err = news_recv(vu, 0);
 	if (err)
-		return err;
+		return err == -EAGAIN ? 0 : err;
 	if (asked == VHOST_USER_GET_STATUS)
-		*status = (uint8_t)m.u64;
+		*status = (uint8_t)vu->news.u64;
 	else
-		memcpy(config, m.config.bytes, b->config_len);
+		memcpy(config, vu->news.config.bytes, b->config_len);
 	return 0;
 }
 
@@ -456,6 +516,7 @@ static const struct vhost_backend_ops vu_ops = {
     .open = vu_open,
     .close = vu_close,
     .begin = vu_begin,
+    .served = vu_served,
     .set_features = vu_set_features,
     .set_memory = vu_set_memory,
     .set_mtu = vu_set_mtu,

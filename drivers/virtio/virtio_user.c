@@ -181,6 +181,8 @@ static void user_set_status(struct virtio_dev *vd, uint8_t status)
 		return;
 	/* does it agree to the features? */
 	u->backend_status = status;
+	if (status & VIRTIO_STATUS_DRIVER_OK)
+		vhost_served(u->backend);
 	if (added & VIRTIO_STATUS_FEATURES_OK)
 		vhost_get_status(u->backend, &u->backend_status);
 	if (!(u->backend_status & VIRTIO_STATUS_FEATURES_OK))

@@ -1,9 +1,11 @@
 /*
- * The ports of a process: port N is the backend at netN.path. All are needed: without one, others
- * would take its number, and with it its options.
+ * The ports of a process: port N is the backend at netN.path, whose kind its name tells. All are
+ * needed: without one, others would take its number, and with it its options.
  */
 #include "drivers/virtio/virtio_bus.h"
+#include "drivers/virtio/vhost_kernel.h"
 #include "drivers/virtio/vhost_user.h"
+#include "drivers/virtio/vhost_vdpa.h"
 #include "drivers/virtio/virtio_user.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
@@ -11,20 +13,27 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/plat.h"
+#include "kernel/string.h"
 #include "net/netdev.h"
 
 #define CLIENT_WAIT_NS 5000000000ull /* for a backend that starts at the same time as we */
 #define NAME_LEN 16
+#define KERNEL_PATH "/dev/vhost-net"
+#define VDPA_PATH "/dev/vhost-vdpa-"
 
 static const struct option bus_options[] = {
     {.key = "net.path",
      .kind = OPTION_TEXT,
-     .allowed = "the path of a vhost-user socket",
+     .allowed = "the path of a vhost-user socket, /dev/vhost-net or /dev/vhost-vdpa-N",
      .help = "where the port's backend is"},
     {.key = "net.server",
      .kind = OPTION_BOOL,
      .fallback = "0",
      .help = "listen at the path and let the backend connect"},
+    {.key = "net.iface",
+     .kind = OPTION_TEXT,
+     .allowed = "the name of a network interface",
+     .help = "the tap of /dev/vhost-net; the kernel names it, unless given"},
     {.key = "net.queue_size",
      .kind = OPTION_UINT,
      .fallback = "256",
@@ -42,7 +51,11 @@ static const struct option bus_options[] = {
 
 struct user_port {
 	struct virtio_user u;
-	struct vhost_user vu;
+	union {
+		struct vhost_user vu;
+		struct vhost_kernel vk;
+		struct vhost_vdpa vv;
+	};
 };
 
 static struct user_port *ports[NETDEV_PORTS_MAX];
@@ -70,9 +83,45 @@ static void read_queues(struct virtio_user *u, unsigned port)
 	u->has_ctrl = options_port_u64("net.cq", port);
 }
 
+static bool is_kernels(const char *path)
+{
+	return !strcmp(path, KERNEL_PATH) || !strncmp(path, VDPA_PATH, strlen(VDPA_PATH));
+}
+
+/* The backend at @path. Return: 0, or what is wrong. */
+static int backend_make(struct user_port *p, unsigned port, const char *path,
+                        struct vhost_backend **b)
+{
+	const bool server = options_port_u64("net.server", port);
+	const char *iface = options_port_get("net.iface", port);
+	int err;
+
+	if (iface && strcmp(path, KERNEL_PATH) != 0)
+		log_warn("virtio_user", "net%u.iface=%s: %s has no interface; ignored", port, iface,
+		         path);
+	if (!is_kernels(path)) {
+		*b = &p->vu.b;
+		return vhost_user_init(&p->vu, path, server);
+	}
+	if (server)
+		log_warn("virtio_user", "net%u.server=1: %s is no socket; ignored", port, path);
+	if (!strcmp(path, KERNEL_PATH)) {
+		*b = &p->vk.b;
+		err = vhost_kernel_init(&p->vk, path, iface);
+		if (err == -EINVAL)
+			log_err("virtio_user", "net%u.iface=%s: names have 1 to 15 characters",
+			        port, iface);
+		return err;
+	}
+	*b = &p->vv.b;
+	vhost_vdpa_init(&p->vv, path);
+	return 0;
+}
+
 static struct user_port *port_make(unsigned port, const char *path)
 {
 	struct user_port *p = mem_alloc("virtio-user", sizeof(*p), CACHE_LINE);
+	struct vhost_backend *b = NULL;
 	char name[NAME_LEN];
 	int err;
 
@@ -85,9 +134,9 @@ static struct user_port *port_make(unsigned port, const char *path)
 	p->u.queue_size = (uint16_t)options_port_u64("net.queue_size", port);
 	if (options_given("net.mtu", port))
 		p->u.mtu = (uint16_t)options_port_u64("net.mtu", port);
-	err = vhost_user_init(&p->vu, path, options_port_u64("net.server", port));
+	err = backend_make(p, port, path, &b);
 	if (!err)
-		err = virtio_user_init(&p->u, &p->vu.b, name);
+		err = virtio_user_init(&p->u, b, name);
 	if (err) {
 		log_err("virtio_user", "net%u.path=%s: %s", port, path, vhost_link_error(err));
 		give_up();
@@ -121,17 +170,17 @@ static unsigned bus_scan(void)
 	return n;
 }
 
-static struct virtio_dev *bus_probe(unsigned port)
+/* Return: 0, or logged, when nobody is at the other end of a socket. */
+static int wait_for(unsigned port, struct virtio_user *u)
 {
-	struct virtio_user *u = &ports[port]->u;
 	struct vhost_backend *b = u->backend;
-	const struct vhost_link *l = &ports[port]->vu.link;
+	const bool server = options_port_u64("net.server", port);
 	int err;
 
 	log_info("virtio_user", "%s: %s %s", u->vd.name,
-	         l->server ? "waiting for a backend at" : "connecting to", b->path);
+	         server ? "waiting for a backend at" : "connecting to", b->path);
 	console_flush();
-	err = b->ops->wait(b, l->server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
+	err = b->ops->wait(b, server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
 	if (err == -EINTR) {
 		log_info("virtio_user", "%s: asked to end", u->vd.name);
 		console_flush();
@@ -144,6 +193,15 @@ static struct virtio_dev *bus_probe(unsigned port)
 		        port, b->path, port);
 	else if (err)
 		log_err("virtio_user", "net%u.path=%s: %s", port, b->path, vhost_link_error(err));
+	return err;
+}
+
+static struct virtio_dev *bus_probe(unsigned port)
+{
+	struct virtio_user *u = &ports[port]->u;
+	/* the kernel is there or it is not, which open says */
+	const int err = u->backend->ops->wait ? wait_for(port, u) : u->vd.ops->open(&u->vd);
+
 	return err ? NULL : &u->vd;
 }
 

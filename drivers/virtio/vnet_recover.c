@@ -11,13 +11,12 @@
 #define RECOVER_WAIT_MAX_NS 1000000000ull
 #define RECOVER_SETTLED_NS 5000000000ull /* a port that ran for so long is well */
 
-/* One more attempt, from now on so long after the last. */
+/* One more attempt, the next so long after its end: it may have waited for the device. */
 static void back_off(struct vnet_recovery *r, uint64_t now_ns)
 {
 	if (now_ns - r->tried_ns > RECOVER_SETTLED_NS)
 		r->wait_ns = 0;
 	r->wait_ns = min_u64(max_u64(2 * r->wait_ns, RECOVER_WAIT_MIN_NS), RECOVER_WAIT_MAX_NS);
-	r->tried_ns = now_ns;
 }
 
 void vnet_recover(struct vnet *vn)
@@ -32,6 +31,7 @@ void vnet_recover(struct vnet *vn)
 	back_off(r, now_ns);
 	dev->ops->stop(dev);
 	err = dev->ops->start(dev);
+	r->tried_ns = plat_time_ns();
 	if (!err) {
 		log_info("virtio_net", "port %u: runs again, link %s", dev->port,
 		         dev->link_up ? "up" : "down");

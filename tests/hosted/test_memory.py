@@ -27,21 +27,23 @@ def available():
 
 @pytest.fixture
 def huge_pages():
-    """PAGES more than are in use; they go away with the test."""
+    """PAGES more than are in use; they go away with the test. Processes of other tests that start
+    meanwhile take of them, too: what these keep at the end is surplus until they end, and must not
+    be taken for a part of the pool by the next test."""
     if not POOL.exists():
         pytest.skip("needs a kernel with huge pages of 2 MiB")
     added = max(0, PAGES - available())
-    before = count("nr")
+    before = count("nr") - count("surplus")
     try:
         if added:
-            (POOL / "nr_hugepages").write_text(str(before + added))
+            (POOL / "nr_hugepages").write_text(str(count("nr") + added))
         if available() < PAGES:
             pytest.skip(f"needs {PAGES} huge pages of 2 MiB, of which {available()} can be had")
         yield
     except PermissionError:
         pytest.skip(f"needs {PAGES} free huge pages of 2 MiB, or root to make them")
     finally:
-        if added and count("nr") != before:
+        if added and count("nr") - count("surplus") != before:
             (POOL / "nr_hugepages").write_text(str(before))
 
 

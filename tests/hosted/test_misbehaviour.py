@@ -7,8 +7,9 @@ import time
 import pytest
 from backend import (FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, MRG_RXBUF, NAMES,
                      SET_FEATURES, SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, VERSION_1, reply)
-from hosted import ASAN, LIMIT
+from hosted import ASAN, LIMIT, wait_served
 from ringzero import STATIC
+
 
 def half_then_close(c, request):
     c.sendall(reply(request, bytes(8))[:7])
@@ -121,3 +122,30 @@ def test_a_backend_may_come_back_with_less_and_then_be_well(start, backend, tmp_
     process.wait_text(says, LIMIT)
     b.features = FEATURES
     process.wait_text("port 0: runs again, link up", LIMIT)
+
+
+STALL_LIMIT = 1.5  # seconds; it was up to three
+
+
+@pytest.mark.parametrize("at,fault,says", [
+    (GET_STATUS, "stops_in_the_middle", 1), (GET_FEATURES, "is_silent", 1),
+    (SET_MEM_TABLE, "is_silent", 3)], ids=["half_of_its_status", "greeting", "memory"])
+def test_a_backend_that_stalls_is_not_waited_for_by_other_ports(start, backend, switch, tmp_path,
+                                                               at, fault, says):
+    s = switch()
+    b = backend()
+    process = start(f"net0.path={s.sockets[0]} net1.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    s.peer.guest_mac = process.json_lines("port")[0]["mac"]
+    wait_served(s.peer)
+    b.at, b.fault = at, FAULTS[fault][0]
+    if at != GET_STATUS:
+        b.current.shutdown(socket.SHUT_RDWR)
+    deadline = time.monotonic() + LIMIT
+    said = f"{NAMES[at]}: the backend does not answer"
+    while sum(said in line for line in process.read()) < 2 * says:  # as text, as JSON
+        assert s.peer.echo(b"there?", limit=STALL_LIMIT), "the loop waits for the other backend"
+        assert time.monotonic() < deadline
+    b.at = None
+    process.wait_text("port 1: runs again, link up", LIMIT)
+    assert process.stderr_path.read_text() == ""

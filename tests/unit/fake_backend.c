@@ -15,7 +15,7 @@
 struct fake_backend backend;
 
 static struct vhost_memory memory = {.fd = FD_MEMORY};
-static bool event_open[FAKE_BACKEND_FDS];
+static bool event_open[FAKE_BACKEND_FDS], event_signalled[FAKE_BACKEND_FDS];
 
 const struct vhost_memory *vhost_memory(void)
 {
@@ -36,6 +36,7 @@ void fake_backend_open(size_t bytes)
 	    .config_bytes = sizeof(struct virtio_net_config),
 	};
 	memset(event_open, 0, sizeof(event_open));
+	memset(event_signalled, 0, sizeof(event_signalled));
 	free(memory.base);
 	memory.base = NULL;
 	memory.bytes = SIZE_MAX & ~(size_t)0xfff;
@@ -366,18 +367,18 @@ int vhost_link_send(struct vhost_link *l, const void *msg, size_t len, const int
 
 int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns)
 {
-	const size_t n = min_u64(len, backend.in_len);
+	const uint64_t until_ns = max_u64(plat_test_time_ns, deadline_ns);
+	const bool late = backend.readable_ns > until_ns;
+	const size_t n = late ? 0 : min_u64(len, backend.in_len);
 
 	(void)l;
-	if (backend.readable_ns > deadline_ns || (n < len && !backend.hung_up)) {
-		plat_test_time_ns = max_u64(plat_test_time_ns, deadline_ns);
-		return -ETIMEDOUT;
-	}
-	plat_test_time_ns = max_u64(plat_test_time_ns, backend.readable_ns);
+	if (n < len && backend.hung_up && !late)
+		return -EPIPE;
+	plat_test_time_ns = n < len ? until_ns : max_u64(plat_test_time_ns, backend.readable_ns);
 	memcpy(buf, backend.in, n);
 	backend.in_len -= n;
 	memmove(backend.in, backend.in + n, backend.in_len);
-	return n < len ? -EPIPE : 0;
+	return (int)n;
 }
 
 bool vhost_link_readable(const struct vhost_link *l)
@@ -414,4 +415,13 @@ void vhost_event_close(int fd)
 void vhost_event_signal(int fd)
 {
 	backend.signals += event_open[fd - FD_EVENTS];
+	event_signalled[fd - FD_EVENTS] = true;
+}
+
+bool vhost_event_take(int fd)
+{
+	const bool signalled = event_signalled[fd - FD_EVENTS];
+
+	event_signalled[fd - FD_EVENTS] = false;
+	return signalled;
 }

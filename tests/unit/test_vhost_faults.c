@@ -202,3 +202,63 @@ Test(vhost_faults, all_answers_of_a_step_together_have_a_limit)
 	cr_expect_eq(plat_test_time_ns, VHOST_TALK_NS);
 	expect_over();
 }
+
+/* ---- while others wait -------------------------------------------------------------------- */
+
+Test(vhost_faults, a_port_in_service_waits_for_answers_only_briefly)
+{
+	static const uint64_t limits[] = {VHOST_BRISK_NS, 2 * VHOST_BRISK_NS, VHOST_BRISK_MAX_NS,
+	                                  VHOST_BRISK_MAX_NS};
+
+	open_well();
+	vhost_served(b);
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		uint64_t before_ns;
+
+		backend.fault = NULL;
+		open_well();
+		backend.fault = is_silent;
+		before_ns = plat_test_time_ns;
+		cr_expect_eq(b->ops->set_features(b, 0), -ETIMEDOUT);
+		cr_expect_eq(plat_test_time_ns - before_ns, limits[i]);
+		plat_test_clear();
+	}
+	backend.fault = NULL;
+	open_well();
+	vhost_served(b);
+	b->ops->begin(b);
+	cr_expect_eq(vu.talk_end_ns - plat_test_time_ns, VHOST_BRISK_NS, "from the start again");
+}
+
+Test(vhost_faults, a_port_in_service_hardly_waits_for_the_first_answer)
+{
+	uint64_t before_ns;
+
+	plat_test_time_ns = SECOND;
+	open_well();
+	vhost_served(b);
+	b->ops->close(b);
+	backend.fault = is_silent;
+	for (unsigned i = 0; i < 3; i++) {
+		before_ns = plat_test_time_ns;
+		cr_expect_eq(b->ops->open(b), -EAGAIN);
+		cr_expect_eq(plat_test_time_ns - before_ns, VHOST_GREET_NS);
+		cr_expect_not(b->up);
+		cr_expect_eq(backend.opens, 2);
+		cr_expect_eq(backend.nb_seen, 1, "asked once");
+	}
+	cr_expect_str_eq(plat_test_output(), "");
+	fake_backend_answer_u64(VHOST_USER_GET_FEATURES, backend.features);
+	backend.fault = NULL;
+	cr_expect_eq(b->ops->open(b), 0);
+	cr_expect_eq(b->features, backend.features);
+
+	/* but not for ever */
+	b->ops->close(b);
+	backend.fault = is_silent;
+	cr_expect_eq(b->ops->open(b), -EAGAIN);
+	plat_test_time_ns += VHOST_REPLY_NS;
+	cr_expect_eq(b->ops->open(b), -ETIMEDOUT);
+	cr_expect(said("GET_FEATURES: the backend does not answer"));
+	expect_over();
+}

@@ -8,7 +8,7 @@ $(BUILD)/tools/vswitch/obj/%.o: %.c Makefile tools/vswitch/build.mk
 	$(CC) $(VSWITCH_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tools/vhost-switch: $(VSWITCH_SRCS:%.c=$(BUILD)/tools/vswitch/obj/%.o)
-	$(CC) -o $@ $^
+	$(CC) -static -o $@ $^
 
 $(BUILD)/tools/vswitch/asan/obj/%.o: %.c Makefile tools/vswitch/build.mk
 	@mkdir -p $(@D)

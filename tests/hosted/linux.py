@@ -1,0 +1,213 @@
+"""A Linux guest in QEMU whose programs are the hosted build and what it needs: for the back ends that
+are in the kernel.
+
+    guest = LinuxGuest("release", modules=["tun", "vhost_net"])
+    guest.sh("ip link set lo up")                        # the first serial line is a shell
+    process = guest.ringzero("net0.path=/dev/vhost-net") # the second one is its console
+"""
+
+import functools
+import gzip
+import lzma
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hosted import HOSTED, LIMIT, SWITCH
+from ringzero import BUILD, QEMU, ROOT, Guest, Timeout, wait_until
+
+UDP_ECHO = BUILD / "hosted" / "udp_echo"
+BOOT_LIMIT = 90  # 3 s on a quiet machine
+PROMPT = re.compile(rb"linux: status (\d+)\r?\n")
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+stty -F /dev/ttyS0 raw -echo
+stty -F /dev/ttyS1 raw -echo
+ip link set lo up
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+echo linux: status 0
+while read -r line; do
+	[ "$line" ] || continue
+	sh -c "$line"
+	echo "linux: status $?"
+done
+"""
+
+
+@functools.cache
+def kernel(which):
+    """The folder of a kernel's package, downloaded once; a skip when it cannot be had."""
+    folder = BUILD / "linux" / which
+    if not (folder / "version").exists():
+        done = subprocess.run([ROOT / "tools" / "linux.sh", which, folder], capture_output=True,
+                              text=True, timeout=120, check=False)
+        if done.returncode:
+            pytest.skip((done.stderr or done.stdout).strip().splitlines()[-1])
+    return folder
+
+
+def module(folder, name):
+    """The bytes of a kernel module, None when it is built in or not there."""
+    for path in folder.glob(f"lib/modules/*/kernel/**/{name}.ko*"):
+        data = path.read_bytes()
+        return {".xz": lzma.decompress, ".ko": bytes}[path.suffix](data)
+    return None
+
+
+def libraries(program):
+    text = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=20,
+                          check=True).stdout
+    return [Path(path) for path in re.findall(r"(/\S+) \(0x", text)]
+
+
+class Archive:
+    """An initramfs: cpio in the format that the kernel calls newc."""
+
+    def __init__(self):
+        self.data, self.folders, self.count = b"", set(), 0
+
+    def _entry(self, name, mode, content=b""):
+        self.count += 1
+        name = name.encode() + b"\0"
+        fields = [self.count, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0]
+        head = b"070701" + b"".join(b"%08X" % f for f in fields) + name
+        self.data += head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
+
+    def folder(self, name):
+        if name in self.folders or name in ("", "."):
+            return
+        self.folder(str(Path(name).parent))
+        self.folders.add(name)
+        self._entry(name, 0o040755)
+
+    def add(self, name, content):
+        self.folder(str(Path(name).parent))
+        self._entry(name, 0o100755, content)
+
+    def program(self, path, name=None):
+        """A program of this machine with the libraries that it is linked with."""
+        self.add(name or f"bin/{path.name}", path.read_bytes())
+
+    def write(self, path):
+        for name in ("dev", "proc", "sys", "tmp"):
+            self.folder(name)
+        self._entry("TRAILER!!!", 0)
+        path.write_bytes(gzip.compress(self.data, 1))
+
+
+class LinuxGuest(Guest):
+    """One guest; `which` is tools/linux.sh's, `modules` are loaded in their order."""
+
+    def __init__(self, which, modules=(), programs=(), memory=512):
+        folder = kernel(which)
+        self.folder = Path(tempfile.mkdtemp(prefix="ringzero-"))
+        self.serial_path = self.folder / "serial.log"
+        self.stderr_path = self.folder / "qemu.log"
+        self.lines, self._partial, self._peers = [], "", {}
+        self._qmp = self.netns = self.process = None
+        self.nics, self._text = [], b""
+        archive = Archive()
+        archive.add("init", INIT.encode())
+        archive.add("bin/busybox", (folder / "bin/busybox").read_bytes())
+        stripped = self.folder / "program"
+        for program in (HOSTED, SWITCH, UDP_ECHO):
+            subprocess.run(["strip", "-o", stripped, program], timeout=60, check=True)
+            archive.add(f"bin/{program.name}", stripped.read_bytes())
+        for path in programs:
+            archive.program(path)
+            for library in libraries(path):
+                if str(library)[1:] not in archive.folders:
+                    archive.add(str(library)[1:], library.read_bytes())
+                    archive.folders.add(str(library)[1:])
+        self.modules = [name for name in modules if module(folder, name)]
+        for name in self.modules:
+            archive.add(f"modules/{name}.ko", module(folder, name))
+        archive.write(self.folder / "initramfs")
+        shell = self.folder / "shell"
+        self._start([
+            QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            "-m", str(memory), "-nodefaults", "-display", "none", "-no-reboot",
+            "-chardev", f"socket,id=shell,path={shell},server=on,wait=off",
+            "-serial", "chardev:shell",
+            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+            "-kernel", str(next(folder.glob("boot/vmlinuz-*"))),
+            "-initrd", str(self.folder / "initramfs"),
+            "-append", "console=ttyS0 quiet panic=-1"])
+        self._shell = socket.socket(socket.AF_UNIX)
+        wait_until(lambda: self._connect(shell), LIMIT, "QEMU's serial line")
+        self._answer(BOOT_LIMIT, "the guest's shell")
+        for name in self.modules:
+            self.sh(f"insmod /modules/{name}.ko")
+
+    def _connect(self, path):
+        try:
+            self._shell.connect(str(path))
+            return True
+        except OSError:
+            return False
+
+    def _answer(self, limit, what):
+        deadline = time.monotonic() + limit
+        while not (found := PROMPT.search(self._text)):
+            self._shell.settimeout(max(deadline - time.monotonic(), 0.01))
+            try:
+                data = self._shell.recv(65536)
+            except TimeoutError as e:
+                raise Timeout(f"not within {limit} s: {what}: {self._text[-2000:]}") from e
+            assert data, f"QEMU ended before {what}: {self._text[-2000:]}"
+            self._text += data
+        text = self._text[:found.start()].decode("utf-8", "replace").replace("\r", "")
+        self._text = self._text[found.end():]
+        return int(found[1]), text
+
+    def _run_line(self, command, limit):
+        assert "\n" not in command
+        # a line that was idle may lose a byte: an empty one goes ahead
+        self._shell.sendall(b"\n" + command.encode() + b"\n")
+        return self._answer(limit, command)
+
+    def sh(self, command, limit=LIMIT, status=0):
+        """What the command printed; its exit status must be `status`, None: any."""
+        number, text = self._run_line(command, limit)
+        assert status in (number, None), f"{command}: status {number}: {text}"
+        return text
+
+    def wait_sh(self, command, limit=LIMIT):
+        """Until the command's status is 0."""
+        deadline = time.monotonic() + limit
+        while True:
+            number, text = self._run_line(command, limit)
+            if number == 0:
+                return text
+            assert time.monotonic() < deadline, f"not within {limit} s: {command}: {text}"
+
+    def ringzero(self, options):
+        """Start the hosted build; its console is this guest's, from here on."""
+        self.read()
+        self.lines, self._partial = [], ""
+        self.sh(f"(ringzero stats=json {options} </dev/ttyS1 >/dev/ttyS1 2>&1; "
+                "echo linux: ringzero ended with $? >/dev/ttyS1) &")
+
+    def end_ringzero(self):
+        """The exit status."""
+        self.type("poweroff")
+        return int(self.wait_text(r"linux: ringzero ended with (\d+)", LIMIT)[1])
+
+    def echo(self, count, address="10.0.2.15", segments=0):
+        """Datagrams of every size from the guest's own UDP; each comes back as it was, in order."""
+        more = f"-g {segments} " if segments else ""
+        text = self.sh(f"udp_echo {more}{address} 7 {count}", limit=60)
+        assert f"{count} datagrams came back" in text
+
+    def close(self):
+        self._shell.close()
+        self._end()
+        shutil.rmtree(self.folder, ignore_errors=True)
