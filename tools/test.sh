@@ -177,12 +177,12 @@ group_asan() {
 	run_criterion asan 180 "${tests[@]}"
 }
 
-group_tsan() { run_criterion tsan 180 tests/unit/test_threads.c; }
+group_tsan() { run_criterion tsan 180 tests/unit/test_{threads,lcore}.c; }
 
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
 # the order of this machine's processor: left to soak.
 unit_aarch64_tests() { # soak: those, else the others
-	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\)\.c' invert=-v
+	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\|lcore\)\.c' invert=-v
 
 	[ "${1:-}" != soak ] || invert=
 	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"

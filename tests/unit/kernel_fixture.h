@@ -113,8 +113,8 @@ static inline void refuse_each(void)
 		}
 		times++;
 		cr_expect(lines_said() <= 4, "call %u: %s", at, plat_test_output());
-		cr_expect(!err || said("No such device") || said("is gone"),
-		          "call %u: %s", at, plat_test_output());
+		cr_expect(!err || said("No such device") || said("is gone"), "call %u: %s", at,
+		          plat_test_output());
 		cr_expect(u.backend->up || !dev.open_files, "call %u leaves %u files", at,
 		          dev.open_files);
 		cr_expect(!err || !(status & VIRTIO_STATUS_DRIVER_OK) ||
