@@ -220,7 +220,7 @@ group_fuzz() {
 group_hosted() {
 	# a peer that some tests skip without
 	tools/ovs.sh "$BUILD/ovs" >"$logs/ovs.log" 2>&1
-	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
+	build build-hosted hosted hosted-asan hosted-tsan "$BUILD/x86_64/ringzero.elf" &&
 		run_pytest hosted 900 -n "$jobs" --dist loadgroup tests/hosted
 }
 

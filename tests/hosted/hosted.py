@@ -23,6 +23,7 @@ from ringzero import BUILD, Guest, Timeout, wait_until
 
 HOSTED = BUILD / "hosted" / "ringzero"
 ASAN = BUILD / "hosted" / "asan" / "ringzero"
+TSAN = BUILD / "hosted" / "tsan" / "ringzero"
 SWITCH = BUILD / "tools" / "vhost-switch"
 SWITCH_ASAN = BUILD / "tools" / "vhost-switch-asan"
 LIMIT = 20  # seconds for anything that one of the processes does
