@@ -152,6 +152,7 @@ int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg)
 	*s = (struct cpu_start){fn, arg};
 	if (pthread_create(&thread, NULL, cpu_run, s))
 		abort();
+	pthread_detach(thread);
 	plat_test_starts++;
 	return 0;
 }
