@@ -8,7 +8,7 @@
 
 #define FIELD(f) offsetof(struct virtio_pci_common_cfg, f)
 
-struct fake_virtio dev;
+struct fake_virtio card;
 struct fake_pci *dev_pci;
 uint8_t *dev_bar, *dev_msix_table;
 unsigned cap_common, cap_notify, cap_isr, cap_device, cap_msix;
@@ -24,43 +24,43 @@ static unsigned field_bytes(unsigned offset)
 
 static uint32_t common_read(unsigned offset)
 {
-	unsigned n = dev.selected < FAKE_VIRTIO_QUEUES ? dev.selected : 0;
+	unsigned n = card.selected < FAKE_VIRTIO_QUEUES ? card.selected : 0;
 
 	switch (offset) {
 	case FIELD(device_feature):
-		return dev.device_select < 2 ? (uint32_t)(dev.offered >> 32 * dev.device_select)
-		                             : 0;
+		return card.device_select < 2 ? (uint32_t)(card.offered >> 32 * card.device_select)
+		                              : 0;
 	case FIELD(config_msix_vector):
-		return dev.config_vector;
+		return card.config_vector;
 	case FIELD(num_queues):
-		return dev.nb_queues;
+		return card.nb_queues;
 	case FIELD(device_status):
-		return dev.status;
+		return card.status;
 	case FIELD(config_generation):
 		return 7;
 	case FIELD(queue_size):
-		return dev.q[n].size;
+		return card.q[n].size;
 	case FIELD(queue_msix_vector):
-		return dev.q[n].vector;
+		return card.q[n].vector;
 	case FIELD(queue_enable):
-		return dev.q[n].enabled;
+		return card.q[n].enabled;
 	case FIELD(queue_notify_off):
-		return dev.q[n].notify_off;
+		return card.q[n].notify_off;
 	default:
-		dev.breaches++;
+		card.breaches++;
 		return 0;
 	}
 }
 
 static uint16_t vector_taken(uint32_t v)
 {
-	bool refused = (dev.refuse_queue_vectors && v != 0) || (dev.refuse_vector_0 && v == 0);
+	bool refused = (card.refuse_queue_vectors && v != 0) || (card.refuse_vector_0 && v == 0);
 
-	if (dev.keep_queue_vectors && v == VIRTIO_MSI_NO_VECTOR)
+	if (card.keep_queue_vectors && v == VIRTIO_MSI_NO_VECTOR)
 		return 2;
 
 	if (v != VIRTIO_MSI_NO_VECTOR && v >= FAKE_VIRTIO_VECTORS)
-		dev.breaches++;
+		card.breaches++;
 	return refused ? VIRTIO_MSI_NO_VECTOR : (uint16_t)v;
 }
 
@@ -71,38 +71,38 @@ static void half(uint64_t *at, bool high, uint32_t v)
 
 static void queue_write(unsigned offset, uint32_t v)
 {
-	unsigned n = dev.selected;
+	unsigned n = card.selected;
 
-	if (n >= FAKE_VIRTIO_QUEUES || dev.q[n].enabled) {
-		dev.breaches++;
+	if (n >= FAKE_VIRTIO_QUEUES || card.q[n].enabled) {
+		card.breaches++;
 		return;
 	}
 	switch (offset) {
 	case FIELD(queue_size):
-		dev.breaches += !is_power_of_two(v);
-		dev.q[n].size = dev.refuse_size ? dev.q[n].size : (uint16_t)v;
+		card.breaches += !is_power_of_two(v);
+		card.q[n].size = card.refuse_size ? card.q[n].size : (uint16_t)v;
 		break;
 	case FIELD(queue_msix_vector):
-		dev.q[n].vector = vector_taken(v);
+		card.q[n].vector = vector_taken(v);
 		break;
 	case FIELD(queue_enable):
-		dev.breaches += v != 1;
-		dev.q[n].enabled = dev.refuse_enable ? 0 : 1;
+		card.breaches += v != 1;
+		card.q[n].enabled = card.refuse_enable ? 0 : 1;
 		break;
 	case FIELD(queue_desc_lo):
 	case FIELD(queue_desc_hi):
-		half(&dev.q[n].desc, offset == FIELD(queue_desc_hi), v);
+		half(&card.q[n].desc, offset == FIELD(queue_desc_hi), v);
 		break;
 	case FIELD(queue_driver_lo):
 	case FIELD(queue_driver_hi):
-		half(&dev.q[n].driver, offset == FIELD(queue_driver_hi), v);
+		half(&card.q[n].driver, offset == FIELD(queue_driver_hi), v);
 		break;
 	case FIELD(queue_device_lo):
 	case FIELD(queue_device_hi):
-		half(&dev.q[n].device, offset == FIELD(queue_device_hi), v);
+		half(&card.q[n].device, offset == FIELD(queue_device_hi), v);
 		break;
 	default:
-		dev.breaches++;
+		card.breaches++;
 	}
 }
 
@@ -110,23 +110,23 @@ static void common_write(unsigned offset, uint32_t v)
 {
 	switch (offset) {
 	case FIELD(device_feature_select):
-		dev.device_select = v;
+		card.device_select = v;
 		break;
 	case FIELD(driver_feature_select):
-		dev.driver_select = v;
+		card.driver_select = v;
 		break;
 	case FIELD(driver_feature):
-		half(&dev.accepted, dev.driver_select == 1, v);
-		dev.breaches += dev.driver_select > 1;
+		half(&card.accepted, card.driver_select == 1, v);
+		card.breaches += card.driver_select > 1;
 		break;
 	case FIELD(config_msix_vector):
-		dev.config_vector = vector_taken(v);
+		card.config_vector = vector_taken(v);
 		break;
 	case FIELD(device_status):
-		dev.status = (uint8_t)v;
+		card.status = (uint8_t)v;
 		break;
 	case FIELD(queue_select):
-		dev.selected = (uint16_t)v;
+		card.selected = (uint16_t)v;
 		break;
 	default:
 		queue_write(offset, v);
@@ -139,11 +139,11 @@ static unsigned place(const volatile void *p, unsigned width)
 
 	cr_assert_lt(offset, FAKE_VIRTIO_BAR_BYTES, "an access outside of the BAR");
 	if (offset < VIRTIO_PCI_COMMON_CFG_MIN && width != field_bytes((unsigned)offset))
-		dev.breaches++;
+		card.breaches++;
 	if (offset % width)
-		dev.breaches++;
+		card.breaches++;
 	if (offset >= 0x2000 && offset < 0x3000)
-		strcat(dev.widths, width == 1 ? "1" : width == 2 ? "2" : "4");
+		strcat(card.widths, width == 1 ? "1" : width == 2 ? "2" : "4");
 	return (unsigned)offset;
 }
 
@@ -155,8 +155,8 @@ uint32_t fake_virtio_read(const volatile void *p, unsigned width)
 	if (offset < 0x1000)
 		return common_read(offset);
 	if (offset == 0x1000) {
-		v = dev.isr;
-		dev.isr = 0;
+		v = card.isr;
+		card.isr = 0;
 		return v;
 	}
 	memcpy(&v, dev_bar + offset, width);
@@ -170,9 +170,9 @@ void fake_virtio_write(volatile void *p, unsigned width, uint32_t v)
 	if (offset < 0x1000) {
 		common_write(offset, v);
 	} else if (offset >= 0x3000) {
-		dev.notified_at = offset;
-		dev.notified_value = v;
-		dev.notified_width = width;
+		card.notified_at = offset;
+		card.notified_value = v;
+		card.notified_width = width;
 	} else {
 		memcpy(dev_bar + offset, &v, width);
 	}
@@ -192,7 +192,7 @@ static uint32_t config_at(uint32_t offset)
 
 static uint32_t port_in(uint32_t port, unsigned width)
 {
-	unsigned n = dev.selected < FAKE_VIRTIO_QUEUES ? dev.selected : 0;
+	unsigned n = card.selected < FAKE_VIRTIO_QUEUES ? card.selected : 0;
 	uint32_t offset = port - FAKE_VIRTIO_PORT, v = 0;
 
 	if (offset >= (fake_virtio_msix_is_on() ? 24u : 20u)) {
@@ -201,23 +201,23 @@ static uint32_t port_in(uint32_t port, unsigned width)
 	}
 	switch (offset) {
 	case VIRTIO_LEGACY_DEVICE_FEATURES:
-		return (uint32_t)dev.offered;
+		return (uint32_t)card.offered;
 	case VIRTIO_LEGACY_QUEUE_PFN:
-		return dev.q[n].pfn;
+		return card.q[n].pfn;
 	case VIRTIO_LEGACY_QUEUE_SIZE:
-		return dev.selected < FAKE_VIRTIO_QUEUES ? dev.q[n].size : 0;
+		return card.selected < FAKE_VIRTIO_QUEUES ? card.q[n].size : 0;
 	case VIRTIO_LEGACY_STATUS:
-		return dev.status;
+		return card.status;
 	case VIRTIO_LEGACY_ISR:
-		v = dev.isr;
-		dev.isr = 0;
+		v = card.isr;
+		card.isr = 0;
 		return v;
 	case VIRTIO_LEGACY_CONFIG_VECTOR:
-		return dev.config_vector;
+		return card.config_vector;
 	case VIRTIO_LEGACY_QUEUE_VECTOR:
-		return dev.q[n].vector;
+		return card.q[n].vector;
 	default:
-		dev.breaches++;
+		card.breaches++;
 		return 0;
 	}
 }
@@ -232,30 +232,30 @@ static void port_out(uint32_t port, unsigned width, uint32_t v)
 	}
 	switch (offset) {
 	case VIRTIO_LEGACY_DRIVER_FEATURES:
-		dev.accepted = v;
+		card.accepted = v;
 		break;
 	case VIRTIO_LEGACY_QUEUE_SELECT:
-		dev.selected = (uint16_t)v;
+		card.selected = (uint16_t)v;
 		break;
 	case VIRTIO_LEGACY_QUEUE_PFN:
-		dev.q[dev.selected].pfn = dev.refuse_enable ? 0 : v;
+		card.q[card.selected].pfn = card.refuse_enable ? 0 : v;
 		break;
 	case VIRTIO_LEGACY_QUEUE_NOTIFY:
-		dev.notified_at = port;
-		dev.notified_value = v;
-		dev.notified_width = width;
+		card.notified_at = port;
+		card.notified_value = v;
+		card.notified_width = width;
 		break;
 	case VIRTIO_LEGACY_STATUS:
-		dev.status = (uint8_t)v;
+		card.status = (uint8_t)v;
 		break;
 	case VIRTIO_LEGACY_CONFIG_VECTOR:
-		dev.config_vector = vector_taken(v);
+		card.config_vector = vector_taken(v);
 		break;
 	case VIRTIO_LEGACY_QUEUE_VECTOR:
-		dev.q[dev.selected].vector = vector_taken(v);
+		card.q[card.selected].vector = vector_taken(v);
 		break;
 	default:
-		dev.breaches++;
+		card.breaches++;
 	}
 }
 
@@ -284,10 +284,10 @@ void fake_virtio_start(void)
 	cap_notify = fake_pci_virtio_cap(dev_pci, VIRTIO_PCI_CAP_NOTIFY_CFG, 4, 0x3000, 0x1000);
 	fake_pci_put32(dev_pci, cap_notify + 16, 4);
 
-	dev.nb_queues = FAKE_VIRTIO_QUEUES;
+	card.nb_queues = FAKE_VIRTIO_QUEUES;
 	for (unsigned i = 0; i < FAKE_VIRTIO_QUEUES; i++) {
-		dev.q[i].size = 256;
-		dev.q[i].notify_off = (uint16_t)i;
+		card.q[i].size = 256;
+		card.q[i].notify_off = (uint16_t)i;
 	}
 	plat_test_io_read = port_in;
 	plat_test_io_write = port_out;
@@ -322,7 +322,7 @@ struct virtqueue fake_virtio_queue(struct virtio_dev *vd, uint16_t index, uint16
 
 void fake_virtio_finish(void)
 {
-	cr_expect_eq(dev.breaches, 0, "%u breaches of the specification", dev.breaches);
+	cr_expect_eq(card.breaches, 0, "%u breaches of the specification", card.breaches);
 	cr_expect_eq(fake_pci_breaches, 0);
 	free(dev_bar);
 	free(dev_msix_table);

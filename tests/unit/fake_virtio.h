@@ -74,7 +74,7 @@ struct fake_virtio {
 	char widths[32]; /* of the accesses to the device configuration */
 };
 
-extern struct fake_virtio dev;
+extern struct fake_virtio card;
 extern struct fake_pci *dev_pci;
 extern uint8_t *dev_bar; /* BAR 4: common, ISR, device configuration, notification, 4 KiB each */
 extern uint8_t *dev_msix_table;

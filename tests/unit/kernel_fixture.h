@@ -18,11 +18,12 @@
 #include <string.h>
 
 #define SECOND 1000000000ull
+#define FIXTURE_QUEUES 6
 #define CALLS_MAX 200 /* of one start; more than any needs */
 
 static struct virtio_user u;
 static struct virtio_dev *const vd = &u.vd;
-static struct virtqueue vq[VIRTIO_USER_QUEUES_MAX];
+static struct virtqueue vq[FIXTURE_QUEUES];
 static uint64_t wanted;
 
 static inline void fixture_begin(void)
@@ -32,10 +33,11 @@ static inline void fixture_begin(void)
 	plat_test_time_ns = SECOND;
 	memset(&u, 0, sizeof(u));
 	u.queue_size = 256;
+	u.nb_pairs = 1;
 	wanted = VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_EVENT_IDX |
 	         VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_NET_F_MAC |
 	         VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS;
-	for (uint16_t i = 0; i < VIRTIO_USER_QUEUES_MAX; i++) {
+	for (uint16_t i = 0; i < FIXTURE_QUEUES; i++) {
 		vq[i].index = i;
 		vq[i].nentries = 256;
 		vq[i].vd = vd;

@@ -69,7 +69,7 @@ Test(spec_pci, capabilities_of_reserved_bars_are_ignored)
 	q = fake_virtio_queue(vd, 1, 256);
 	cr_assert_eq(vd->ops->queue_enable(vd, &q, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &q);
-	cr_expect_eq(dev.notified_at, 0x3804);
+	cr_expect_eq(card.notified_at, 0x3804);
 }
 
 static void ignore(struct virtio_dev *vd, unsigned vector)
@@ -85,8 +85,8 @@ Test(spec_pci, isr_is_left_alone_with_msix)
 	struct virtio_dev *vd = fake_virtio_probe();
 
 	cr_assert_eq(vd->ops->irq_setup(vd, 3, ignore), VIRTIO_IRQ_MSIX);
-	dev.isr = VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG;
+	card.isr = VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG;
 	for (unsigned i = 0; i < 3; i++, entry += 4)
 		cr_assert(plat_test_msi((uint64_t)entry[1] << 32 | entry[0], entry[2]));
-	cr_expect_eq(dev.isr, VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
+	cr_expect_eq(card.isr, VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
 }

@@ -154,7 +154,7 @@ Test(virtio_pci, takes_the_first_usable_structure_of_a_type)
 	vq = fake_virtio_queue(vd, 1, 256);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &vq);
-	cr_expect_eq(dev.notified_at, 0x3804);
+	cr_expect_eq(card.notified_at, 0x3804);
 }
 
 Test(virtio_pci, ignores_the_capability_types_it_has_no_use_for)
@@ -179,12 +179,12 @@ Test(virtio_pci, carries_features_in_two_words)
 {
 	struct virtio_dev *vd = fake_virtio_probe();
 
-	dev.offered = 0x8123456700112233;
+	card.offered = 0x8123456700112233;
 	cr_expect_eq(vd->ops->get_features(vd), 0x8123456700112233);
 	vd->ops->set_features(vd, 0x8000000100000020);
-	cr_expect_eq(dev.accepted, 0x8000000100000020);
+	cr_expect_eq(card.accepted, 0x8000000100000020);
 	vd->ops->set_status(vd, 0x0b);
-	cr_expect_eq(dev.status, 0x0b);
+	cr_expect_eq(card.status, 0x0b);
 	cr_expect_eq(vd->ops->get_status(vd), 0x0b);
 	cr_expect_eq(vd->ops->config_generation(vd), 7);
 	cr_expect_eq(vd->ops->nb_queues(vd), FAKE_VIRTIO_QUEUES);
@@ -199,14 +199,14 @@ Test(virtio_pci, reads_each_configuration_field_in_its_width)
 		dev_bar[0x2000 + i] = (uint8_t)(0x10 + i);
 	cr_assert_eq(vd->ops->config_read(vd, 0, out, 6), 0);
 	cr_expect_arr_eq(out, dev_bar + 0x2000, 6);
-	cr_expect_str_eq(dev.widths, "111111", "the address is an array of bytes");
+	cr_expect_str_eq(card.widths, "111111", "the address is an array of bytes");
 
-	dev.widths[0] = '\0';
+	card.widths[0] = '\0';
 	cr_assert_eq(vd->ops->config_read(vd, 6, out, 2), 0);
 	cr_assert_eq(vd->ops->config_read(vd, 12, out + 2, 4), 0);
 	cr_assert_eq(vd->ops->config_read(vd, 16, out + 6, 1), 0);
 	cr_assert_eq(vd->ops->config_read(vd, 8, out + 8, 8), 0);
-	cr_expect_str_eq(dev.widths, "24144");
+	cr_expect_str_eq(card.widths, "24144");
 	cr_expect_arr_eq(out, dev_bar + 0x2006, 2);
 	cr_expect_arr_eq(out + 2, dev_bar + 0x200c, 4);
 	cr_expect_arr_eq(out + 8, dev_bar + 0x2008, 8);
@@ -235,16 +235,16 @@ Test(virtio_pci, enables_a_modern_queue_of_a_smaller_size)
 
 	cr_assert_eq(vd->ops->queue_size(vd, 2), 256);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
-	cr_expect_eq(dev.q[2].size, 64);
-	cr_expect_eq(dev.q[2].enabled, 1);
-	cr_expect_eq(dev.q[2].desc, vq.desc_iova);
-	cr_expect_eq(dev.q[2].driver, vq.avail_iova);
-	cr_expect_eq(dev.q[2].device, vq.used_iova);
+	cr_expect_eq(card.q[2].size, 64);
+	cr_expect_eq(card.q[2].enabled, 1);
+	cr_expect_eq(card.q[2].desc, vq.desc_iova);
+	cr_expect_eq(card.q[2].driver, vq.avail_iova);
+	cr_expect_eq(card.q[2].device, vq.used_iova);
 
 	vd->ops->notify(vd, &vq);
-	cr_expect_eq(dev.notified_at, 0x3008);
-	cr_expect_eq(dev.notified_value, 2);
-	cr_expect_eq(dev.notified_width, 2);
+	cr_expect_eq(card.notified_at, 0x3008);
+	cr_expect_eq(card.notified_value, 2);
+	cr_expect_eq(card.notified_width, 2);
 }
 
 Test(virtio_pci, has_no_queue_behind_the_last)
@@ -266,7 +266,7 @@ Test(virtio_pci, shares_one_notify_register_when_the_multiplier_is_0)
 	vq = fake_virtio_queue(vd, 2, 256);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	vd->ops->notify(vd, &vq);
-	cr_expect_eq(dev.notified_at, 0x3000);
+	cr_expect_eq(card.notified_at, 0x3000);
 }
 
 static void expect_broken(struct virtio_dev *vd, const char *why)
@@ -276,7 +276,7 @@ static void expect_broken(struct virtio_dev *vd, const char *why)
 	plat_test_clear();
 	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), -EIO);
 	cr_expect(said(why), "%s", plat_test_output());
-	cr_expect_eq(dev.q[1].enabled & 1, 0);
+	cr_expect_eq(card.q[1].enabled & 1, 0);
 }
 
 Test(virtio_pci, checks_the_notify_register_of_each_queue)
@@ -285,9 +285,9 @@ Test(virtio_pci, checks_the_notify_register_of_each_queue)
 
 	fake_pci_put32(dev_pci, cap_notify + 12, 8);
 	vd = fake_virtio_probe();
-	dev.q[1].notify_off = 2;
+	card.q[1].notify_off = 2;
 	expect_broken(vd, "outside of the notification structure");
-	dev.q[1].notify_off = 0xffff;
+	card.q[1].notify_off = 0xffff;
 	expect_broken(vd, "outside of the notification structure");
 }
 
@@ -295,15 +295,15 @@ Test(virtio_pci, notices_a_device_that_does_not_take_a_queue)
 {
 	struct virtio_dev *vd = fake_virtio_probe();
 
-	dev.q[1].size = 128;
+	card.q[1].size = 128;
 	expect_broken(vd, "is not as large as it was");
-	dev.q[1].size = 512;
-	dev.refuse_size = true;
+	card.q[1].size = 512;
+	card.refuse_size = true;
 	expect_broken(vd, "does not take its size");
-	dev.refuse_size = false;
-	dev.refuse_enable = true;
+	card.refuse_size = false;
+	card.refuse_enable = true;
 	expect_broken(vd, "does not become enabled");
-	dev.q[1].enabled = 2;
+	card.q[1].enabled = 2;
 	expect_broken(vd, "is enabled before we did so");
 }
 
@@ -313,10 +313,10 @@ Test(virtio_pci, speaks_legacy)
 {
 	struct virtio_dev *vd = probe_legacy();
 
-	dev.offered = 0xf79bf8064;
+	card.offered = 0xf79bf8064;
 	cr_expect_eq(vd->ops->get_features(vd), 0x79bf8064);
 	vd->ops->set_features(vd, 0x20);
-	cr_expect_eq(dev.accepted, 0x20);
+	cr_expect_eq(card.accepted, 0x20);
 	vd->ops->set_status(vd, 3);
 	cr_expect_eq(vd->ops->get_status(vd), 3);
 	cr_expect_eq(vd->ops->config_generation(vd), 0);
@@ -332,11 +332,11 @@ Test(virtio_pci, gives_a_legacy_queue_by_its_page)
 
 	vq.desc_iova = 0xffffffff000; /* the last page there is */
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
-	cr_expect_eq(dev.q[1].pfn, 0xffffffff);
+	cr_expect_eq(card.q[1].pfn, 0xffffffff);
 	vd->ops->notify(vd, &vq);
-	cr_expect_eq(dev.notified_at, FAKE_VIRTIO_PORT + 16);
-	cr_expect_eq(dev.notified_value, 1);
-	cr_expect_eq(dev.notified_width, 2);
+	cr_expect_eq(card.notified_at, FAKE_VIRTIO_PORT + 16);
+	cr_expect_eq(card.notified_value, 1);
+	cr_expect_eq(card.notified_width, 2);
 }
 
 Test(virtio_pci, refuses_a_ring_that_legacy_cannot_address)
@@ -346,20 +346,20 @@ Test(virtio_pci, refuses_a_ring_that_legacy_cannot_address)
 
 	vq.desc_iova = 0x100000000000;
 	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), -ERANGE);
-	cr_expect_eq(dev.q[1].pfn, 0);
+	cr_expect_eq(card.q[1].pfn, 0);
 }
 
 Test(virtio_pci, notices_a_legacy_device_that_does_not_take_a_queue)
 {
 	struct virtio_dev *vd = probe_legacy();
 
-	dev.q[1].size = 512;
+	card.q[1].size = 512;
 	expect_broken(vd, "has not the size it had");
-	dev.q[1].size = 256;
-	dev.q[1].pfn = 5;
+	card.q[1].size = 256;
+	card.q[1].pfn = 5;
 	expect_broken(vd, "is enabled before we did so");
-	dev.q[1].pfn = 0;
-	dev.refuse_enable = true;
+	card.q[1].pfn = 0;
+	card.refuse_enable = true;
 	expect_broken(vd, "does not take its address");
 }
 

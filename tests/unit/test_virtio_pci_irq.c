@@ -58,9 +58,9 @@ static void vectors_work(struct virtio_dev *vd)
 	cr_assert_eq(vd->ops->set_config_vector(vd, 0), 0);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq[0], 1), 0);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq[1], VIRTIO_MSI_NO_VECTOR), 0);
-	cr_expect_eq(dev.config_vector, 0);
-	cr_expect_eq(dev.q[0].vector, 1);
-	cr_expect_eq(dev.q[1].vector, VIRTIO_MSI_NO_VECTOR);
+	cr_expect_eq(card.config_vector, 0);
+	cr_expect_eq(card.q[0].vector, 1);
+	cr_expect_eq(card.q[1].vector, VIRTIO_MSI_NO_VECTOR);
 
 	device_raises(0);
 	expect_calls(1, 0, 0);
@@ -118,18 +118,18 @@ static void pin_works(struct virtio_dev *vd)
 	cr_expect_eq(vd->ops->set_config_vector(vd, VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 
-	dev.isr = VIRTIO_ISR_QUEUE;
+	card.isr = VIRTIO_ISR_QUEUE;
 	cr_assert_eq(plat_test_raise_intx(11), 1);
 	expect_calls(0, 1, 1);
-	cr_expect_eq(dev.isr, 0);
-	dev.isr = VIRTIO_ISR_CONFIG;
+	cr_expect_eq(card.isr, 0);
+	card.isr = VIRTIO_ISR_CONFIG;
 	plat_test_raise_intx(11);
 	expect_calls(1, 0, 0);
 	cr_expect_eq(plat_test_intx[0].claimed, 2);
 	plat_test_raise_intx(11); /* another device of the line */
 	expect_calls(0, 0, 0);
 	cr_expect_eq(plat_test_intx[0].claimed, 2);
-	dev.isr = VIRTIO_ISR_CONFIG | VIRTIO_ISR_QUEUE;
+	card.isr = VIRTIO_ISR_CONFIG | VIRTIO_ISR_QUEUE;
 	plat_test_raise_intx(11);
 	expect_calls(1, 1, 1);
 }
@@ -181,11 +181,11 @@ Test(virtio_pci_irq, shares_vector_0_with_a_queue_whose_own_is_refused)
 	struct virtio_dev *vd = fake_virtio_probe();
 	struct virtqueue vq = fake_virtio_queue(vd, 0, 256);
 
-	dev.refuse_queue_vectors = true;
+	card.refuse_queue_vectors = true;
 	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_MSIX);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, 1), 0);
 	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_SHARED);
-	cr_expect_eq(dev.q[0].vector, 0);
+	cr_expect_eq(card.q[0].vector, 0);
 	device_raises(0);
 	expect_calls(1, 1, 1);
 }
@@ -195,12 +195,12 @@ Test(virtio_pci_irq, says_so_when_every_vector_is_refused)
 	struct virtio_dev *vd = fake_virtio_probe();
 	struct virtqueue vq = fake_virtio_queue(vd, 0, 256);
 
-	dev.refuse_queue_vectors = dev.refuse_vector_0 = true;
+	card.refuse_queue_vectors = card.refuse_vector_0 = true;
 	vd->ops->irq_setup(vd, 3, on_irq);
 	cr_expect_eq(vd->ops->set_config_vector(vd, 0), -EIO);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, 1), 0);
 	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_NONE);
-	cr_expect_eq(dev.q[0].vector, VIRTIO_MSI_NO_VECTOR);
+	cr_expect_eq(card.q[0].vector, VIRTIO_MSI_NO_VECTOR);
 	cr_expect(said("no interrupts for queue 0: polling only"));
 }
 
@@ -209,11 +209,11 @@ Test(virtio_pci_irq, only_tells_of_a_queue_that_keeps_a_vector)
 	struct virtio_dev *vd = fake_virtio_probe();
 	struct virtqueue vq = fake_virtio_queue(vd, 1, 256);
 
-	dev.keep_queue_vectors = true;
+	card.keep_queue_vectors = true;
 	cr_assert_eq(vd->ops->irq_setup(vd, 3, on_irq), VIRTIO_IRQ_MSIX);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
 	cr_expect_eq(vd->irq_mode, VIRTIO_IRQ_MSIX, "the other queues keep theirs");
-	cr_expect_neq(dev.q[1].vector, 0);
+	cr_expect_neq(card.q[1].vector, 0);
 	cr_expect(said("gives queue 1 a vector that was not asked for"));
 	device_raises(0);
 	expect_calls(1, 0, 0);
