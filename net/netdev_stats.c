@@ -276,6 +276,7 @@ static void print_period(struct stats_printer *s, uint64_t now_ns, bool always)
 	    .nb_lcores = s->nb_lcores,
 	};
 
+	assert(s->nb_lcores);
 	for (unsigned i = 0; i < s->nb_lcores; i++)
 		p.effort[i] = effort_take(s, i);
 	if (s->mode == STATS_JSON)
