@@ -7,4 +7,7 @@ struct net_stack;
 /** commands_init() - make the commands known; @st is what "show" shows */
 void commands_init(const struct net_stack *st);
 
+/** port_commands_init() - those about what ports receive */
+void port_commands_init(void);
+
 #endif

@@ -204,6 +204,9 @@ static const struct console_command testpmd_commands[] = {
 static int testpmd_take_port(struct netdev *dev)
 {
 	pmd.ports[pmd.nb_ports++] = dev;
+	/* as DPDK's, unless told not to; a device that cannot filter receives all anyway */
+	if (!options_given("net.promisc", dev->port) && dev->ops->set_rx_mode)
+		(void)dev->ops->set_rx_mode(dev, dev->rx_mode | NETDEV_RX_PROMISC);
 	return 0;
 }
 

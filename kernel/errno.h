@@ -2,6 +2,7 @@
 #ifndef KERNEL_ERRNO_H
 #define KERNEL_ERRNO_H
 
+#define ENOENT 2
 #define EINTR 4
 #define EIO 5
 #define ENXIO 6

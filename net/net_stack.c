@@ -158,6 +158,16 @@ unsigned net_stack_poll(struct net_stack *st)
 	return n;
 }
 
+/* The port has another MAC address, or is somewhere else: others are told. */
+static void net_if_follow(struct net_if *nif)
+{
+	const bool moved = nif->dev->announce;
+
+	nif->dev->announce = false;
+	if (nif->ip && (moved || !mac_equal(nif->hop.hdr.eth.src, nif->dev->mac)))
+		arp_announce(nif);
+}
+
 void net_stack_timers(struct net_stack *st, uint64_t now_ns)
 {
 	st->now_ns = now_ns;
@@ -169,6 +179,7 @@ void net_stack_timers(struct net_stack *st, uint64_t now_ns)
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		struct net_if *nif = &st->ifs[i];
 
+		net_if_follow(nif);
 		/* so that a neighbour in use is looked up now and then, and seen to be used */
 		ipv4_hop_forget(nif);
 		arp_timers(nif, now_ns);

@@ -33,6 +33,16 @@ struct netdev_stats {
 	uint64_t interrupts; /* of this queue's vector */
 };
 
+/* What a port receives beside frames for its own address, those of its table, and broadcasts. */
+#define NETDEV_RX_PROMISC (1u << 0)  /* everything; wins over all others */
+#define NETDEV_RX_ALLMULTI (1u << 1) /* all multicast */
+#define NETDEV_RX_ALLUNI (1u << 2)   /* all unicast */
+#define NETDEV_RX_NOMULTI (1u << 3)  /* no multicast; wins over ALLMULTI */
+#define NETDEV_RX_NOUNI (1u << 4)
+#define NETDEV_RX_NOBCAST (1u << 5)
+#define NETDEV_MACS_MAX 64 /* further addresses, unicast and multicast */
+#define NETDEV_VLAN_MAX 4095
+
 struct netdev;
 struct json;
 
@@ -47,6 +57,17 @@ struct netdev_ops {
 	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
 	 * NULL */
 	int (*set_lro)(struct netdev *dev, bool on);
+	/*
+	 * What the device is to receive; it is best effort, so unwanted frames may still come. All
+	 * wait, survive stop and start, and may be NULL. -EOPNOTSUPP: the device cannot be told,
+	 * and nothing has changed; -EIO, -ETIMEDOUT: it did not do it.
+	 */
+	int (*set_rx_mode)(struct netdev *dev, unsigned mode); /* NETDEV_RX_ flags */
+	int (*set_mac)(struct netdev *dev, const uint8_t mac[6]);
+	/* adds to the table, or takes out. Also -EEXIST, -ENOENT, -ENOSPC, -EINVAL */
+	int (*set_mac_entry)(struct netdev *dev, const uint8_t mac[6], bool on);
+	/* lets frames with this tag in or not, of a port with net.rx_offloads=vlan_filter */
+	int (*set_vlan)(struct netdev *dev, uint16_t vid, bool on);
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
@@ -68,6 +89,8 @@ struct netdev {
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */
+	unsigned rx_mode;     /* NETDEV_RX_ flags that hold now */
 	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */
 	uint32_t rx_offloads; /* MBUF_ flags that received packets may have */
 	uint32_t tx_offloads; /* MBUF_ flags that are honoured; others are ignored */

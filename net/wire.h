@@ -6,7 +6,7 @@
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
 
-#include "kernel/compiler.h"
+#include "net/mac.h"
 
 typedef uint32_t be32; /* in network order */
 typedef uint16_t be16;
@@ -31,37 +31,6 @@ static inline uint32_t be32_to_cpu(be32 v)
 	return __builtin_bswap32(v);
 }
 
-/* Unaligned loads and stores, one instruction each: a freestanding compiler calls a plain memcpy().
- */
-static inline uint16_t load_u16(const void *p)
-{
-	uint16_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load_u32(const void *p)
-{
-	uint32_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load_u64(const void *p)
-{
-	uint64_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline void store_u64(void *p, uint64_t v)
-{
-	__builtin_memcpy(p, &v, sizeof(v));
-}
-
 #define WIRE __attribute__((packed, aligned(2)))
 
 /* ---- Ethernet ----------------------------------------------------------------------------- */
@@ -78,31 +47,6 @@ struct eth_hdr {
 	be16 type;
 } WIRE;
 static_assert(sizeof(struct eth_hdr) == ETH_HDR_LEN, "Ethernet II");
-
-static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
-{
-	return load_u32(a) == load_u32(b) && load_u16(a + 4) == load_u16(b + 4);
-}
-
-static inline void mac_copy(uint8_t *to, const uint8_t *from)
-{
-	__builtin_memcpy(to, from, 6);
-}
-
-static inline bool mac_is_multicast(const uint8_t *mac) /* broadcast too */
-{
-	return mac[0] & 1;
-}
-
-static inline bool mac_is_broadcast(const uint8_t *mac)
-{
-	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
-}
-
-static inline bool mac_is_zero(const uint8_t *mac)
-{
-	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
-}
 
 /* ---- ARP ---------------------------------------------------------------------------------- */
 

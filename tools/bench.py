@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 
 SIZES = (64, 512, 1400)
-PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "rtt", "pps")
+PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "vhost", "rtt", "pps")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
 PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
@@ -46,6 +46,13 @@ def arguments():
                         help="another guest to measure in turns with ours: a command that runs "
                              "QEMU in the foreground, {qemu} and {peer} stand for the paths of "
                              "the dgram netdev's unix sockets")
+    parser.add_argument("--vhost-peer", metavar="CMD",
+                        help="another guest to measure in turns with ours against DPDK's net_vhost: "
+                             "a command that runs QEMU in the foreground, {socket} is where the "
+                             "backend listens, {props} stands for more properties of the card")
+    parser.add_argument("--realtime", action="store_true",
+                        help="both sides of vhost go before all other work while they are measured "
+                             "(root)")
     parser.add_argument("--peer-any-header", action="store_true",
                         help="the other guest swaps only MAC addresses")
     return parser.parse_args()
@@ -256,6 +263,18 @@ class Bench:
             print(f"bench: the paths are not measured: {e}")
             return {}
 
+    def vhost_part(self):
+        """A guest against DPDK's net_vhost."""
+        import vhost
+        if self.args.arch != "x86_64":
+            return {}
+        try:
+            return {"vhost": vhost.measure(self.ringzero, self.args.runs, self.args.vhost_peer,
+                                           self.args.realtime)}
+        except (AssertionError, OSError, SystemExit) as e:
+            print(f"bench: net_vhost is not measured: {str(e).splitlines()[0]}")
+            return {}
+
     def speed(self, folder, extra=()):
         """Round trips and rates of the guest that sits at these sockets."""
         found = {}
@@ -411,7 +430,8 @@ def main():
     result = {"accel": bench.ringzero.usual_accel(), "runs": args.runs, "long_unix_queues": roomy}
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
-             ("insn", bench.insn_part), ("icount", bench.icount_part), ("paths", bench.paths_part)]
+             ("insn", bench.insn_part), ("icount", bench.icount_part), ("paths", bench.paths_part),
+             ("vhost", bench.vhost_part)]
     for name, measure in steps:
         if name in wanted:
             print(f"bench: {name} ...", flush=True)
@@ -440,6 +460,9 @@ def main():
         icount.print_table(result["icount"])
     if "paths" in result:
         print_paths(folder, result["paths"])
+    if "vhost" in result:
+        import vhost
+        vhost.print_table(result["vhost"])
     if args.profile and "functions" in result:
         print("instructions per 64 B packet by function:")
         for name, n in result["functions"]["64"]:

@@ -6,14 +6,17 @@
 #
 # release is Debian's cloud kernel as apt would install it, newest the newest one in any suite that
 # this machine's package sources name (bookworm: that of backports, if that is among them). The
-# packages are unpacked below DIR and not installed. No root is needed. What cannot be had is said in
-# the last line.
+# packages are unpacked below DIR, once, and not installed. No root is needed.
 set -euo pipefail
 
 meta=linux-image-cloud-amd64
 
-[ $# = 2 ] && [[ $1 =~ ^(release|newest)$ ]] || { sed -n '5s/^# *//p' "$0" >&2; exit 2; }
+if [ $# != 2 ] || [[ ! $1 =~ ^(release|newest)$ ]]; then
+	sed -n '5s/^# *//p' "$0" >&2
+	exit 2
+fi
 which=$1 dir=$2
+[ ! -e "$dir/version" ] || exit 0
 
 die() {
 	echo "linux: $*" >&2

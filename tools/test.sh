@@ -6,7 +6,7 @@
 #   check   who includes whom, the map of the specification, the barriers (SPIN), the tests of the tools
 #   unit    the Criterion programs of tests/unit
 #   asan    the same, built with ASan and UBSan
-#   tsan    those of them with threads, built with TSan
+#   tsan    those of them with threads, and some of the hosted build's, built with TSan
 #   unit-aarch64   most of them built for aarch64, under qemu-aarch64, vector paths with NEON
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
@@ -177,7 +177,19 @@ group_asan() {
 	run_criterion asan 180 "${tests[@]}"
 }
 
-group_tsan() { run_criterion tsan 180 tests/unit/test_{threads,lcore}.c; }
+# The hosted build's tests with TSan: every path; soak runs all.
+hosted_tsan() { # name, seconds, tests...
+	local name=$1 seconds=$2
+	shift 2
+	build build-hosted-tsan hosted hosted-asan hosted-tsan "$BUILD/x86_64/ringzero.elf" &&
+		HOSTED_VARIANT=tsan TSAN_OPTIONS=halt_on_error=1 \
+			run_pytest "$name" "$seconds" -n "$jobs" --dist loadgroup "$@"
+}
+
+group_tsan() {
+	run_criterion tsan 180 tests/unit/test_{threads,lcore}.c
+	hosted_tsan hosted-tsan 600 tests/hosted/test_{paths,config,lcores}.py -k "not asan"
+}
 
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
 # the order of this machine's processor: left to soak.
@@ -218,10 +230,15 @@ group_fuzz() {
 }
 
 group_hosted() {
-	# a peer that some tests skip without
+	local which
+
+	# what some tests skip without
 	tools/ovs.sh "$BUILD/ovs" >"$logs/ovs.log" 2>&1
-	build build-hosted hosted hosted-asan hosted-tsan "$BUILD/x86_64/ringzero.elf" &&
-		run_pytest hosted 900 -n "$jobs" --dist loadgroup tests/hosted
+	for which in release newest; do
+		tools/linux.sh $which "$BUILD/linux/$which"
+	done >"$logs/linux.log" 2>&1
+	build build-hosted hosted hosted-asan "$BUILD/x86_64/ringzero.elf" &&
+		run_pytest hosted 1500 -n "$jobs" --dist loadgroup tests/hosted
 }
 
 group_guest() {
@@ -238,6 +255,7 @@ group_soak() {
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)
 	run_unit_aarch64 1800 "${tests[@]}"
+	hosted_tsan soak-hosted-tsan 3600 tests/hosted
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
 }
 

@@ -70,8 +70,11 @@ static int vk_open(struct vhost_backend *b)
 	b->up = b->has_config = true;
 	b->config_len = 0;
 	b->pairs_max = b->nb_pairs;
-	for (unsigned i = 0; !err && i < b->nb_pairs; i++)
+	for (unsigned i = 0; !err && i < b->nb_pairs; i++) {
 		err = vhost_request(b, vk->vhost_fd[i], VHOST_IO_SET_OWNER, NULL);
+		if (!err && i) /* until it is enabled */
+			err = tap_attach_queue(b, vk->tap_fd[i], false);
+	}
 	if (!err)
 		err =
 		    vhost_request(b, vk->vhost_fd[0], VHOST_IO_GET_FEATURES, &vk->kernel_features);
@@ -79,6 +82,8 @@ static int vk_open(struct vhost_backend *b)
 		return err;
 	(void)vhost_event_take(vk->err_fd);
 	b->features = vk->kernel_features | tap_features(vk->tap_fd[0]) | VIRTIO_NET_F_STATUS;
+	if (b->nb_pairs > 1)
+		b->features |= VIRTIO_NET_F_MQ;
 	log_info("vhost", "%s: the interface is %s", b->path, vk->iface);
 	return 0;
 }
@@ -89,12 +94,9 @@ static int vk_set_features(struct vhost_backend *b, uint64_t features)
 	uint64_t accepted = features & vk->kernel_features & ~b->ops->features_own;
 	int err = b->up ? 0 : -ENOTCONN;
 
-	for (unsigned i = 0; !err && i < b->nb_pairs; i++) {
+	for (unsigned i = 0; !err && i < b->nb_pairs; i++)
 		err = vhost_request(b, vk->vhost_fd[i], VHOST_IO_SET_FEATURES, &accepted);
-		if (!err)
-			err = tap_set_features(b, vk->tap_fd[i], features);
-	}
-	return err;
+	return err ? err : tap_set_features(b, vk->tap_fd[0], features); /* all of its queues */
 }
 
 static int vk_set_memory(struct vhost_backend *b)
@@ -120,7 +122,6 @@ static int ring_files(struct vhost_kernel *vk, int fd, const struct vhost_ring *
 	    {VHOST_IO_SET_VRING_KICK, ring->kick_fd},
 	    {VHOST_IO_SET_VRING_CALL, ring->call_fd},
 	    {VHOST_IO_SET_VRING_ERR, vk->err_fd},
-	    {VHOST_IO_NET_SET_BACKEND, vk->tap_fd[ring->vq->index / 2]}, /* it runs */
 	};
 	int err = 0;
 
@@ -147,6 +148,22 @@ static int vk_ring_start(struct vhost_backend *b, const struct vhost_ring *ring)
 	if (!err)
 		err = vhost_request(b, fd, VHOST_IO_SET_VRING_ADDR, &addr);
 	return err ? err : ring_files(vk, fd, ring);
+}
+
+/* A queue of the tap that nobody reads must get no packets, either. */
+static int vk_ring_enable(struct vhost_backend *b, uint16_t index, bool on)
+{
+	struct vhost_kernel *vk = kernel_of(b);
+	const unsigned pair = index / 2;
+	const bool is_rx = index % 2 == 0;
+	const int fd = on ? vk->tap_fd[pair] : VHOST_DEV_NONE;
+	int err = b->up ? 0 : -ENOTCONN;
+
+	if (!err && is_rx && pair)
+		err = tap_attach_queue(b, vk->tap_fd[pair], on);
+	return err ? err
+	           : vhost_request_file(b, vk->vhost_fd[pair], VHOST_IO_NET_SET_BACKEND,
+	                                (struct vhost_ring_file){index % 2, fd});
 }
 
 static int vk_ring_stop(struct vhost_backend *b, uint16_t index)
@@ -201,6 +218,7 @@ static const struct vhost_backend_ops vk_ops = {
     .set_features = vk_set_features,
     .set_memory = vk_set_memory,
     .ring_start = vk_ring_start,
+    .ring_enable = vk_ring_enable,
     .ring_stop = vk_ring_stop,
     .get_config = vk_get_config,
     .poll = vk_poll,

@@ -72,6 +72,13 @@ int tap_set_features(struct vhost_backend *b, int fd, uint64_t features)
 	return err < 0 ? err : vhost_request(b, fd, TAP_IO_SET_OFFLOAD, (void *)(uintptr_t)offload);
 }
 
+int tap_attach_queue(struct vhost_backend *b, int fd, bool on)
+{
+	struct if_request r = {.flags = on ? TAP_IFF_ATTACH_QUEUE : TAP_IFF_DETACH_QUEUE};
+
+	return vhost_request(b, fd, TAP_IO_SET_QUEUE, &r);
+}
+
 int tap_is_up(int fd, int ask_fd)
 {
 	struct if_request r = {.flags = 0};

@@ -21,6 +21,9 @@ uint64_t tap_features(int fd);
  * logged, and @b is closed */
 int tap_set_features(struct vhost_backend *b, int fd, uint64_t features);
 
+/** tap_attach_queue() - let a queue, behind the first one, get packets, or not. Return: as above */
+int tap_attach_queue(struct vhost_backend *b, int fd, bool on);
+
 /** tap_is_up() - has it been set up (`ip link set ... up`)? @ask_fd: of vhost_dev_socket(). True,
  * too, when that cannot be seen, as the interface is in another network namespace. Return: 1, 0, or
  * an error: it is gone */

@@ -248,8 +248,9 @@ static int tell_fd(struct vhost_user *vu, uint32_t request, uint16_t index, int 
 static void vu_begin(struct vhost_backend *b)
 {
 	struct vhost_user *vu = user_of(b);
+	const uint64_t brisk_ns = vu->brisk_ns + b->nb_pairs * VHOST_BRISK_PAIR_NS;
 
-	vu->talk_end_ns = plat_time_ns() + (vu->brisk_ns ? vu->brisk_ns : VHOST_TALK_NS);
+	vu->talk_end_ns = plat_time_ns() + (vu->brisk_ns ? brisk_ns : VHOST_TALK_NS);
 }
 
 static void vu_served(struct vhost_backend *b)

@@ -3,7 +3,7 @@
  * socket (QEMU's docs/interop/vhost-user.rst). Each reply is waited for at most VHOST_REPLY_NS,
  * those since open or since vhost_begin() for VHOST_TALK_NS in all; once other ports have to wait
  * meanwhile (vhost_served()) only for VHOST_BRISK_NS, and twice as long after each time that this
- * was too short, up to VHOST_BRISK_MAX_NS.
+ * was too short, up to VHOST_BRISK_MAX_NS; and VHOST_BRISK_PAIR_NS more for each queue pair.
  */
 #ifndef DRIVERS_VIRTIO_VHOST_USER_H
 #define DRIVERS_VIRTIO_VHOST_USER_H
@@ -16,6 +16,7 @@
 #define VHOST_GREET_NS 20000000ull /* for the first answer, at each vhost_user_open() */
 #define VHOST_BRISK_NS 100000000ull
 #define VHOST_BRISK_MAX_NS 400000000ull
+#define VHOST_BRISK_PAIR_NS 10000000ull
 
 struct vhost_user {
 	struct vhost_backend b; /* protocol: its protocol features */

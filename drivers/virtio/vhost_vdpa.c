@@ -64,7 +64,7 @@ static int vdpa_open(struct vhost_backend *b)
 	b->said = 0;
 	b->up = b->has_config = true;
 	b->config_len = 0;
-	b->pairs_max = b->nb_pairs;
+	b->pairs_max = 1; /* more are switched on by its own control queue, which is not for us */
 	vv->mapped = (struct vhost_region){0};
 	err = greet(vv);
 	if (err)
@@ -158,10 +158,13 @@ static int vdpa_ring_start(struct vhost_backend *b, const struct vhost_ring *rin
 	if (!err)
 		err = vhost_request_file(b, fd, VHOST_IO_SET_VRING_KICK,
 		                         (struct vhost_ring_file){vq->index, ring->kick_fd});
-	if (!err)
-		err = vhost_request_ring(b, fd, VHOST_IO_VDPA_SET_VRING_ENABLE,
-		                         (struct vhost_vring_state){vq->index, 1});
 	return err;
+}
+
+static int vdpa_ring_enable(struct vhost_backend *b, uint16_t index, bool on)
+{
+	return vhost_request_ring(b, vdpa_of(b)->fd, VHOST_IO_VDPA_SET_VRING_ENABLE,
+	                          (struct vhost_vring_state){index, on});
 }
 
 /* Its rings are stopped by the reset. */
@@ -225,12 +228,13 @@ static int vdpa_poll(struct vhost_backend *b, uint8_t *status, struct virtio_net
 /* ---- the seam ----------------------------------------------------------------------------- */
 
 static const struct vhost_backend_ops vdpa_ops = {
-    .features_own = VHOST_F_LOG_ALL,
+    .features_own = VHOST_F_LOG_ALL | VIRTIO_NET_F_MQ,
     .open = vdpa_open,
     .close = vdpa_close,
     .set_features = vdpa_set_features,
     .set_memory = vdpa_set_memory,
     .ring_start = vdpa_ring_start,
+    .ring_enable = vdpa_ring_enable,
     .ring_stop = vdpa_ring_stop,
     .set_status = vdpa_set_status,
     .get_status = vdpa_get_status,

@@ -1,6 +1,6 @@
 /*
  * Where a build finds its virtio network devices: on PCI (virtio_pci_bus.c), or, as a process, at
- * vhost-user sockets (virtio_user_bus.c). One of the two is linked. Recipe:
+ * vhost back ends (virtio_user_bus.c). One of the two is linked. Recipe:
  *
  *	options_declare(virtio_bus.options, virtio_bus.nb_options);
  *	n = virtio_bus.scan();

@@ -7,6 +7,7 @@
 #include "drivers/virtio/vnet.h"
 #include "drivers/virtio/vnet_ctrl.h"
 #include "drivers/virtio/vnet_features.h"
+#include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
 #include "drivers/virtio/vq_split.h"
@@ -66,6 +67,8 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_UINT,
      .min = 1,
      .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all that comes"},
+    {.key = "net.allmulti", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all multicast"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
     {.key = "net.mtu",
      .kind = OPTION_UINT,
@@ -106,6 +109,8 @@ static int link_read(struct vnet *vn)
 	/* anything beyond 0x7fffffff means unknown (virtio 5.1.4) */
 	vn->dev.speed = speed <= INT32_MAX ? speed : vn->speed_option;
 	vn->dev.link_up = status & VIRTIO_NET_S_LINK_UP;
+	if (status & VIRTIO_NET_S_ANNOUNCE)
+		vnet_filter_announce(vn);
 	return 0;
 }
 
@@ -157,6 +162,7 @@ static void vnet_link_poll(struct netdev *dev)
 		queue_check(vn, &vn->rxq[i].vq, "Rx");
 		queue_check(vn, &vn->txq[i].vq, "Tx");
 	}
+	vnet_filter_poll(vn);
 	if (vn->failed || (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE))
 		return;
 	if (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET) {
@@ -281,6 +287,7 @@ static int start_parked(struct netdev *dev)
 		goto err_reset;
 	vn->started = true;
 	vnet_ctrl_start(vn);
+	vnet_filter_start(vn);
 	vnet_queues_fill(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
@@ -365,6 +372,10 @@ static int vnet_set_lro(struct netdev *dev, bool on)
 
 static const struct netdev_ops vnet_ops = {
     .set_lro = vnet_set_lro,
+    .set_rx_mode = vnet_set_rx_mode,
+    .set_mac = vnet_set_mac,
+    .set_mac_entry = vnet_set_mac_entry,
+    .set_vlan = vnet_set_vlan,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -454,6 +465,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 
 	vn->features = vn->vd->features;
 	vnet_offloads_init(vn, port);
+	vnet_filter_init(vn, port);
 	probe_path(vn, port);
 	err = read_mac(vn, port);
 	if (err)

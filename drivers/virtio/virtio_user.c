@@ -14,7 +14,8 @@
 /* Ours to offer or not, whatever the backend has: the control queue is the front end's business. */
 #define FEATURES_OURS                                                                              \
 	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
-	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ)
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ |               \
+	 VIRTIO_NET_F_GUEST_ANNOUNCE)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 

@@ -10,6 +10,7 @@
  *	vnet_tx.h	the transmit body	/
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_ctrl.c	the control queue and what is sent through it
+ *	vnet_filter.c	which frames the device lets through, and announcements
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
 #ifndef DRIVERS_VIRTIO_VNET_H
@@ -71,6 +72,16 @@ struct vnet_ctrl {
 	struct vnet_ctrl_cmd *cmd;
 };
 
+/* What is wanted of the device's filters; it forgets them at each reset. */
+struct vnet_filter {
+	unsigned mode; /* NETDEV_RX_ flags */
+	unsigned nb_macs;
+	uint8_t macs[NETDEV_MACS_MAX][6]; /* unicast ones first */
+	uint64_t vlans[(NETDEV_VLAN_MAX + 1) / 64];
+	bool announcing; /* the device waits for the acknowledgement */
+	uint64_t announce_ns;
+};
+
 /* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
 struct vnet_recovery {
 	bool wanted;
@@ -88,6 +99,7 @@ struct vnet {
 	struct vnet_rxq *rxq;  /* nb_queues of each */
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
+	struct vnet_filter filter;
 	uint16_t rxd, txd;
 	uint16_t pairs_max; /* of the device: its control queue is behind them (virtio 5.1.2) */
 	uint16_t nb_queues; /* pairs that there is memory for */

@@ -1,7 +1,7 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
- * byte for its answer. The number of queue pairs (5.1.9.5.6), hash configuration (5.1.9.5.7.4) and
- * offloads at run time (5.1.9.5.9) are all that is sent so far.
+ * byte for its answer. Sent here are the number of queue pairs (5.1.9.5.6), hash configuration
+ * (5.1.9.5.7.4) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c.
  *
  *	| class | command | data ... |   | ack |
  *	 device reads                     device writes
@@ -140,7 +140,8 @@ static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, cons
 		return -EIO;
 	assert(len <= sizeof(cmd->data));
 	cmd->hdr = *what;
-	memcpy(cmd->data, data, len);
+	if (len)
+		memcpy(cmd->data, data, len);
 	cmd->ack = CTRL_NO_ANSWER;
 	post(vn, len, ring);
 	return answer(vn, ring);

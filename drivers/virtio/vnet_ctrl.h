@@ -1,14 +1,14 @@
 /*
  * The control queue of a network device (virtio 5.1.9.5): commands, one at a time, each waited for.
- * It is there when CTRL_VQ was negotiated, which is when an offload or a second queue pair needs
- * it.
+ * It is there when CTRL_VQ was negotiated, which is when the device has filters or asks for
+ * announcements, or an offload or a second queue pair needs it.
  */
 #ifndef DRIVERS_VIRTIO_VNET_CTRL_H
 #define DRIVERS_VIRTIO_VNET_CTRL_H
 
 #include "drivers/virtio/vnet.h"
 
-#define VNET_CTRL_DATA_MAX 64
+#define VNET_CTRL_DATA_MAX 400 /* a full table of addresses */
 #define VNET_CTRL_TIMEOUT_NS 1000000000ull
 
 /** vnet_ctrl_alloc() - memory for the queue, if there is one. Return: 0; -ENOMEM or -EINVAL (the

@@ -20,7 +20,7 @@
 	 VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_HOST_TSO4 |              \
 	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_USO4 |                 \
 	 VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO | VIRTIO_NET_F_HASH_REPORT |              \
-	 VIRTIO_NET_F_GUEST_HDRLEN)
+	 VIRTIO_NET_F_GUEST_HDRLEN | VIRTIO_NET_F_CTRL_VLAN)
 /* What a second queue pair brings. */
 #define VNET_PAIRS_FEATURES (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
@@ -35,6 +35,7 @@ static const struct offload {
 } offloads[] = {
     {"net.rx_offloads", "csum", VIRTIO_NET_F_GUEST_CSUM, 0},
     {"net.rx_offloads", "lro", VNET_GUEST_GSO, VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MRG_RXBUF},
+    {"net.rx_offloads", "vlan_filter", VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ},
     {"net.rx_offloads", "rss_hash", VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_VQ},
     {"net.tx_offloads", "csum", VIRTIO_NET_F_CSUM, 0},
     {"net.tx_offloads", "tso", HOST_TSO, VIRTIO_NET_F_CSUM},
@@ -90,6 +91,19 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 	return features;
 }
 
+/* The device's filters of addresses, and announcements (virtio 5.1.3.1). */
+static uint64_t filter_features(const struct virtio_dev *vd)
+{
+	uint64_t features = 0;
+
+	if (ctrl_offers(vd, VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX))
+		features = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
+		           VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_MAC_ADDR;
+	if (ctrl_offers(vd, VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_ANNOUNCE))
+		features |= VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_ANNOUNCE;
+	return features;
+}
+
 /* The features for more than one queue pair, if that is asked for and can be had. */
 static uint64_t multiqueue_features(struct virtio_dev *vd, unsigned port)
 {
@@ -132,7 +146,8 @@ uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 		wanted &= ~VIRTIO_F_RING_PACKED;
 	if (!vd->legacy)
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
-	wanted |= offload_features(vd, port, wanted) | multiqueue_features(vd, port);
+	wanted |= offload_features(vd, port, wanted) | multiqueue_features(vd, port) |
+	          filter_features(vd);
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;
 	if ((vd->device_features & VIRTIO_NET_F_MTU) &&

@@ -7,7 +7,7 @@
 #include "drivers/virtio/vnet.h"
 
 /* values of the options net.rx_offloads and net.tx_offloads */
-#define VNET_RX_OFFLOAD_WORDS "off csum vlan_strip lro rss_hash"
+#define VNET_RX_OFFLOAD_WORDS "off csum vlan_strip vlan_filter lro rss_hash"
 #define VNET_TX_OFFLOAD_WORDS "off csum vlan_insert tso uso"
 
 /** vnet_features() - what to accept, by the options and by what features depend on

@@ -21,7 +21,8 @@
 #define BURST 4
 #define MS 1000000ull
 /* stop, first answer, greeting, start, of a port that has run */
-#define STEP_NS_MAX (3 * VHOST_BRISK_MAX_NS + VHOST_GREET_NS)
+#define PAIRS_MAX 2
+#define STEP_NS_MAX (3 * (VHOST_BRISK_MAX_NS + PAIRS_MAX * VHOST_BRISK_PAIR_NS) + VHOST_GREET_NS)
 #define SERVICE_NS (3000 * MS) /* until a backend that is well is made use of */
 #define MESSAGES_MAX 64        /* in one step, for each queue pair */
 #define BUDGET 65536
@@ -262,7 +263,7 @@ static bool probe(struct world *w)
 	const uint8_t how = fuzz_u8(w->in);
 
 	w->u.mtu = how & 1 ? 1300 : 0;
-	w->u.nb_pairs = how & 2 ? 2 : 1;
+	w->u.nb_pairs = how & 2 ? PAIRS_MAX : 1;
 	w->u.has_ctrl = how & 6;
 	(void)vhost_user_init(&w->vu, "/run/vhost0", fuzz_u8(w->in) & 1);
 	fuzz_require(!virtio_user_init(&w->u, &w->vu.b, "user0"), "no event counters");

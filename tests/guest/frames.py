@@ -225,8 +225,8 @@ def exchange(peer, frames=FRAMES, window=WINDOW, limit=5):
         while sent < frames and sent < n + window:
             peer.send(peer.udp_frame(payload_of(sent)))
             sent += 1
-        frame = peer.next(is_udp, limit)
-        assert frame is not None, f"frame {n} did not come back"
+        answer = peer.udp_answer(limit=limit)
+        assert answer is not None, f"frame {n} did not come back"
         payload = payload_of(n)
-        assert Datagram(frame).payload == payload, f"frame {n} of {len(payload)} bytes"
-    assert peer.next(is_udp, 0.05) is None, "more came back than was sent"
+        assert answer.payload == payload, f"frame {n} of {len(payload)} bytes"
+    assert peer.udp_answer(limit=0.05) is None, "more came back than was sent"

@@ -12,6 +12,8 @@ PLAIN = ("Split virtqueue non-mergeable path", "virtio_recv_pkts", "virtio_xmit_
 IMPLEMENTED = {
     "VIRTIO_NET_F_MTU", "VIRTIO_NET_F_MAC", "VIRTIO_NET_F_MRG_RXBUF", "VIRTIO_NET_F_STATUS",
     "VIRTIO_NET_F_SPEED_DUPLEX", "VIRTIO_F_ANY_LAYOUT", "VIRTIO_F_INDIRECT_DESC",
+    "VIRTIO_NET_F_CTRL_VQ", "VIRTIO_NET_F_CTRL_RX", "VIRTIO_NET_F_CTRL_RX_EXTRA",
+    "VIRTIO_NET_F_CTRL_MAC_ADDR", "VIRTIO_NET_F_GUEST_ANNOUNCE",
     "VIRTIO_F_EVENT_IDX", "VIRTIO_F_VERSION_1", "VIRTIO_F_ACCESS_PLATFORM",
     "VIRTIO_F_RING_PACKED", "VIRTIO_F_IN_ORDER",
 }
@@ -283,6 +285,7 @@ def test_other_cards_are_left_alone(start):
 def test_no_virtio_card_is_said_in_one_line(start, nics):
     guest = start(nics=nics)
     guest.wait_json("error")
+    guest.wait_text(r"^\[.*virtio.*no |^\[.*no .*virtio")
     said = [line for line in guest.read()
             if not line.startswith("{") and "virtio" in line and "no " in line.lower()]
     assert len(said) == 1, said

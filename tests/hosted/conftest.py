@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "guest"))
 
 import netns as netns_module  # noqa: E402
 from backend import Backend  # noqa: E402
-from hosted import (ASAN, HOSTED, SWITCH, SWITCH_ASAN, TSAN, Hosted, Switch, TapPeer,  # noqa: E402
+from hosted import (ASAN, HOSTED, SWITCH, SWITCH_ASAN, Hosted, Switch, TapPeer,  # noqa: E402
                     Testpmd, need_dpdk)
 from ringzero import ELF, Guest, Nic, device_properties  # noqa: E402
 
@@ -18,9 +18,9 @@ PROCESSES = pytest.StashKey[list]()
 
 
 def pytest_sessionstart():
-    for program in (HOSTED, ASAN, TSAN, SWITCH, SWITCH_ASAN):
+    for program in (HOSTED, ASAN, SWITCH, SWITCH_ASAN):
         if not program.exists():
-            pytest.exit(f"{program} is missing: run make hosted hosted-asan hosted-tsan first", 2)
+            pytest.exit(f"{program} is missing: run make hosted hosted-asan first", 2)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,8 +1,12 @@
 """The kernel's own back ends, in a Linux guest: vhost-net with a tap, whose other side is the guest's
-own network stack, and vhost-vdpa.
+own network stack, and vhost-vdpa with vhost-switch as the device (VDUSE), which the guest's own
+virtio-net driver is connected to, too.
 
 One guest for all tests of a kernel; each test begins with no process and no interface.
 """
+
+import re
+from pathlib import Path
 
 import pytest
 from linux import LinuxGuest
@@ -11,9 +15,13 @@ ADDRESS = "net.ip=10.0.2.15/24"
 VHOST_NET = ["tun", "tap", "vhost_iotlb", "vhost", "vhost_net"]
 
 
-@pytest.fixture(scope="module", params=[
-    pytest.param(which, marks=pytest.mark.xdist_group(f"linux-{which}"))
-    for which in ("release", "newest")])
+# of what is ours, one kernel is enough; what the kernel does is seen on both
+RELEASE, NEWEST = (pytest.param(which, marks=pytest.mark.xdist_group(f"linux-{which}"))
+                   for which in ("release", "newest"))
+one_kernel = pytest.mark.parametrize("linux", [RELEASE], indirect=True)
+
+
+@pytest.fixture(scope="module", params=[RELEASE, NEWEST])
 def linux(request):
     guest = LinuxGuest(request.param, VHOST_NET)
     yield guest
@@ -36,19 +44,24 @@ def vhost_net(linux):
     linux.sh("for i in tap7 tap8; do ip link del $i 2>/dev/null; done", status=None)
 
 
-def counters(guest, tap="tap7"):
-    """Packets to ringzero and from it, as the interface and as the port has counted them."""
-    own = guest.fresh_stats()
-    taps = [int(guest.sh(f"cat /sys/class/net/{tap}/statistics/{name}_packets"))
-            for name in ("tx", "rx")]
-    return taps, [own["rx_packets"], own["tx_packets"]], own
+def counters(guest, interface):
+    """Packets to ringzero and from it, as the interface and as the port has counted them, with none
+    in between."""
+    def of_interface():
+        return [int(guest.sh(f"cat /sys/class/net/{interface}/statistics/{name}_packets"))
+                for name in ("tx", "rx")]
+    for _ in range(20):
+        before, own = of_interface(), guest.fresh_stats()
+        if of_interface() == before:
+            return before, [own["rx_packets"], own["tx_packets"]], own
+    raise AssertionError(f"{interface} is never quiet")
 
 
-def exchange(guest, count, **kwargs):
+def exchange(guest, count, interface="tap7", **kwargs):
     """Every datagram comes back as it was; both sides count the same, and no fault."""
-    taps, port, _ = counters(guest)
+    taps, port, _ = counters(guest, interface)
     guest.echo(count, **kwargs)
-    taps_now, port_now, stats = counters(guest)
+    taps_now, port_now, stats = counters(guest, interface)
     assert [n - b for n, b in zip(taps_now, taps)] == [n - b for n, b in zip(port_now, port)]
     assert stats["rx_errors"] == stats["tx_errors"] == stats["tx_dropped"] == 0
     return [n - b for n, b in zip(port_now, port)]
@@ -73,6 +86,17 @@ def test_the_guests_own_udp_through_a_tap(vhost_net, options, path, without):
     guest.wait_sh("! ip link show tap7")
 
 
+def test_pairs_of_queues_are_queues_of_the_tap(vhost_net):
+    guest = vhost_net("net0.queues=4 net.rxq=2 net.txq=2")
+    assert guest.json_lines("port")[0]["rxq"] == 2
+    assert "VIRTIO_NET_F_MQ" in guest.json_lines("port")[0]["features"]
+    for _ in range(8):  # from other ports, so by other queues
+        guest.echo(50)
+    for queue in (0, 1):
+        guest.wait_stats(lambda s, q=queue: s["queue"] == q and s["rx_packets"] >= 50)
+
+
+@one_kernel
 def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     linux.sh("tunctl -t tap8")
     guest = vhost_net(tap="tap8")
@@ -81,6 +105,7 @@ def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     guest.wait_sh("ip link show tap8 | grep -v LOWER_UP | grep UP")  # it stays, without a carrier
 
 
+@one_kernel
 def test_the_kernel_names_the_tap(linux, vhost_net):
     linux.ringzero(f"net0.path=/dev/vhost-net {ADDRESS}")
     linux.wait_text("/dev/vhost-net: the interface is tap0")
@@ -88,6 +113,7 @@ def test_the_kernel_names_the_tap(linux, vhost_net):
     linux.wait_ready()
 
 
+@one_kernel
 def test_the_link_is_the_taps(vhost_net):
     guest = vhost_net()
     for word in ("down", "up", "down", "up"):
@@ -97,18 +123,21 @@ def test_the_link_is_the_taps(vhost_net):
     exchange(guest, 50)
 
 
+@one_kernel
 def test_a_tap_that_is_deleted_comes_back(vhost_net):
     guest = vhost_net()
     guest.echo(100)
     guest.sh("ip link del tap7")
     guest.wait_text("tap7: the interface is gone")
     guest.wait_text("port 0: runs again, link down")
+    start = len(guest.read())
     guest.sh("ip addr add 10.0.2.2/24 dev tap7 && ip link set tap7 up")
-    guest.wait_text("port 0: link up", after=len(guest.read()))
+    guest.wait_text("port 0: link up", after=start)
     exchange(guest, 100)
     assert guest.end_ringzero() == 0
 
 
+@one_kernel
 def test_what_is_wrong_is_said(linux, vhost_net):
     for options, text in [
             ("net0.path=/dev/vhost-net net0.iface=0123456789abcdef", "1 to 15 characters"),
@@ -128,3 +157,99 @@ def test_offloads_are_the_interfaces(vhost_net, offloads, segments):
     whole = "VIRTIO_NET_F_GUEST_USO4" in features and segments
     rx, _ = exchange(guest, 400, segments=segments)
     assert rx < 100 if whole else rx >= 400
+
+
+# ---- vhost-vdpa ----------------------------------------------------------------------------------
+
+BUS = "/sys/bus/vdpa"
+
+
+@pytest.fixture(scope="module", params=[
+    pytest.param("newest", marks=pytest.mark.xdist_group("linux-vdpa"))])
+def vdpa_linux(request):
+    vdpa = next((p for p in map(Path, ("/sbin/vdpa", "/usr/sbin/vdpa")) if p.exists()), None)
+    if not vdpa:
+        pytest.skip("needs vdpa (package iproute2)")
+    guest = LinuxGuest(request.param, ["vhost_iotlb", "vdpa", "vduse", "irqbypass", "vhost",
+                                       "vhost_vdpa", "failover", "net_failover", "virtio_net",
+                                       "virtio_vdpa"], [vdpa])
+    release = guest.sh("uname -r").strip()
+    if tuple(map(int, re.findall(r"\d+", release)[:2])) < (6, 8):
+        guest.close()
+        pytest.skip(f"needs a kernel with VDUSE network devices, 6.8 or newer; the package sources "
+                    f"have {release} (bookworm-backports: 6.12)")
+    yield guest
+    guest.close()
+
+
+@pytest.fixture
+def vdpa(vdpa_linux):
+    """vdpa(options, switch=...) starts a process at one port of a switch whose other port is the
+    guest's eth0; at the end no rule of the specification was broken."""
+    guest = vdpa_linux
+
+    def make(options="", switch=""):
+        guest.sh("rm -f /tmp/switch.status")
+        guest.sh(f"(vhost-switch {switch} vduse:net0 vduse:net1 >/tmp/switch.log 2>&1; "
+                 "echo $? >/tmp/switch.status) &")
+        guest.wait_sh("grep ' ports' /tmp/switch.log")
+        guest.sh("vdpa dev add name net0 mgmtdev vduse && vdpa dev add name net1 mgmtdev vduse")
+        guest.sh(f"cd {BUS} && echo net1 >drivers/vhost_vdpa/unbind && "
+                 "echo virtio_vdpa >devices/net1/driver_override && echo net1 >drivers_probe")
+        guest.sh("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
+        guest.sh("ip addr add 10.0.2.2/24 dev eth0 && ip link set eth0 up")
+        guest.path = "/dev/" + guest.sh(f"ls {BUS}/devices/net0 | grep vhost-vdpa").strip()
+        guest.ringzero(f"net0.path={guest.path} {ADDRESS} {options}")
+        guest.wait_ready()
+        return guest
+    yield make
+    guest.sh("killall -9 ringzero", status=None)
+    guest.sh("vdpa dev del net0 && vdpa dev del net1 && killall vhost-switch")
+    guest.wait_sh("[ -s /tmp/switch.status ]")
+    guest.sh("cat /tmp/switch.log; [ $(cat /tmp/switch.status) = 0 ]")
+
+
+@pytest.mark.parametrize("options, path", [
+    ("", "Split virtqueue in-order mergeable path"),
+    ("net.in_order=0", "Split virtqueue mergeable path"),
+    ("net.in_order=0 net.mrg_rxbuf=0", "Split virtqueue non-mergeable path"),
+    ("net.packed_vq=1", "Packed virtqueue in-order mergeable path"),
+    ("net.packed_vq=1 net.in_order=0 net.mrg_rxbuf=0", "Packed virtqueue non-mergeable path"),
+    ("net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1", "Packed virtqueue vectorized Rx path"),
+])
+def test_linux_and_ringzero_are_on_one_switch(vdpa, options, path):
+    guest = vdpa(options)
+    port = guest.json_lines("port")[0]
+    assert port["path"] == path
+    assert {"VIRTIO_F_ACCESS_PLATFORM", "VIRTIO_NET_F_MAC", "VIRTIO_NET_F_STATUS"} <= set(
+        port["features"])
+    rx, tx = exchange(guest, 500, "eth0")
+    assert 500 <= rx <= 504 and 500 <= tx <= 504  # and ARP
+    assert guest.end_ringzero() == 0
+
+
+def test_a_device_outlives_its_process(vdpa):
+    guest = vdpa()
+    for _ in range(3):
+        guest.echo(100)
+        guest.sh("killall -9 ringzero")
+        guest.wait_text("linux: ringzero ended with 137")
+        guest.ringzero(f"net0.path={guest.path} {ADDRESS} net0.queue_size=4096")
+        guest.wait_ready()
+        assert guest.json_lines("port")[0]["rxd"] == 1024  # the device's number
+    exchange(guest, 100, "eth0")
+
+
+def test_a_device_is_for_one_process(vdpa):
+    guest = vdpa()
+    text = guest.sh(f"ringzero net0.path={guest.path} </dev/null", status=1)
+    assert f"{guest.path}: Device or resource busy" in text
+    guest.echo(100)
+
+
+@pytest.mark.parametrize("lie", ["id_range", "used_jump"])
+def test_a_device_that_lies_is_reset(vdpa, lie):
+    guest = vdpa(switch=f"-x 0:1:{lie}:20")
+    guest.sh("udp_echo 10.0.2.15 7 100", status=None)
+    guest.wait_text("port 0: runs again, link up")
+    guest.echo(200)

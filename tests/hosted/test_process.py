@@ -25,9 +25,9 @@ MAC = "02:00:00:00:00:07"
     (f"net0.path=/{'x' * 120}", "File name too long"),
     ("net1.path=/x", "numbers 0 to 15 without a gap"),
     ("net0.path=/x net0.queue_size=40000", "out of range; allowed: 1..32768"),
-    ("net0.path=/x net0.queues=4", "net0.queues=4: there is no more than one queue pair yet"),
+    ("net0.path=/x net0.queues=4 net0.cq=0", "net0.cq=0: 4 queue pairs need a control queue"),
     ("net0.path=/x net.queues=129", "out of range; allowed: 1..128"),
-    ("net0.path=/x net0.cq=1", "net0.cq=1: there is no control queue here yet"),
+    ("net0.path=/dev/vhost-net net0.iface=0123456789abcdef", "names have 1 to 15 characters"),
 ])
 def test_says_what_is_missing_and_fails(start, options, says):
     process = start(options)

@@ -7,7 +7,7 @@ import pytest
 from frames import is_udp
 from hosted import ASAN, HOSTED, LIMIT, SWITCH, exchange
 from ringzero import STATIC
-from test_paths import ROWS
+from test_paths import ROW_NAMES, ROWS, row_options
 
 RING = 256
 MACS = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
@@ -21,12 +21,11 @@ def serve(start, switch, options="", program=ASAN, port=0, ip=None):
     return process
 
 
-@pytest.mark.parametrize("path,rx,tx,isa,options", ROWS,
-                         ids=[f"{r[0]} {r[3] or ''}".strip() for r in ROWS])
-def test_no_rule_is_broken_on_any_path(start, switch, path, rx, tx, isa, options):
+@pytest.mark.parametrize("row", ROWS, ids=ROW_NAMES)
+def test_no_rule_is_broken_on_any_path(start, switch, row):
     s = switch(program=SWITCH)
-    process = serve(start, s, " ".join(options), HOSTED)
-    assert process.json_lines("port")[0]["rx"] == rx
+    process = serve(start, s, row_options(row), HOSTED)
+    assert process.json_lines("port")[0]["rx"] == row[1]
     exchange(s.peer, 500)
     process.close()
     assert s.end() == 0, s.log.read_text()

@@ -4,8 +4,8 @@
  *
  *	udp_echo [-g SEGMENTS] ADDRESS PORT COUNT
  *
- * -g: so many datagrams in one call, which the network device cuts (UDP_SEGMENT). The last line says
- * how it ended, and so does the status.
+ * -g: so many datagrams in one call, which the network device cuts (UDP_SEGMENT). The last line
+ * says how it ended, and so does the status.
  */
 #include <arpa/inet.h>
 #include <errno.h>

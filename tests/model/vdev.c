@@ -188,6 +188,10 @@ static void batch_flush(struct vdev_queue *q)
 
 	if (!u->nb_bufs)
 		return;
+	if (q->desc && vdev_lie_due(q, VDEV_LIE_DESC)) {
+		q->desc[u->id].flags |= VRING_DESC_F_NEXT;
+		q->desc[u->id].next = (uint16_t)q->lie_value;
+	}
 	u->id = lie_about_id(q, u->id);
 	u->len = lie_about_len(q, u);
 	q->ring->used(q, u);

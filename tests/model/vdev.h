@@ -54,6 +54,8 @@ enum vdev_lie {
 	VDEV_LIE_LEN_LONG,    /* one byte more than the buffer has */
 	VDEV_LIE_LEN_SHORT,   /* one byte less than the net header */
 	VDEV_LIE_NUM_BUFFERS, /* (header's num_buffers) */
+	VDEV_LIE_CSUM,        /* header: NEEDS_CSUM from an offset on (the offset) */
+	VDEV_LIE_DESC,        /* split: a used descriptor goes on with another one (which) */
 	VDEV_LIE_MERGE_TORN,  /* the last buffer of a merged frame becomes used a step later */
 	VDEV_LIE_USED_JUMP,   /* used index further ahead (by how much; 0: queue size + 1); packed:
 	                         so many further descriptors become used as they stand */
@@ -178,15 +180,26 @@ struct vdev_violation {
 	uint64_t times;
 };
 
+#define VDEV_MACS_MAX 64
+
 /* The control queue's last command, and what all of them did. */
 struct vdev_ctrl {
 	struct virtio_net_ctrl_hdr what;
 	uint32_t len; /* of its data */
-	uint8_t data[256];
+	uint8_t data[512];
 	unsigned commands;
 	uint16_t pairs;    /* that are used, with MQ */
 	uint64_t offloads; /* bits of features that are switched on */
 	struct virtio_net_hash_config hash;
+
+	/* filters, vdev_filter.c */
+	uint8_t mode[VIRTIO_NET_CTRL_RX_NOBCAST + 1]; /* by command; promiscuous at first */
+	uint8_t mac[6];                               /* that was set */
+	bool mac_set;
+	uint8_t macs[VDEV_MACS_MAX][6];
+	unsigned nb_unicast, nb_multicast; /* in macs, the latter behind the former */
+	uint8_t vlan[4096];
+	unsigned announced; /* acknowledgements */
 };
 
 struct vdev {

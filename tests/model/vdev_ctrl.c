@@ -95,7 +95,10 @@ static uint8_t guest_offloads(struct vdev *d, const uint8_t *data, uint32_t len)
 static uint8_t carry_out(struct vdev *d)
 {
 	const struct vdev_ctrl *c = &d->ctrl;
+	const int ack = vdev_filter_command(d);
 
+	if (ack >= 0)
+		return (uint8_t)ack;
 	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
 	    c->what.command == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
 		return pairs_set(d, c->data, c->len);

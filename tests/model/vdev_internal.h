@@ -8,6 +8,7 @@
  *	vdev_walk.c	 descriptors of one buffer, what both rings share
  *	vdev_net.c	 packets in buffers
  *	vdev_ctrl.c	 commands in the control queue
+ *	vdev_filter.c	 those about filters and announcements
  *	vdev_transport.c registers: features, status, configuration, queues, interrupts
  *
  * A ring format is a table of functions, so that a further one needs nothing but its own file.
@@ -101,6 +102,10 @@ static inline bool vdev_is_rx(const struct vdev_queue *q)
 bool vdev_is_ctrl(const struct vdev_queue *q);
 void vdev_ctrl_check(struct vdev_queue *q, const struct vdev_chain *c);
 unsigned vdev_ctrl_step(struct vdev_queue *q);
+
+/* vdev_filter.c: commands of the classes RX, MAC, VLAN and ANNOUNCE. Return: the answer, -1 for
+ * another class */
+int vdev_filter_command(struct vdev *d);
 
 /* vdev_transport.c */
 void vdev_interrupt_queue(struct vdev_queue *q);

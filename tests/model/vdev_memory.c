@@ -24,7 +24,7 @@ static int by_iova(const void *a, const void *b)
 	return x->iova < y->iova ? -1 : x->iova > y->iova;
 }
 
-void *vdev_memory_at(struct vdev_memory *mem, uint64_t iova, uint64_t len)
+static void *find(struct vdev_memory *mem, uint64_t iova, uint64_t len)
 {
 	size_t low = 0, high = mem->n;
 
@@ -51,6 +51,13 @@ void *vdev_memory_at(struct vdev_memory *mem, uint64_t iova, uint64_t len)
 	if (offset >= r->len || len > r->len - offset)
 		return NULL;
 	return r->va + offset;
+}
+
+void *vdev_memory_at(struct vdev_memory *mem, uint64_t iova, uint64_t len)
+{
+	if (mem->miss && !find(mem, iova, 1) && !mem->miss(mem, iova))
+		return NULL;
+	return find(mem, iova, len);
 }
 
 void vdev_memory_free(struct vdev_memory *mem)

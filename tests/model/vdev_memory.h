@@ -19,6 +19,8 @@ struct vdev_memory {
 	struct vdev_range *ranges;
 	size_t n, room;
 	bool sorted;
+	/* NULL, or add what is at @iova now that it is looked for. Return: is it there? */
+	bool (*miss)(struct vdev_memory *mem, uint64_t iova);
 };
 
 /** vdev_memory_add() - let the device reach @len bytes at @va under @iova */

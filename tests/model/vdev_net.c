@@ -213,6 +213,10 @@ static void rx_header(struct vdev_queue *q, struct vdev_frame *f, unsigned n)
 	f->hdr.num_buffers = (uint16_t)n;
 	if (vdev_lie_due(q, VDEV_LIE_NUM_BUFFERS))
 		f->hdr.num_buffers = (uint16_t)q->lie_value;
+	if (vdev_lie_due(q, VDEV_LIE_CSUM)) {
+		f->hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		f->hdr.csum_start = (uint16_t)q->lie_value;
+	}
 }
 
 bool vdev_net_rx_one(struct vdev_queue *q)

@@ -93,8 +93,9 @@ static void set_features(struct virtio_dev *vd, uint64_t features)
 	}
 	check_features(d, features);
 	d->features = features & d->offered;
-	/* 5.1.9.5.9: on from the start; 5.1.9.5.6: multiqueue is not */
-	d->ctrl = (struct vdev_ctrl){.offloads = d->features, .pairs = 1};
+	/* 5.1.9.5.9: on from the start; 5.1.9.5.6: multiqueue is not. All comes, as from QEMU's */
+	d->ctrl = (struct vdev_ctrl){
+	    .offloads = d->features, .pairs = 1, .mode[VIRTIO_NET_CTRL_RX_PROMISC] = 1};
 	d->features_written = true;
 }
 

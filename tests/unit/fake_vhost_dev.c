@@ -202,9 +202,10 @@ static int take_backend(struct fake_dev_file *f, const struct vhost_ring_file *w
 		return 0;
 	if (!f->has_memory || !r->num || !r->has_base || r->kick_fd < 0)
 		return breach("a ring that is not complete");
-	return tap && tap->kind == FAKE_DEV_TUN && tap->attached && tap->hdr_len
+	return tap && tap->kind == FAKE_DEV_TUN && tap->attached && dev.tap_hdr_len &&
+	               !tap->detached
 	           ? 0
-	           : breach("no tap, or one without a header");
+	           : breach("no tap, or one without a header or packets");
 }
 
 static int take_features(struct fake_dev_file *f, uint64_t features)
@@ -386,17 +387,20 @@ static int do_tap(struct fake_dev_file *f, uint32_t request, void *arg)
 		return tap_attach(f, arg);
 	if (!f->attached)
 		return breach("a tap without a name");
-	if (dev.tap_gone)
+	if (dev.tap_gone || (f->detached && request != TAP_IO_SET_QUEUE))
 		return -EBADFD;
 	switch (request) {
 	case TAP_IO_SET_OFFLOAD:
 		if ((uintptr_t)arg & ~(uintptr_t)dev.tap_offloads)
 			return -EINVAL;
-		f->offload = (unsigned)(uintptr_t)arg;
+		dev.tap_offload = (unsigned)(uintptr_t)arg;
 		return 0;
 	case TAP_IO_SET_VNET_HDR_SZ:
-		f->hdr_len = *(int *)arg;
-		return f->hdr_len == 12 ? 0 : breach("a strange header");
+		dev.tap_hdr_len = *(int *)arg;
+		return dev.tap_hdr_len == 12 ? 0 : breach("a strange header");
+	case TAP_IO_SET_QUEUE:
+		f->detached = ((struct if_request *)arg)->flags == TAP_IFF_DETACH_QUEUE;
+		return 0;
 	case TAP_IO_GET_IFF:
 		memcpy(((struct if_request *)arg)->name, dev.tap_name, IF_NAME_LEN);
 		return 0;

@@ -35,11 +35,10 @@ struct fake_dev_ring {
 struct fake_dev_file {
 	enum fake_dev_kind kind;
 	bool owned, has_memory, attached;
+	bool detached; /* a queue that gets nothing */
 	bool batch, in_batch;
 	uint64_t features;
 	struct fake_dev_ring ring[FAKE_DEV_RINGS];
-	unsigned offload;
-	int hdr_len;
 };
 
 struct fake_dev {
@@ -69,6 +68,8 @@ struct fake_dev {
 	unsigned maps;
 	unsigned open_files;
 	char tap_name[IF_NAME_LEN];
+	unsigned tap_offload;
+	int tap_hdr_len;
 	const char *breach;
 };
 

@@ -28,11 +28,6 @@ static const struct fake_dev_file *vhost(void)
 	return fake_dev_file(FAKE_DEV_VHOST_NET, 0);
 }
 
-static const struct fake_dev_file *tap(void)
-{
-	return fake_dev_file(FAKE_DEV_TUN, 0);
-}
-
 /* ---- setting up --------------------------------------------------------------------------- */
 
 Test(vhost_kernel, starts_and_stops)
@@ -42,8 +37,8 @@ Test(vhost_kernel, starts_and_stops)
 	                               VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC |
 	                               VIRTIO_NET_F_STATUS);
 	cr_expect_eq(vhost()->features, vd->features & ~VIRTIO_NET_F_STATUS);
-	cr_expect_eq(tap()->hdr_len, 12);
-	cr_expect_eq(tap()->offload, 0);
+	cr_expect_eq(dev.tap_hdr_len, 12);
+	cr_expect_eq(dev.tap_offload, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct fake_dev_ring *r = &vhost()->ring[i];
 
@@ -92,28 +87,38 @@ Test(vhost_kernel, an_interface_that_was_made_for_several_queues_is_taken)
 
 Test(vhost_kernel, each_pair_of_queues_has_its_files)
 {
-	uint64_t features = VIRTIO_F_VERSION_1;
-	struct vhost_ring ring = {
-	    .vq = &vq[0], .kick_fd = u.queue[0].kick_fd, .call_fd = u.queue[0].call_fd};
+	static const struct virtio_net_ctrl_hdr set = {VIRTIO_NET_CTRL_MQ,
+	                                               VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET};
+	uint16_t pairs = 3;
 
-	vk.b.nb_pairs = 3;
-	cr_assert_eq(vk.b.ops->open(&vk.b), 0);
-	cr_assert_eq(vk.b.ops->set_features(&vk.b, features), 0);
-	cr_assert_eq(vk.b.ops->set_memory(&vk.b), 0);
-	for (uint16_t i = 0; i < 6; i++) {
-		vq[0].index = i;
-		cr_assert_eq(vk.b.ops->ring_start(&vk.b, &ring), 0);
+	u.nb_pairs = 3;
+	u.has_ctrl = true;
+	make("tap7");
+	wanted |= VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ;
+	cr_assert_eq(start(), 0);
+	cr_expect_eq(dev.open_files, 7);
+	cr_expect(vd->features & VIRTIO_NET_F_MQ);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct fake_dev_file *f = fake_dev_file(FAKE_DEV_VHOST_NET, i);
+
+		cr_expect_eq(f->ring[0].tap_fd, i ? -1 : vk.tap_fd[0]);
+		cr_expect_eq(fake_dev_file(FAKE_DEV_TUN, i)->detached, i > 0);
+		cr_expect_eq(f->features & (VIRTIO_NET_F_MQ | VIRTIO_NET_F_CTRL_VQ), 0);
 	}
+	cr_expect_eq(vd->ops->ctrl(vd, &set, &pairs, sizeof(pairs)), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		const struct fake_dev_file *f = fake_dev_file(FAKE_DEV_VHOST_NET, i);
 
 		cr_expect_eq(f->ring[0].tap_fd, vk.tap_fd[i]);
 		cr_expect_eq(f->ring[1].tap_fd, vk.tap_fd[i]);
-		cr_expect_eq(f->features, features);
+		cr_expect_not(fake_dev_file(FAKE_DEV_TUN, i)->detached);
 	}
-	cr_expect_eq(vk.b.ops->ring_stop(&vk.b, 3), 0);
-	cr_expect_eq(fake_dev_file(FAKE_DEV_VHOST_NET, 1)->ring[1].tap_fd, -1);
-	cr_expect_eq(dev.open_files, 7);
+	pairs = 2;
+	cr_expect_eq(vd->ops->ctrl(vd, &set, &pairs, sizeof(pairs)), 0);
+	cr_expect_eq(fake_dev_file(FAKE_DEV_VHOST_NET, 2)->ring[1].tap_fd, -1);
+	cr_expect(fake_dev_file(FAKE_DEV_TUN, 2)->detached);
+	cr_assert_eq(virtio_dev_reset(vd), 0);
+	cr_expect_eq(start(), 0);
 }
 
 /* ---- offloads ----------------------------------------------------------------------------- */
@@ -122,20 +127,20 @@ Test(vhost_kernel, offloads_are_the_interfaces)
 {
 	wanted |= VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_USO;
 	cr_assert_eq(start(), 0);
-	cr_expect_eq(tap()->offload, 0, "nothing comes in that was not asked for");
+	cr_expect_eq(dev.tap_offload, 0, "nothing comes in that was not asked for");
 	cr_expect(vd->features & VIRTIO_NET_F_HOST_USO);
 	virtio_dev_reset(vd);
 	wanted |= VIRTIO_NET_F_GUEST_CSUM;
 	cr_assert_eq(start(), 0);
-	cr_expect_eq(tap()->offload, TAP_F_CSUM);
+	cr_expect_eq(dev.tap_offload, TAP_F_CSUM);
 	virtio_dev_reset(vd);
 	wanted |= VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_USO4;
 	cr_assert_eq(start(), 0);
-	cr_expect_eq(tap()->offload, TAP_F_CSUM | TAP_F_TSO4, "USO is for both or none");
+	cr_expect_eq(dev.tap_offload, TAP_F_CSUM | TAP_F_TSO4, "USO is for both or none");
 	virtio_dev_reset(vd);
 	wanted |= VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO6;
 	cr_assert_eq(start(), 0);
-	cr_expect_eq(tap()->offload, dev.tap_offloads);
+	cr_expect_eq(dev.tap_offload, dev.tap_offloads);
 	cr_expect_eq(vhost()->features & (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM), 0,
 	             "vhost-net knows nothing of them");
 }

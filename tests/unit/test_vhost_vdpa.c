@@ -86,6 +86,17 @@ Test(vhost_vdpa, features_may_be_refused)
 	cr_expect_eq(dev.open_files, 0);
 }
 
+Test(vhost_vdpa, has_one_pair_of_queues)
+{
+	dev.features |= VIRTIO_NET_F_MQ;
+	u.nb_pairs = 2;
+	u.has_ctrl = true;
+	cr_assert_eq(virtio_user_init(&u, &vv.b, "user0"), 0);
+	cr_expect_eq(start(), -EOPNOTSUPP);
+	cr_expect(said("has 1 queue pairs, and 2 are wanted"));
+	cr_expect_eq(dev.open_files, 0);
+}
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 Test(vhost_vdpa, memory_is_mapped_once_and_again_when_there_is_more)

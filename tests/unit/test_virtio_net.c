@@ -15,14 +15,17 @@ static struct port port;
 
 Test(virtio_net, accepts_nothing_that_is_not_implemented)
 {
-	const uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM |
-	                       VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC |
-	                       VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF |
-	                       VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER;
+	const uint64_t known =
+	    VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_INDIRECT_DESC |
+	    VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS |
+	    VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_F_RING_PACKED |
+	    VIRTIO_F_IN_ORDER | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
+	    VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_MAC_ADDR | VIRTIO_NET_F_GUEST_ANNOUNCE;
 
 	for (unsigned kind = 0; kind < 2; kind++) {
 		port_open(&port, kind ? LEGACY_MRG : MRG);
 		port.d.offered = UINT64_MAX;
+		port.d.nb_queues = 3;
 		port_start(&port);
 		cr_assert_eq(port.vd.features,
 		             kind ? ((known & UINT32_MAX) | VIRTIO_F_ANY_LAYOUT) : known);

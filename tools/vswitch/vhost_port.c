@@ -42,7 +42,7 @@ static void fd_close(int *fd)
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
-static void memory_unmap(struct vhost_port *p)
+void vhost_port_unmap(struct vhost_port *p)
 {
 	for (unsigned i = 0; i < p->nb_regions; i++)
 		vhost_region_unmap(&p->region[i]);
@@ -50,10 +50,11 @@ static void memory_unmap(struct vhost_port *p)
 	vdev_memory_free(&p->d.memory);
 }
 
-static int region_map(struct vhost_port *p, const struct vhost_region *r, int fd)
+int vhost_port_map(struct vhost_port *p, const struct vhost_region *r, int fd)
 {
 	struct vhost_mapping *m = &p->region[p->nb_regions];
-	const int err = vhost_region_map(m, r, fd);
+	const int err =
+	    p->nb_regions < VHOST_USER_REGIONS_MAX ? vhost_region_map(m, r, fd) : -ENOSPC;
 
 	if (err)
 		return err;
@@ -81,11 +82,11 @@ static int memory_set(struct vhost_port *p, const struct incoming *in)
 	    in->m.size <
 	        offsetof(struct vhost_memory_table, region) + n * sizeof(struct vhost_region))
 		return -EINVAL;
-	memory_unmap(p);
+	vhost_port_unmap(p);
 	for (uint32_t i = 0; !err && i < n; i++) {
 		const struct vhost_region r = in->m.memory.region[i];
 
-		err = region_map(p, &r, in->fd[i]);
+		err = vhost_port_map(p, &r, in->fd[i]);
 	}
 	return err;
 }
@@ -119,10 +120,12 @@ static void device_reset(struct vhost_port *p)
 /* In interrupt context of the model: vector 1 + i is ring i's. */
 static void device_irq(struct virtio_dev *vd, unsigned vector)
 {
-	const struct vhost_port *p = vd->driver;
+	struct vhost_port *p = vd->driver;
 	const uint64_t one = 1;
 
-	if (vector && vector <= VHOST_PORT_RINGS && p->ring[vector - 1].call_fd >= 0)
+	if (vector && vector <= VHOST_PORT_RINGS && p->inject)
+		p->inject(p, vector - 1);
+	else if (vector && vector <= VHOST_PORT_RINGS && p->ring[vector - 1].call_fd >= 0)
 		(void)!write(p->ring[vector - 1].call_fd, &one, sizeof(one));
 }
 
@@ -139,7 +142,7 @@ static void ring_seek(struct vdev_queue *q, uint32_t base, bool packed)
 	q->avail_idx = q->seen_idx = q->used_idx = q->used_idx_public = (uint16_t)base;
 }
 
-static uint32_t ring_base(const struct vhost_port *p, uint32_t index)
+uint32_t vhost_port_ring_base(const struct vhost_port *p, uint32_t index)
 {
 	const struct vdev_queue *q = &p->d.queue[index];
 
@@ -180,8 +183,7 @@ static bool is_complete(const struct vhost_port *p)
 	                         (p->status & VIRTIO_STATUS_DRIVER_OK));
 }
 
-/* All the steps of virtio 3.1.1 at once. */
-static int device_start(struct vhost_port *p)
+int vhost_port_start(struct vhost_port *p)
 {
 	int err = 0;
 
@@ -206,10 +208,10 @@ static int device_start(struct vhost_port *p)
 	return 0;
 }
 
-static void device_stop(struct vhost_port *p)
+void vhost_port_stop(struct vhost_port *p)
 {
 	for (uint32_t i = 0; p->running && i < VHOST_PORT_RINGS; i++)
-		p->ring[i].base = ring_base(p, i);
+		p->ring[i].base = vhost_port_ring_base(p, i);
 	device_reset(p);
 }
 
@@ -271,7 +273,7 @@ static int set_status(struct vhost_port *p, uint8_t status)
 {
 	p->status = status;
 	if (!status)
-		device_stop(p);
+		vhost_port_stop(p);
 	return 0;
 }
 
@@ -287,7 +289,7 @@ static int handle_set(struct vhost_port *p, struct incoming *in)
 		return 0;
 	case VHOST_USER_SET_MEM_TABLE:
 		if (p->running)
-			device_stop(p);
+			vhost_port_stop(p);
 		return memory_set(p, in);
 	case VHOST_USER_SET_VRING_NUM:
 	case VHOST_USER_SET_VRING_BASE:
@@ -313,7 +315,7 @@ static int ring_stop(struct vhost_port *p, struct vhost_message *m)
 	if (index >= VHOST_PORT_RINGS)
 		return -EINVAL;
 	if (p->running)
-		device_stop(p);
+		vhost_port_stop(p);
 	m->state.num = p->ring[index].base;
 	fd_close(&p->ring[index].kick_fd);
 	fd_close(&p->ring[index].call_fd);
@@ -361,7 +363,7 @@ static int handle(struct vhost_port *p, struct incoming *in)
 	}
 	p->d.late = !wants_ack; /* who does not wait for us may be at work already */
 	if (!err && !p->running && is_complete(p))
-		err = device_start(p);
+		err = vhost_port_start(p);
 	if (err)
 		printf("%s: message %u refused: %s\n", p->path, in->m.request, strerror(-err));
 	return wants_ack ? answer_u64(p, &in->m, err != 0) : err;
@@ -373,7 +375,7 @@ static void disconnect(struct vhost_port *p, const char *why)
 {
 	printf("%s: %s\n", p->path, why);
 	device_reset(p);
-	memory_unmap(p);
+	vhost_port_unmap(p);
 	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
 		fd_close(&p->ring[i].kick_fd);
 		fd_close(&p->ring[i].call_fd);

@@ -41,6 +41,8 @@ struct vhost_port {
 	struct vdev d;
 	struct virtio_dev vd;
 	bool running;
+	/* NULL, or in the place of a ring's call_fd */
+	void (*inject)(struct vhost_port *p, uint32_t index);
 
 	/* one for the next time that the rings start */
 	enum vdev_lie lie;
@@ -66,5 +68,22 @@ void vhost_port_push(struct vhost_port *p, const void *data, uint32_t len);
 /** vhost_port_close() - Return: breaches of the specification by the front ends, which were
  * printed */
 uint64_t vhost_port_close(struct vhost_port *p);
+
+/* For back ends that are reached by other ways than the socket. */
+
+/** vhost_port_map() - more memory that the rings may point into; @fd stays the caller's. Return: 0
+ * or -errno */
+int vhost_port_map(struct vhost_port *p, const struct vhost_region *r, int fd);
+void vhost_port_unmap(struct vhost_port *p);
+
+/** vhost_port_start() - the device runs with p->features on p->ring, whose addresses are the front
+ * end's, in mapped memory: all the steps of virtio 3.1.1 at once. Return: 0 or -EINVAL, printed */
+int vhost_port_start(struct vhost_port *p);
+
+/** vhost_port_stop() - it does not; p->ring keeps the positions */
+void vhost_port_stop(struct vhost_port *p);
+
+/** vhost_port_ring_base() - position of a ring, in the format of SET_VRING_BASE */
+uint32_t vhost_port_ring_base(const struct vhost_port *p, uint32_t index);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * vhost-switch: a learning Ethernet switch whose ports are vhost-user back ends; see usage(). For
- * who has no DPDK and no Open vSwitch, and for the tests: each port is the device model, which
- * reports every breach of the specification by its driver, and lies when told to.
+ * vhost-switch: a learning Ethernet switch whose ports are vhost-user back ends, or
+ * VDUSE devices; see usage(). For who has no DPDK and no Open vSwitch, and for the tests: each port
+ * is the device model, which reports every breach of the specification by its driver, and lies when
+ * told to.
  */
+#include "tools/vswitch/vduse_port.h"
 #include "tools/vswitch/vhost_port.h"
 
 #include <errno.h>
@@ -30,9 +32,12 @@
 #define PCAP_ETHERNET 1
 #define FEATURES                                                                                   \
 	(VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT_DESC |                    \
-	 VIRTIO_F_EVENT_IDX | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
+	 VIRTIO_F_EVENT_IDX | VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_GUEST_CSUM)
+
+#define VDUSE "vduse:"
 
 static struct vhost_port port[PORTS_MAX];
+static struct vduse_port vduse[PORTS_MAX]; /* p is NULL: that port has a socket */
 static FILE *capture[PORTS_MAX];
 static unsigned nb_ports;
 
@@ -70,6 +75,8 @@ static const struct {
     {"len_long", VDEV_LIE_LEN_LONG},
     {"len_short", VDEV_LIE_LEN_SHORT},
     {"num_buffers", VDEV_LIE_NUM_BUFFERS},
+    {"csum", VDEV_LIE_CSUM},
+    {"desc", VDEV_LIE_DESC},
     {"used_jump", VDEV_LIE_USED_JUMP},
     {"used_back", VDEV_LIE_USED_BACK},
     {"needs_reset", VDEV_LIE_NEEDS_RESET},
@@ -236,8 +243,12 @@ static void run(void)
 		idle = turn() ? 0 : idle + 1;
 		if (n % POLL_EVERY && idle < IDLE_TURNS)
 			continue;
-		for (unsigned i = 0; i < nb_ports; i++)
-			vhost_port_poll(&port[i]);
+		for (unsigned i = 0; i < nb_ports; i++) {
+			if (vduse[i].p)
+				vduse_port_poll(&vduse[i]);
+			else
+				vhost_port_poll(&port[i]);
+		}
 		if (idle >= IDLE_TURNS)
 			nanosleep(&rest, NULL);
 	}
@@ -251,7 +262,8 @@ static void usage(void)
 	    stderr,
 	    "usage: vhost-switch [-c] [-f MASK] [-w FOLDER] [-x PORT:RING:LIE:AFTER[:VALUE]] "
 	    "SOCKET...\n"
-	    "  2 to 8 sockets, each a port of the switch (one alone is a port without a network)\n"
+	    "  2 to 8 sockets, each a port of the switch (one alone is a port without a network);\n"
+	    "  vduse:NAME is a device of the vDPA bus instead, see vdpa(8): mgmtdev vduse\n"
 	    "  -c  connect to the sockets instead of listening there\n"
 	    "  -f  offer only these of the features, a number\n"
 	    "  -w  capture what each port sends and gets in FOLDER/portN.pcap\n"
@@ -324,7 +336,12 @@ static void ports_open(char **paths, bool connect, uint64_t features)
 		if (nb_ports == PORTS_MAX)
 			usage();
 		p->offered = features;
-		err = vhost_port_open(p, paths[nb_ports], connect);
+		if (!strncmp(paths[nb_ports], VDUSE, strlen(VDUSE))) {
+			vduse[nb_ports].p = p;
+			err = vduse_port_open(&vduse[nb_ports], paths[nb_ports] + strlen(VDUSE));
+		} else {
+			err = vhost_port_open(p, paths[nb_ports], connect);
+		}
 		if (err) {
 			fprintf(stderr, "vhost-switch: %s: %s\n", p->path, strerror(-err));
 			exit(2);
@@ -345,7 +362,7 @@ static uint64_t ports_close(void)
 		printf("%s: %llu packets sent, %llu received, %llu dropped\n", p->path,
 		       (unsigned long long)p->tx_packets, (unsigned long long)p->rx_packets,
 		       (unsigned long long)p->dropped);
-		breaches += vhost_port_close(&port[i]);
+		breaches += vduse[i].p ? vduse_port_close(&vduse[i]) : vhost_port_close(&port[i]);
 		if (capture[i])
 			fclose(capture[i]);
 	}

@@ -1,0 +1,259 @@
+/*
+ * The console's commands about what ports receive, in testpmd's words:
+ *
+ *	set promisc all on			set allmulti 0 off
+ *	mac_addr add 0 02:00:00:00:00:07	mcast_addr add 0 01:00:5e:00:00:01
+ *	rx_vlan add 5 all
+ */
+#include "apps/commands.h"
+#include "kernel/console.h"
+#include "kernel/errno.h"
+#include "kernel/options.h"
+#include "kernel/string.h"
+#include "net/netdev.h"
+#include "net/wire.h"
+
+#define WORD_LEN 20
+#define NUMBER_DIGITS 5
+
+/* What a command does to one port. Return: as netdev_ops. */
+typedef int (*port_fn)(struct netdev *dev, void *arg);
+
+/* The next word of @args, cut to WORD_LEN - 1; "" when there is none. Return: what follows. */
+static const char *next_word(const char *args, char word[WORD_LEN])
+{
+	unsigned n = 0;
+
+	while (*args == ' ')
+		args++;
+	for (; *args && *args != ' '; args++) {
+		if (n < WORD_LEN - 1)
+			word[n++] = *args;
+	}
+	word[n] = '\0';
+	return args;
+}
+
+static bool number(const char *word, unsigned *out)
+{
+	unsigned n = 0, digits = 0;
+
+	for (; *word >= '0' && *word <= '9' && digits < NUMBER_DIGITS; word++, digits++)
+		n = n * 10 + (unsigned)(*word - '0');
+	*out = n;
+	return digits && !*word;
+}
+
+static const char *outcome(int err)
+{
+	switch (err) {
+	case 0:
+		return "done";
+	case -EOPNOTSUPP:
+		return "the device cannot be told (its features, and net.rx_offloads)";
+	case -EEXIST:
+		return "it is there already";
+	case -ENOENT:
+		return "it is not there";
+	case -ENOSPC:
+		return "the table is full";
+	case -EINVAL:
+		return "no address that can be used for this";
+	default:
+		return "the device did not do it";
+	}
+}
+
+/* To the ports that @word names: all, or a number. */
+static void for_ports(const char *command, const char *word, port_fn fn, void *arg)
+{
+	const bool all = !strcmp(word, "all");
+	unsigned port = 0;
+
+	if (!all && (!number(word, &port) || port >= netdev_count())) {
+		console_printf("%s: port \"%s\": give all, or a number below %u\n", command, word,
+		               netdev_count());
+		return;
+	}
+	for (unsigned i = all ? 0 : port; i < (all ? netdev_count() : port + 1); i++)
+		console_printf("port %u: %s: %s\n", i, command, outcome(fn(netdev_get(i), arg)));
+}
+
+/* ---- modes -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	unsigned flag;
+} modes[] = {
+    {"promisc", NETDEV_RX_PROMISC}, {"allmulti", NETDEV_RX_ALLMULTI},
+    {"alluni", NETDEV_RX_ALLUNI},   {"nomulti", NETDEV_RX_NOMULTI},
+    {"nouni", NETDEV_RX_NOUNI},     {"nobcast", NETDEV_RX_NOBCAST},
+};
+
+struct mode_change {
+	unsigned flag;
+	bool on;
+};
+
+static int change_mode(struct netdev *dev, void *arg)
+{
+	const struct mode_change *c = arg;
+
+	if (!dev->ops->set_rx_mode)
+		return -EOPNOTSUPP;
+	return dev->ops->set_rx_mode(dev, c->on ? dev->rx_mode | c->flag : dev->rx_mode & ~c->flag);
+}
+
+static void set_mode(unsigned which, const char *args)
+{
+	char port[WORD_LEN], state[WORD_LEN], more[WORD_LEN];
+	struct mode_change c = {.flag = modes[which].flag};
+
+	next_word(next_word(next_word(args, port), state), more);
+	c.on = !strcmp(state, "on");
+	if ((!c.on && strcmp(state, "off") != 0) || *more) {
+		console_printf("set %s: all or a port, then on or off\n", modes[which].name);
+		return;
+	}
+	for_ports(modes[which].name, port, change_mode, &c);
+}
+
+static void cmd_promisc(const char *args)
+{
+	set_mode(0, args);
+}
+
+static void cmd_allmulti(const char *args)
+{
+	set_mode(1, args);
+}
+
+static void cmd_alluni(const char *args)
+{
+	set_mode(2, args);
+}
+
+static void cmd_nomulti(const char *args)
+{
+	set_mode(3, args);
+}
+
+static void cmd_nouni(const char *args)
+{
+	set_mode(4, args);
+}
+
+static void cmd_nobcast(const char *args)
+{
+	set_mode(5, args);
+}
+
+static void cmd_rxmode(const char *args)
+{
+	(void)args;
+	for (unsigned i = 0; i < netdev_count(); i++) {
+		console_printf("port %u:", i);
+		for (size_t k = 0; k < ARRAY_SIZE(modes); k++)
+			console_printf(" %s %s", modes[k].name,
+			               netdev_get(i)->rx_mode & modes[k].flag ? "on" : "off");
+		console_printf("\n");
+	}
+}
+
+/* ---- addresses ---------------------------------------------------------------------------- */
+
+static int add_mac(struct netdev *dev, void *mac)
+{
+	return dev->ops->set_mac_entry ? dev->ops->set_mac_entry(dev, mac, true) : -EOPNOTSUPP;
+}
+
+static int remove_mac(struct netdev *dev, void *mac)
+{
+	return dev->ops->set_mac_entry ? dev->ops->set_mac_entry(dev, mac, false) : -EOPNOTSUPP;
+}
+
+static int set_mac(struct netdev *dev, void *mac)
+{
+	return dev->ops->set_mac ? dev->ops->set_mac(dev, mac) : -EOPNOTSUPP;
+}
+
+static void mac_command(const char *name, const char *args, bool multicast)
+{
+	char what[WORD_LEN], port[WORD_LEN], text[WORD_LEN];
+	uint8_t mac[6];
+	port_fn fn = NULL;
+
+	next_word(next_word(next_word(args, what), port), text);
+	if (!strcmp(what, "add"))
+		fn = add_mac;
+	else if (!strcmp(what, "remove"))
+		fn = remove_mac;
+	else if (!strcmp(what, "set") && !multicast)
+		fn = set_mac;
+	if (!fn || options_mac(text, mac) || mac_is_multicast(mac) != multicast) {
+		console_printf("%s: %s, all or a port, then a %s address\n", name,
+		               multicast ? "add or remove" : "add, remove or set",
+		               multicast ? "multicast" : "unicast");
+		return;
+	}
+	for_ports(name, port, fn, mac);
+}
+
+static void cmd_mac(const char *args)
+{
+	mac_command("mac_addr", args, false);
+}
+
+static void cmd_mcast(const char *args)
+{
+	mac_command("mcast_addr", args, true);
+}
+
+/* ---- tags --------------------------------------------------------------------------------- */
+
+struct vlan_change {
+	uint16_t vid;
+	bool on;
+};
+
+static int change_vlan(struct netdev *dev, void *arg)
+{
+	const struct vlan_change *c = arg;
+
+	return dev->ops->set_vlan ? dev->ops->set_vlan(dev, c->vid, c->on) : -EOPNOTSUPP;
+}
+
+static void cmd_vlan(const char *args)
+{
+	char what[WORD_LEN], text[WORD_LEN], port[WORD_LEN];
+	struct vlan_change c;
+	unsigned vid;
+
+	next_word(next_word(next_word(args, what), text), port);
+	c.on = !strcmp(what, "add");
+	if ((!c.on && strcmp(what, "rm") != 0) || !number(text, &vid) || vid > NETDEV_VLAN_MAX) {
+		console_printf("rx_vlan: add or rm, a VLAN 0 to %u, then all or a port\n",
+		               NETDEV_VLAN_MAX);
+		return;
+	}
+	c.vid = (uint16_t)vid;
+	for_ports("rx_vlan", port, change_vlan, &c);
+}
+
+static const struct console_command port_commands[] = {
+    {"set promisc", "all or a port, on or off: receive all that comes", cmd_promisc},
+    {"set allmulti", "likewise: receive all multicast", cmd_allmulti},
+    {"set alluni", "receive all unicast", cmd_alluni},
+    {"set nomulti", "receive no multicast", cmd_nomulti},
+    {"set nouni", "receive no unicast", cmd_nouni},
+    {"set nobcast", "receive no broadcasts", cmd_nobcast},
+    {"show port rxmode all", "which of these are on", cmd_rxmode},
+    {"mac_addr", "add, remove or set, a port, an address: unicast to receive", cmd_mac},
+    {"mcast_addr", "add or remove, a port, an address: multicast to receive", cmd_mcast},
+    {"rx_vlan", "add or rm, a VLAN, a port: tags to receive", cmd_vlan},
+};
+
+void port_commands_init(void)
+{
+	console_add_commands(port_commands, ARRAY_SIZE(port_commands));
+}
