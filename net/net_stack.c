@@ -179,7 +179,8 @@ void net_stack_timers(struct net_stack *st, uint64_t now_ns)
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		struct net_if *nif = &st->ifs[i];
 
-		net_if_follow(nif);
+		if (!st->lcore)
+			net_if_follow(nif);
 		/* so that a neighbour in use is looked up now and then, and seen to be used */
 		ipv4_hop_forget(nif);
 		arp_timers(nif, now_ns);
