@@ -196,11 +196,23 @@ static int wait_for(unsigned port, struct virtio_user *u)
 	return err;
 }
 
+/* The kernel's are there or they are not, which open says. */
+static int open_now(unsigned port, struct virtio_user *u)
+{
+	const int err = u->vd.ops->open(&u->vd);
+
+	if (err == -EAGAIN)
+		log_err("virtio_user",
+		        "net%u.path=%s: not to be had: is the module vhost_net or vhost_vdpa "
+		        "loaded, and may this process use what is named above?",
+		        port, u->backend->path);
+	return err;
+}
+
 static struct virtio_dev *bus_probe(unsigned port)
 {
 	struct virtio_user *u = &ports[port]->u;
-	/* the kernel is there or it is not, which open says */
-	const int err = u->backend->ops->wait ? wait_for(port, u) : u->vd.ops->open(&u->vd);
+	const int err = u->backend->ops->wait ? wait_for(port, u) : open_now(port, u);
 
 	return err ? NULL : &u->vd;
 }

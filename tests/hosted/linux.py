@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hosted import STATIC_HOSTED, SWITCH
+from hosted import ASAN, STATIC_HOSTED, SWITCH
 from ringzero import BUILD, QEMU, Guest, Timeout, wait_until
 
 UDP_ECHO = BUILD / "hosted" / "udp_echo"
@@ -120,7 +120,7 @@ class LinuxGuest(Guest):
             subprocess.run(["strip", "-o", stripped, program], timeout=60, check=True)
             archive.add(f"bin/{program.name}", stripped.read_bytes())
         for path in programs:
-            archive.program(path)
+            archive.program(path, "bin/ringzero-asan" if path == ASAN else None)
             for library in libraries(path):
                 if str(library)[1:] not in archive.folders:
                     archive.add(str(library)[1:], library.read_bytes())
@@ -188,11 +188,11 @@ class LinuxGuest(Guest):
                 return text
             assert time.monotonic() < deadline, f"not within {limit} s: {command}: {text}"
 
-    def ringzero(self, options):
+    def ringzero(self, options, program="ringzero"):
         """Start the hosted build; its console is this guest's, from here on."""
         self.read()
         self.lines, self._partial = [], ""
-        self.sh(f"(ringzero stats=json {options} </dev/ttyS1 >/dev/ttyS1 2>&1; "
+        self.sh(f"({program} stats=json {options} </dev/ttyS1 >/dev/ttyS1 2>&1; "
                 "echo linux: ringzero ended with $? >/dev/ttyS1) &")
 
     def end_ringzero(self):

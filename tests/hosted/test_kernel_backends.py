@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from hosted import ASAN
 from linux import LinuxGuest
 
 ADDRESS = "net.ip=10.0.2.15/24"
@@ -23,7 +24,7 @@ one_kernel = pytest.mark.parametrize("linux", [RELEASE], indirect=True)
 
 @pytest.fixture(scope="module", params=[RELEASE, NEWEST])
 def linux(request):
-    guest = LinuxGuest(request.param, VHOST_NET)
+    guest = LinuxGuest(request.param, VHOST_NET, [ASAN])
     yield guest
     guest.close()
 
@@ -31,15 +32,15 @@ def linux(request):
 @pytest.fixture
 def vhost_net(linux):
     """vhost_net(options, tap=...) starts a process at vhost-net and sets the interface up."""
-    def make(options="", tap="tap7"):
-        linux.ringzero(f"net0.path=/dev/vhost-net net0.iface={tap} {ADDRESS} {options}")
+    def make(options="", tap="tap7", **kwargs):
+        linux.ringzero(f"net0.path=/dev/vhost-net net0.iface={tap} {ADDRESS} {options}", **kwargs)
         linux.wait_ready()
         linux.sh(f"echo 1 >/proc/sys/net/ipv6/conf/{tap}/disable_ipv6")
         linux.sh(f"ip addr add 10.0.2.2/24 dev {tap} && ip link set {tap} up")
         linux.wait_text("port 0: link up")
         return linux
     yield make
-    linux.sh("killall -9 ringzero", status=None)
+    linux.sh("killall -9 ringzero ringzero-asan", status=None)
     linux.wait_text("linux: ringzero ended with")
     linux.sh("for i in tap7 tap8; do ip link del $i 2>/dev/null; done", status=None)
 
@@ -159,6 +160,15 @@ def test_offloads_are_the_interfaces(vhost_net, offloads, segments):
     assert rx < 100 if whole else rx >= 400
 
 
+@one_kernel
+def test_asan_and_ubsan_find_nothing_with_vhost_net(vhost_net):
+    guest = vhost_net("net.rx_offloads=csum,lro net0.queues=2", program="ringzero-asan")
+    guest.echo(200)
+    guest.sh("ip link del tap7")
+    guest.wait_text("port 0: runs again, link down")
+    assert guest.end_ringzero() == 0, guest.tail()
+
+
 # ---- vhost-vdpa ----------------------------------------------------------------------------------
 
 BUS = "/sys/bus/vdpa"
@@ -172,7 +182,7 @@ def vdpa_linux(request):
         pytest.skip("needs vdpa (package iproute2)")
     guest = LinuxGuest(request.param, ["vhost_iotlb", "vdpa", "vduse", "irqbypass", "vhost",
                                        "vhost_vdpa", "failover", "net_failover", "virtio_net",
-                                       "virtio_vdpa"], [vdpa])
+                                       "virtio_vdpa"], [vdpa, ASAN])
     release = guest.sh("uname -r").strip()
     if tuple(map(int, re.findall(r"\d+", release)[:2])) < (6, 8):
         guest.close()
@@ -188,7 +198,7 @@ def vdpa(vdpa_linux):
     guest's eth0; at the end no rule of the specification was broken."""
     guest = vdpa_linux
 
-    def make(options="", switch=""):
+    def make(options="", switch="", **kwargs):
         guest.sh("rm -f /tmp/switch.status")
         guest.sh(f"(vhost-switch {switch} vduse:net0 vduse:net1 >/tmp/switch.log 2>&1; "
                  "echo $? >/tmp/switch.status) &")
@@ -199,11 +209,11 @@ def vdpa(vdpa_linux):
         guest.sh("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
         guest.sh("ip addr add 10.0.2.2/24 dev eth0 && ip link set eth0 up")
         guest.path = "/dev/" + guest.sh(f"ls {BUS}/devices/net0 | grep vhost-vdpa").strip()
-        guest.ringzero(f"net0.path={guest.path} {ADDRESS} {options}")
+        guest.ringzero(f"net0.path={guest.path} {ADDRESS} {options}", **kwargs)
         guest.wait_ready()
         return guest
     yield make
-    guest.sh("killall -9 ringzero", status=None)
+    guest.sh("killall -9 ringzero ringzero-asan", status=None)
     guest.sh("vdpa dev del net0 && vdpa dev del net1 && killall vhost-switch")
     guest.wait_sh("[ -s /tmp/switch.status ]")
     guest.sh("cat /tmp/switch.log; [ $(cat /tmp/switch.status) = 0 ]")
@@ -253,3 +263,11 @@ def test_a_device_that_lies_is_reset(vdpa, lie):
     guest.sh("udp_echo 10.0.2.15 7 100", status=None)
     guest.wait_text("port 0: runs again, link up")
     guest.echo(200)
+
+
+def test_asan_and_ubsan_find_nothing_with_vdpa(vdpa):
+    guest = vdpa("net.packed_vq=1", "-x 0:1:id_range:20", program="ringzero-asan")
+    guest.sh("udp_echo 10.0.2.15 7 100", status=None)
+    guest.wait_text("port 0: runs again, link up")
+    guest.echo(200)
+    assert guest.end_ringzero() == 0, guest.tail()
