@@ -24,6 +24,10 @@ struct app {
 	int (*take_port)(struct netdev *dev);
 	/* before the first poll; -Exxx, already logged, ends the boot */
 	int (*start)(struct net_stack *st);
+	/* after @start, for the stack of each further lcore (st->lcore); -Exxx, already logged,
+	 * ends the boot. It and @poll then run on several lcores, and share nothing that is written
+	 * but counters. NULL: the application runs on one lcore */
+	int (*start_lcore)(struct net_stack *st);
 	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */
 	unsigned (*poll)(struct net_stack *st);
 	/* keys it owns; declared before the command line is read */

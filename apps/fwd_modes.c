@@ -247,13 +247,14 @@ uint16_t fwd_icmpecho(struct fwd_stream *s, struct mbuf **pkts, uint16_t n)
 
 /* ---- generated packets -------------------------------------------------------------------- */
 
-void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq)
+void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq,
+                     uint16_t txq)
 {
 	*s = (struct fwd_stream){
 	    .rx = rx,
 	    .tx = tx,
 	    .rxq = rxq,
-	    .txq = (uint16_t)(rxq % tx->nb_queues),
+	    .txq = txq,
 	    .hdr = {.eth = {.dst = {0x02, 0, 0, 0, 0, (uint8_t)tx->port},
 	                    .type = cpu_to_be16(ETH_TYPE_IPV4)},
 	            .ip = {.version_ihl = IPV4_VERSION_IHL,

@@ -17,7 +17,7 @@ struct fwd_headers {
 
 #define FWD_SEGS_MAX 8 /* of a generated packet */
 
-/* The way of packets from one port's queue to another's. */
+/* The way of packets from one port's queue to another's; one lcore's alone. */
 struct fwd_stream {
 	struct netdev *rx, *tx;
 	uint16_t rxq, txq;
@@ -28,7 +28,7 @@ struct fwd_stream {
 	uint64_t full;       /* dropped: the driver took less */
 	uint64_t unsendable; /* dropped: what is left to do to them @tx cannot do */
 	uint64_t consumed;   /* freed by the mode */
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 /* How long generated packets are: bytes of each segment, the headers in the first. */
 struct fwd_sizes {
@@ -50,9 +50,20 @@ uint16_t fwd_5tswap(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_rxonly(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_icmpecho(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 
-/** fwd_stream_init() - make @s lead from @rx's queue @rxq to @tx, by the queue of the same number
- * or, where there are fewer, one of those; with headers for what it generates */
-void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq);
+/** fwd_txq() - by which queue of @tx an lcore sends what comes in by a queue @rxq: that of the same
+ * number or, where there are fewer, one of those; one of the lcore's own */
+static inline uint16_t fwd_txq(const struct netdev *tx, unsigned rxq, unsigned lcore,
+                               unsigned nb_lcores)
+{
+	const unsigned own = (tx->nb_queues - lcore + nb_lcores - 1) / nb_lcores;
+
+	return (uint16_t)(lcore + rxq / nb_lcores % own * nb_lcores);
+}
+
+/** fwd_stream_init() - make @s lead from @rx's queue @rxq to @tx's @txq, with headers for what it
+ * generates */
+void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq,
+                     uint16_t txq);
 
 /** fwd_sizes_set() - all packets generated from now on have these; checked by fwd_sizes_parse() */
 void fwd_sizes_set(struct fwd_stream *s, const struct fwd_sizes *sizes);

@@ -122,10 +122,18 @@ static const struct console_command l3fwd_commands[] = {
     {"show routes", "where app=l3fwd sends datagrams", l3fwd_show},
 };
 
+static int l3fwd_start_lcore(struct net_stack *st)
+{
+	int err = forward_start(st, routes, nb_routes);
+
+	if (err)
+		log_err("l3fwd", "no memory for %zu KiB of routes; give the machine more",
+		        sizeof(struct route_table) >> 10);
+	return err;
+}
+
 static int l3fwd_start(struct net_stack *st)
 {
-	int err;
-
 	stack = st;
 	nb_routes = (unsigned)routes_parse(options_get("l3fwd.routes"), routes);
 	for (unsigned i = 0; i < nb_routes; i++) {
@@ -136,14 +144,8 @@ static int l3fwd_start(struct net_stack *st)
 			return -EINVAL;
 		}
 	}
-	err = forward_start(st, routes, nb_routes);
-	if (err) {
-		log_err("l3fwd", "no memory for %zu KiB of routes; give the machine more",
-		        sizeof(struct route_table) >> 10);
-		return err;
-	}
 	console_add_commands(l3fwd_commands, ARRAY_SIZE(l3fwd_commands));
-	return 0;
+	return l3fwd_start_lcore(st);
 }
 
 static unsigned l3fwd_poll(struct net_stack *st)
@@ -156,6 +158,7 @@ APP_REGISTER(l3fwd) = {
     .name = "l3fwd",
     .help = "routes IPv4 between ports, as DPDK's l3fwd",
     .start = l3fwd_start,
+    .start_lcore = l3fwd_start_lcore,
     .poll = l3fwd_poll,
     .options = l3fwd_options,
     .nb_options = ARRAY_SIZE(l3fwd_options),

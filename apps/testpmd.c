@@ -7,6 +7,7 @@
 #include "apps/fwd_modes.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
+#include "kernel/lcore.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/string.h"
@@ -68,6 +69,13 @@ static const struct option testpmd_options[] = {
      .help = "testpmd tries to send again when a ring is full"},
 };
 
+/* What an lcore forwards, and the burst that it has in hand. */
+struct pmd_lcore {
+	struct fwd_stream *streams;
+	unsigned nb_streams;
+	struct mbuf *pkts[BURST_MAX];
+} __attribute__((aligned(CACHE_LINE)));
+
 static struct {
 	const struct fwd_mode *mode;
 	struct fwd_sizes sizes;
@@ -75,9 +83,9 @@ static struct {
 	bool retry;
 	struct netdev *ports[NETDEV_PORTS_MAX];
 	unsigned nb_ports;
-	struct fwd_stream *streams;
+	struct fwd_stream *streams; /* those of an lcore behind those of the one before */
 	unsigned nb_streams;
-	struct mbuf *pkts[BURST_MAX];
+	struct pmd_lcore lcore[LCORES_MAX];
 } pmd;
 
 /* ---- packets ------------------------------------------------------------------------------ */
@@ -126,50 +134,55 @@ static COLD uint16_t stream_prepare(struct fwd_stream *s, struct mbuf **pkts, ui
 	return good;
 }
 
-static uint16_t stream_forward(struct fwd_stream *s)
+static uint16_t stream_forward(struct fwd_stream *s, struct mbuf **pkts)
 {
-	const uint16_t n = netdev_rx_burst(s->rx, s->rxq, pmd.pkts, pmd.burst);
+	const uint16_t n = netdev_rx_burst(s->rx, s->rxq, pkts, pmd.burst);
 	uint16_t out;
 
 	if (!n)
 		return 0;
 	s->received += n;
-	out = pmd.mode->fn(s, pmd.pkts, n);
+	out = pmd.mode->fn(s, pkts, n);
 	if (unlikely(s->rx->rx_offloads))
-		out = stream_prepare(s, pmd.pkts, out);
+		out = stream_prepare(s, pkts, out);
 	if (out)
-		stream_send(s, pmd.pkts, out);
+		stream_send(s, pkts, out);
 	return n;
 }
 
-static uint16_t stream_generate(struct fwd_stream *s)
+static uint16_t stream_generate(struct fwd_stream *s, struct mbuf **pkts)
 {
-	const uint16_t n = fwd_generate(s, &pmd.sizes, pmd.pkts, pmd.burst);
+	const uint16_t n = fwd_generate(s, &pmd.sizes, pkts, pmd.burst);
 	const uint64_t before = s->sent;
 
 	/* also without any: all buffers may be with the device, which has sent them by now */
-	stream_send(s, pmd.pkts, n);
+	stream_send(s, pkts, n);
 	return (uint16_t)(s->sent - before);
 }
 
 static unsigned testpmd_poll(struct net_stack *st)
 {
+	struct pmd_lcore *l = &pmd.lcore[st->lcore];
 	unsigned n = 0;
 
-	(void)st;
-	for (unsigned i = 0; i < pmd.nb_streams; i++)
-		n += pmd.mode->fn ? stream_forward(&pmd.streams[i])
-		                  : stream_generate(&pmd.streams[i]);
+	for (unsigned i = 0; i < l->nb_streams; i++)
+		n += pmd.mode->fn ? stream_forward(&l->streams[i], l->pkts)
+		                  : stream_generate(&l->streams[i], l->pkts);
 	return n;
 }
 
 /* ---- console ------------------------------------------------------------------------------ */
 
+static READS_OTHERS struct fwd_stream stream_now(unsigned i)
+{
+	return pmd.streams[i];
+}
+
 static void show_fwd_stats(const char *args)
 {
 	(void)args;
 	for (unsigned i = 0; i < pmd.nb_streams; i++) {
-		const struct fwd_stream *s = &pmd.streams[i];
+		const struct fwd_stream now = stream_now(i), *s = &now;
 
 		if (s->rx->nb_queues > 1)
 			console_printf("queue %u of ", s->rxq);
@@ -209,27 +222,39 @@ static void read_options(void)
 	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
 }
 
-/* The streams of a port: each of its queues to one of the other's. */
-static void add_streams(unsigned i)
+static struct netdev *paired_with(unsigned i)
 {
 	const unsigned paired = i ^ 1;
-	struct netdev *rx = pmd.ports[i];
-	struct netdev *tx = pmd.mode->back || paired >= pmd.nb_ports ? rx : pmd.ports[paired];
 
-	for (uint16_t q = 0; q < rx->nb_queues; q++) {
+	return pmd.mode->back || paired >= pmd.nb_ports ? pmd.ports[i] : pmd.ports[paired];
+}
+
+/* An lcore's streams of a port: each of its queues to one of the lcore's of the other. */
+static void add_streams(const struct net_stack *st, unsigned lcore, unsigned i)
+{
+	struct pmd_lcore *l = &pmd.lcore[lcore];
+	struct netdev *rx = pmd.ports[i], *tx = paired_with(i);
+
+	for (unsigned q = lcore; q < rx->nb_queues; q += st->nb_lcores) {
 		struct fwd_stream *s = &pmd.streams[pmd.nb_streams++];
 
-		fwd_stream_init(s, rx, tx, q);
+		fwd_stream_init(s, rx, tx, (uint16_t)q, fwd_txq(tx, q, lcore, st->nb_lcores));
 		fwd_sizes_set(s, &pmd.sizes);
+		l->nb_streams++;
 	}
-	log_info("testpmd", "port %u sends to port %u, fwd=%s", rx->port, tx->port, pmd.mode->name);
+}
+
+static void add_lcore(const struct net_stack *st, unsigned lcore)
+{
+	pmd.lcore[lcore].streams = &pmd.streams[pmd.nb_streams];
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		add_streams(st, lcore, i);
 }
 
 static int testpmd_start(struct net_stack *st)
 {
 	unsigned nb_streams = 0;
 
-	(void)st;
 	read_options();
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
 		nb_streams += pmd.ports[i]->nb_queues;
@@ -241,13 +266,23 @@ static int testpmd_start(struct net_stack *st)
 	pmd.streams = mem_alloc("testpmd", nb_streams * sizeof(*pmd.streams), CACHE_LINE);
 	if (!pmd.streams)
 		return -ENOMEM;
+	for (unsigned i = 0; i < st->nb_lcores; i++)
+		add_lcore(st, i);
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
-		add_streams(i);
+		log_info("testpmd", "port %u sends to port %u, fwd=%s", pmd.ports[i]->port,
+		         paired_with(i)->port, pmd.mode->name);
 	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
 	for (uint64_t left = options_u64("tx_first"); left; left--) {
 		for (unsigned i = 0; i < pmd.nb_streams; i++)
-			(void)stream_generate(&pmd.streams[i]);
+			(void)stream_generate(&pmd.streams[i], pmd.lcore[0].pkts);
 	}
+	return 0;
+}
+
+/* All is dealt out already. */
+static int testpmd_start_lcore(struct net_stack *st)
+{
+	(void)st;
 	return 0;
 }
 
@@ -255,6 +290,7 @@ APP_REGISTER(testpmd) = {
     .name = "testpmd",
     .help = "forwards packets between ports, as DPDK's testpmd",
     .start = testpmd_start,
+    .start_lcore = testpmd_start_lcore,
     .poll = testpmd_poll,
     .take_port = testpmd_take_port,
     .options = testpmd_options,

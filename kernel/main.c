@@ -11,7 +11,9 @@
 #include "kernel/assert.h"
 #include "kernel/console.h"
 #include "kernel/fmt.h"
+#include "kernel/errno.h"
 #include "kernel/json.h"
+#include "kernel/lcore.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
@@ -19,6 +21,7 @@
 #include "kernel/string.h"
 #include "net/net_stack.h"
 #include "net/netdev_stats.h"
+#include "net/share.h"
 #include <arch/cpu.h>
 
 #define NS_PER_SECOND 1000000000ull
@@ -54,13 +57,18 @@ static const struct option core_options[] = {
      .allowed = "level or subsystem:level,... of error warn info debug",
      .check = log_levels_valid,
      .help = "how much is logged"},
+    {.key = "lcores",
+     .kind = OPTION_TEXT,
+     .allowed = "a count, or a list of processors as 0-3,5",
+     .check = lcores_valid,
+     .help = "processors that poll (all that have work)"},
     {.key = "stop_on_error",
      .kind = OPTION_BOOL,
      .fallback = "1",
      .help = "stop the boot at a wrong option"},
 };
 
-/* The loop's state; one for each lcore when there are several. */
+/* The loop's state, of the first lcore. */
 static struct main_loop {
 	struct net_stack stack;
 	const struct app *app;
@@ -68,6 +76,12 @@ static struct main_loop {
 	uint64_t next_link_ns;
 	bool ready;
 } loop;
+
+/* Another lcore's. */
+struct worker {
+	struct net_stack *stack;
+	struct stats_effort effort;
+} __attribute__((aligned(CACHE_LINE)));
 
 /* ---- applications ------------------------------------------------------------------------- */
 
@@ -280,6 +294,62 @@ static NORETURN void end(void)
 	plat_poweroff();
 }
 
+/* The loop of a further lcore. It logs nothing and uses no console. */
+static void work(void *arg)
+{
+	const uint64_t interval = plat_cycles_hz() / HOUSEKEEPING_PER_SECOND;
+	struct worker *w = arg;
+	uint64_t last = cpu_cycles(), next = last;
+
+	for (;;) {
+		unsigned packets;
+		uint64_t now;
+
+		lcore_rest_if_asked(w->stack->lcore);
+		packets = net_stack_poll(w->stack);
+		if (loop.app->poll)
+			packets += loop.app->poll(w->stack);
+		now = cpu_cycles();
+		stats_work(&w->effort, now - last, packets);
+		last = now;
+		if (unlikely((int64_t)(now - next) >= 0)) {
+			net_stack_timers(w->stack, plat_time_ns());
+			next = now + interval;
+		}
+	}
+}
+
+/* So many that each has queues of every port. */
+static unsigned plan_lcores(void)
+{
+	unsigned most = netdev_count() && loop.app->start_lcore ? LCORES_MAX : 1;
+
+	for (unsigned i = 0; i < netdev_count(); i++)
+		most = (unsigned)min_u64(most, netdev_get(i)->nb_queues);
+	return lcore_plan(most);
+}
+
+static int start_worker(struct worker *w, unsigned i)
+{
+	w->stack = net_share_stack(&loop.stack, i);
+	stats_add_lcore(&loop.stats, &w->effort);
+	return loop.app->start_lcore(w->stack);
+}
+
+/* The application runs on the first lcore; now on the others, too. */
+static void start_lcores(unsigned n)
+{
+	struct worker *w = mem_alloc("lcores", (n - 1) * sizeof(*w), CACHE_LINE);
+	int err = w ? 0 : -ENOMEM;
+
+	for (unsigned i = 1; !err && i < n; i++)
+		err = start_worker(&w[i - 1], i);
+	if (err)
+		panic("%u lcores do not start (error %d); ask for fewer: lcores=", n, -err);
+	for (unsigned i = 1; i < n; i++)
+		lcore_start(i, work, &w[i - 1]);
+}
+
 static NORETURN void run(void)
 {
 	const uint64_t interval = plat_cycles_hz() / HOUSEKEEPING_PER_SECOND;
@@ -292,7 +362,7 @@ static NORETURN void run(void)
 		if (loop.app->poll)
 			packets += loop.app->poll(&loop.stack);
 		now = cpu_cycles();
-		stats_work(&loop.stats, now - last, packets);
+		stats_work(&loop.stats.effort, now - last, packets);
 		last = now;
 		/* the difference, so that a counter that jumps back only delays */
 		if (unlikely((int64_t)(now - next) >= 0)) {
@@ -306,6 +376,8 @@ static NORETURN void run(void)
 
 void kmain(const struct boot_args *boot)
 {
+	unsigned nb_lcores;
+
 	declare_options();
 	read_options(boot);
 	log_info("main", "ringzero, booted by %s, %zu KiB of memory free", boot->loader,
@@ -319,11 +391,16 @@ void kmain(const struct boot_args *boot)
 		      "more",
 		      mem_free_bytes() >> 10);
 	probe_ports();
+	nb_lcores = plan_lcores();
+	if (LCORES_MAX > 1 && nb_lcores > 1 && net_share_create(&loop.stack, nb_lcores))
+		panic("memory for %u lcores is missing; ask for fewer: lcores=", nb_lcores);
 	if (loop.app->start(&loop.stack)) {
 		log_err("main", "application %s does not start", loop.app->name);
 		console_flush();
 		plat_fail();
 	}
+	if (LCORES_MAX > 1 && nb_lcores > 1)
+		start_lcores(nb_lcores);
 	console_live();
 	run();
 }

@@ -114,6 +114,19 @@ void plat_irq_off(void);
 /** plat_isa() - the ISA_ bits that code may use (on x86_64 CPUID and XCR0 both agree) */
 unsigned plat_isa(void);
 
+/* Of platforms that can start processors, built with LCORES_MAX above 1; see kernel/lcore.h. */
+
+/** plat_cpus() - the processors that may be used, at most @max.
+ * Return: how many, at least 1 */
+unsigned plat_cpus(uint16_t *cpus, unsigned max);
+
+/** plat_cpu_bind() - stay on this processor from now on. Return: 0, or -EINVAL when it is none */
+int plat_cpu_bind(uint16_t cpu);
+
+/** plat_cpu_start() - let a processor run @fn(@arg), without interrupts. Return: 0, -EINVAL when it
+ * is none, -EAGAIN when it does not start */
+int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg);
+
 /** plat_random() - fill @buf with unpredictable bytes (good enough for transaction ids) */
 void plat_random(void *buf, size_t len);
 

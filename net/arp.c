@@ -17,6 +17,7 @@
 #include "net/eth.h"
 #include "net/forward.h"
 #include "net/ipv4.h"
+#include "net/share.h"
 #include "net/stack.h"
 
 enum arp_state {
@@ -236,6 +237,8 @@ static bool arp_conflict(struct net_if *nif, const struct arp_hdr *arp)
 
 	if (!nif->ip || arp->spa != nif->ip)
 		return false;
+	if (nif->st->lcore) /* the first one will hear of it, too */
+		return true;
 	nif->stats.arp_conflicts++;
 	if (!c->conflict_logged) {
 		c->conflict_logged = true;
@@ -281,6 +284,22 @@ static void arp_answer(struct net_if *nif, struct mbuf *m)
 	eth_output(nif, m, asked.sha, ETH_TYPE_ARP);
 }
 
+static bool arp_for_us(const struct net_if *nif, const struct arp_hdr *arp)
+{
+	return nif->ip && arp->tpa == nif->ip;
+}
+
+static bool arp_is_request(const struct arp_hdr *arp)
+{
+	return arp->op == cpu_to_be16(ARP_OP_REQUEST);
+}
+
+void arp_hear(struct net_if *nif, const struct arp_hdr *arp)
+{
+	if (!arp_conflict(nif, arp))
+		(void)arp_learn(nif, arp, arp_for_us(nif, arp) && arp_is_request(arp));
+}
+
 void arp_input(struct net_if *nif, struct mbuf *m)
 {
 	struct net_if_stats *stats = &nif->stats;
@@ -290,13 +309,19 @@ void arp_input(struct net_if *nif, struct mbuf *m)
 		net_drop(m, &stats->drop_short);
 		return;
 	}
-	if (!arp_well_formed(nif, arp) || arp_conflict(nif, arp)) {
+	if (!arp_well_formed(nif, arp)) {
+		net_drop(m, &stats->drop_arp);
+		return;
+	}
+	if (LCORES_MAX > 1 && nif->st->share)
+		net_share_arp(nif, arp);
+	if (arp_conflict(nif, arp)) {
 		net_drop(m, &stats->drop_arp);
 		return;
 	}
 
-	bool for_us = nif->ip && arp->tpa == nif->ip;
-	bool request = arp->op == cpu_to_be16(ARP_OP_REQUEST);
+	bool for_us = arp_for_us(nif, arp);
+	bool request = arp_is_request(arp);
 	bool learnt = arp_learn(nif, arp, for_us && request);
 
 	if (!for_us && !learnt) {
@@ -359,7 +384,7 @@ int arp_resolve_and_send(struct net_if *nif, be32 hop, struct mbuf *m)
 	return 0;
 }
 
-unsigned arp_nb_waiting(const struct net_if *nif)
+READS_OTHERS unsigned arp_nb_waiting(const struct net_if *nif)
 {
 	return nif->arp->nb_waiting;
 }

@@ -24,6 +24,10 @@ int arp_create(struct net_if *nif);
 /** arp_input() - an ARP frame, Ethernet header included. Owns @m */
 void arp_input(struct net_if *nif, struct mbuf *m);
 
+/** arp_hear() - a well-formed packet that another lcore has received, and answers where that is to
+ * be done */
+void arp_hear(struct net_if *nif, const struct arp_hdr *arp);
+
 /** arp_lookup() - the address of a neighbour, NULL when it has to be asked for */
 const uint8_t *arp_lookup(struct net_if *nif, be32 ip);
 

@@ -18,6 +18,7 @@
 #include "net/eth.h"
 #include "net/icmp.h"
 #include "net/ipv4.h"
+#include "net/share.h"
 #include "net/stack.h"
 #include "net/udp.h"
 #include <arch/cpu.h>
@@ -146,9 +147,11 @@ unsigned net_stack_poll(struct net_stack *st)
 		struct net_if *nif = &st->ifs[i];
 
 		/* the first one last: what nobody asked for is sent by that */
-		for (uint16_t q = nif->dev->nb_queues; q-- > 0;) {
-			net_if_use(nif, q);
+		for (unsigned q = nif->queue_last;; q -= st->nb_lcores) {
+			net_if_use(nif, (uint16_t)q);
 			n += net_if_rx(nif);
+			if (q == st->lcore)
+				break;
 		}
 		net_if_flush(nif);
 	}
@@ -168,17 +171,20 @@ static void net_if_follow(struct net_if *nif)
 void net_stack_timers(struct net_stack *st, uint64_t now_ns)
 {
 	st->now_ns = now_ns;
+	if (LCORES_MAX > 1 && st->share)
+		net_share_poll(st);
 	if (likely(now_ns < st->next_timer_ns))
 		return;
 	st->next_timer_ns = now_ns + NET_TICK_NS;
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		struct net_if *nif = &st->ifs[i];
 
-		net_if_follow(nif);
+		if (!st->lcore)
+			net_if_follow(nif);
 		/* so that a neighbour in use is looked up now and then, and seen to be used */
 		ipv4_hop_forget(nif);
 		arp_timers(nif, now_ns);
-		if (nif->dhcp)
+		if (nif->dhcp && !st->lcore)
 			dhcp_timers(nif, now_ns);
 		net_if_flush(nif);
 	}
@@ -215,21 +221,25 @@ static void net_if_report(const struct net_if *nif, const char *source)
 	json_end(&j);
 }
 
-void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source)
+void net_if_take_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw)
 {
 	nif->ip = ip;
 	nif->mask = mask;
 	nif->gw = gw;
-	nif->broadcast = ipv4_prefix(mask) <= 30 ? ip | ~mask : 0;
+	nif->broadcast = ip && ipv4_prefix(mask) <= 30 ? ip | ~mask : 0;
 	arp_flush(nif);
+}
+
+void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source)
+{
+	net_if_take_addr(nif, ip, mask, gw);
 	net_if_report(nif, source);
 	arp_announce(nif);
 }
 
 void net_if_clear_addr(struct net_if *nif)
 {
-	nif->ip = nif->mask = nif->gw = nif->broadcast = 0;
-	arp_flush(nif);
+	net_if_take_addr(nif, 0, 0, 0);
 }
 
 static int net_if_static(struct net_if *nif, const char *text)
@@ -275,26 +285,54 @@ bool net_if_ready(const struct net_if *nif)
 
 int net_stack_init(struct net_stack *st)
 {
-	*st = (struct net_stack){.now_ns = plat_time_ns()};
+	*st = (struct net_stack){.now_ns = plat_time_ns(), .nb_lcores = 1};
 	st->pcbs = mem_alloc("UDP ports", UDP_PCBS_MAX * sizeof(*st->pcbs), CACHE_LINE);
 	return st->pcbs ? 0 : -ENOMEM;
 }
 
-int net_stack_add_port(struct net_stack *st, struct netdev *dev)
+void net_if_deal(struct net_if *nif)
 {
-	int err;
+	const unsigned n = nif->st->nb_lcores, first = nif->st->lcore;
 
-	if (st->nb_ifs == NET_IFS_MAX)
-		return -ENOSPC;
+	assert(first < nif->dev->nb_queues);
+	nif->queue = (uint16_t)first;
+	nif->queue_last = (uint16_t)(first + (nif->dev->nb_queues - 1u - first) / n * n);
+}
 
+/* The next interface of @st; it counts when all went well. */
+static int net_if_make(struct net_stack *st, struct netdev *dev)
+{
 	struct net_if *nif = &st->ifs[st->nb_ifs];
 
 	*nif = (struct net_if){.st = st,
 	                       .dev = dev,
 	                       .from = {.nif = nif},
 	                       .icmp_bucket = {ICMP_ERRORS_BURST, st->now_ns}};
+	net_if_deal(nif);
 	ipv4_hop_forget(nif);
-	err = arp_create(nif);
+	return arp_create(nif);
+}
+
+int net_stack_join_port(struct net_stack *st, const struct net_if *of)
+{
+	int err = net_if_make(st, of->dev);
+
+	if (err)
+		return err;
+	st->ifs[st->nb_ifs].dhcp = of->dhcp;
+	st->ifs[st->nb_ifs].ip_off = of->ip_off;
+	st->nb_ifs++;
+	return 0;
+}
+
+int net_stack_add_port(struct net_stack *st, struct netdev *dev)
+{
+	struct net_if *nif = &st->ifs[st->nb_ifs];
+	int err;
+
+	if (st->nb_ifs == NET_IFS_MAX)
+		return -ENOSPC;
+	err = net_if_make(st, dev);
 	if (!err)
 		err = net_if_configure(nif);
 	if (err)
@@ -324,24 +362,49 @@ static const struct stat_name stat_names[] = {
     STAT(drop_no_route), STAT(drop_too_long),   STAT(tx_packets),        STAT(tx_ring_full),
     STAT(tx_no_route),   STAT(tx_too_long),     STAT(tx_arp_queue_full), STAT(tx_unresolved),
     STAT(tx_no_mbuf),    STAT(icmp_errors),     STAT(icmp_limited),      STAT(arp_conflicts),
+    STAT(share_lost),
 };
 static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_stats),
               "every counter has a name");
+
+static const struct net_stack *stack_of(const struct net_stack *st, unsigned lcore)
+{
+	return LCORES_MAX > 1 && lcore ? net_share_stack(st, lcore) : st;
+}
+
+/* Of an interface on all lcores. */
+static READS_OTHERS uint64_t stat_sum(const struct net_stack *st, unsigned ifi, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < st->nb_lcores; i++) {
+		const struct net_stack *of = stack_of(st, i);
+
+		sum +=
+		    *(const uint64_t *)(const void *)((const char *)&of->ifs[ifi].stats + offset);
+	}
+	return sum;
+}
+
+static READS_OTHERS unsigned arp_waiting_sum(const struct net_stack *st, unsigned ifi)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < st->nb_lcores; i++)
+		sum += arp_nb_waiting(&stack_of(st, i)->ifs[ifi]);
+	return sum;
+}
 
 void net_stack_print_stats(const struct net_stack *st)
 {
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		const struct net_if *nif = &st->ifs[i];
-		const char *base = (const char *)&nif->stats;
 
 		console_printf("port %u: %s/%d\n", nif->dev->port, ip4_text(nif->ip).s,
 		               ipv4_prefix(nif->mask));
-		console_printf("  %-18s %u\n", "arp_waiting", arp_nb_waiting(nif));
-		for (unsigned k = 0; k < ARRAY_SIZE(stat_names); k++) {
-			uint64_t v;
-
-			memcpy(&v, base + stat_names[k].offset, sizeof(v));
-			console_printf("  %-18s %llu\n", stat_names[k].name, (unsigned long long)v);
-		}
+		console_printf("  %-18s %u\n", "arp_waiting", arp_waiting_sum(st, i));
+		for (unsigned k = 0; k < ARRAY_SIZE(stat_names); k++)
+			console_printf("  %-18s %llu\n", stat_names[k].name,
+			               (unsigned long long)stat_sum(st, i, stat_names[k].offset));
 	}
 }

@@ -19,6 +19,7 @@
 #define UDP_PCBS_MAX 64
 
 struct net_stack;
+struct net_share;
 struct arp_cache;
 struct dhcp_client;
 struct forward;
@@ -57,6 +58,7 @@ struct net_if_stats {
 	uint64_t icmp_errors;   /* ICMP errors from others */
 	uint64_t icmp_limited;  /* ICMP errors that were not sent: too many */
 	uint64_t arp_conflicts; /* another machine has our address */
+	uint64_t share_lost;    /* copies for other lcores: too many, or too long */
 };
 
 #define NET_OUT_MAX (2 * NETDEV_BURST)
@@ -102,6 +104,7 @@ struct net_if {
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
 	uint16_t queue;                  /* the queue pair in use */
+	uint16_t queue_last;             /* of those that are this stack's, the highest */
 	bool ip_off;                     /* told to have no address */
 	struct token_bucket icmp_bucket; /* ICMP errors that may be sent */
 	struct net_if_stats stats;
@@ -116,6 +119,9 @@ struct net_stack {
 	struct forward *forward; /* net/forward.h; NULL: a host, which forwards nothing */
 	uint64_t now_ns;         /* read once per turn that needs it */
 	uint64_t next_timer_ns;
+	unsigned lcore,
+	    nb_lcores;           /* queue pairs lcore, lcore + nb_lcores ... of each port are its */
+	struct net_share *share; /* net/share.h; NULL: this is the only stack */
 };
 
 /* net.ip, net.gw: to be declared before the command line is read */

@@ -14,14 +14,22 @@
 #define US_PER_S 1000000
 #define COUNT_TEXT 12
 
-/* What the loop did in a period. */
+/* What a loop did in a period. */
 struct effort {
-	uint64_t elapsed_us; /* at least 1 */
 	uint64_t cycles_per_packet;
 	uint64_t busy_permille;
 };
 
-void netdev_stats_collect(const struct netdev *dev, uint16_t queue, struct netdev_stats *out)
+/* The period that is being printed. */
+struct period {
+	uint64_t now_ns;
+	uint64_t elapsed_us; /* at least 1 */
+	unsigned nb_lcores;
+	struct effort effort[LCORES_MAX];
+};
+
+READS_OTHERS void netdev_stats_collect(const struct netdev *dev, uint16_t queue,
+                                       struct netdev_stats *out)
 {
 	*out = (struct netdev_stats){0};
 	dev->ops->stats(dev, queue, out);
@@ -30,7 +38,13 @@ void netdev_stats_collect(const struct netdev *dev, uint16_t queue, struct netde
 
 void stats_init(struct stats_printer *s, enum stats_mode mode, uint64_t period_ns)
 {
-	*s = (struct stats_printer){.mode = mode, .period_ns = period_ns};
+	*s = (struct stats_printer){.mode = mode, .period_ns = period_ns, .nb_lcores = 1};
+}
+
+void stats_add_lcore(struct stats_printer *s, const struct stats_effort *effort)
+{
+	assert(s->nb_lcores < LCORES_MAX);
+	s->effort_of[s->nb_lcores++] = effort;
 }
 
 /* ---- numbers ------------------------------------------------------------------------------ */
@@ -90,14 +104,22 @@ static void print_header(struct stats_printer *s)
 	               "cy/pk busy\n");
 }
 
-static void print_row(struct stats_printer *s, const char *name, const struct netdev_stats *now,
-                      const struct netdev_stats *last, const struct effort *e)
+struct row {
+	char name[16];
+	unsigned lcore; /* whose effort it shows: of several, the first one's */
+	struct netdev_stats now;
+};
+
+static void print_row(struct stats_printer *s, const struct row *r, const struct netdev_stats *last,
+                      const struct period *p)
 {
-	const uint64_t us = e->elapsed_us;
+	const struct netdev_stats *now = &r->now;
+	const struct effort *e = &p->effort[r->lcore];
+	const uint64_t us = p->elapsed_us;
 	char t[12][COUNT_TEXT];
 
 	print_header(s);
-	console_printf("%-4s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %3u%%\n", name,
+	console_printf("%-4s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %5s %3u%%\n", r->name,
 	               count_text(t[0], per_second(now->rx_packets - last->rx_packets, us)),
 	               count_text(t[1], per_second(now->tx_packets - last->tx_packets, us)),
 	               mbit_text(t[2], 8 * per_second(now->rx_bytes - last->rx_bytes, us)),
@@ -133,13 +155,8 @@ static unsigned count_queues(void)
 	return n;
 }
 
-struct row {
-	char name[16];
-	struct netdev_stats now;
-};
-
 /* Row @i of the table: a queue, or a port when there are too many queues. */
-static bool row_get(unsigned i, bool per_port, struct row *r)
+static bool row_get(unsigned i, bool per_port, unsigned nb_lcores, struct row *r)
 {
 	unsigned port = 0;
 
@@ -157,10 +174,12 @@ static bool row_get(unsigned i, bool per_port, struct row *r)
 
 	if (!per_port) {
 		fmt_buf(r->name, sizeof(r->name), "%u.%u", port, i);
+		r->lcore = i % nb_lcores;
 		netdev_stats_collect(dev, (uint16_t)i, &r->now);
 		return true;
 	}
 	fmt_buf(r->name, sizeof(r->name), "%u.all", port);
+	r->lcore = 0;
 	r->now = (struct netdev_stats){0};
 	for (uint16_t q = 0; q < dev->nb_queues; q++) {
 		struct netdev_stats one;
@@ -171,35 +190,35 @@ static bool row_get(unsigned i, bool per_port, struct row *r)
 	return true;
 }
 
-static void print_table(struct stats_printer *s, const struct effort *e, bool always)
+static void print_table(struct stats_printer *s, const struct period *p, bool always)
 {
 	const bool per_port = count_queues() > STATS_ROWS_MAX;
 	const bool was_active = s->active;
 	struct row r;
 
 	s->active = false;
-	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, &r); i++)
+	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, p->nb_lcores, &r); i++)
 		s->active |= memcmp(&r.now, &s->last[i], sizeof(r.now)) != 0;
 	if (!s->active && !was_active && !always)
 		return;
 
-	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, &r); i++) {
-		print_row(s, r.name, &r.now, &s->last[i], e);
+	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, p->nb_lcores, &r); i++) {
+		print_row(s, &r, &s->last[i], p);
 		s->last[i] = r.now;
 	}
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void print_json(const struct netdev *dev, uint16_t queue, uint64_t now_ns,
-                       const struct effort *e)
+static void print_json(const struct netdev *dev, uint16_t queue, const struct period *p)
 {
+	const struct effort *e = &p->effort[queue % p->nb_lcores];
 	struct netdev_stats st;
 	struct json j;
 
 	netdev_stats_collect(dev, queue, &st);
 	json_begin(&j, "stats");
-	json_u64(&j, "t_us", now_ns / NS_PER_US);
+	json_u64(&j, "t_us", p->now_ns / NS_PER_US);
 	json_u64(&j, "port", dev->port);
 	json_u64(&j, "queue", queue);
 	json_u64(&j, "rx_packets", st.rx_packets);
@@ -217,35 +236,54 @@ static void print_json(const struct netdev *dev, uint16_t queue, uint64_t now_ns
 	json_end(&j);
 }
 
-static void print_all_json(uint64_t now_ns, const struct effort *e)
+static void print_all_json(const struct period *p)
 {
 	for (unsigned port = 0; port < netdev_count(); port++) {
 		const struct netdev *dev = netdev_get(port);
 
 		for (uint16_t q = 0; q < dev->nb_queues; q++)
-			print_json(dev, q, now_ns, e);
+			print_json(dev, q, p);
 	}
 }
 
 /* ---- periods ------------------------------------------------------------------------------ */
 
+static READS_OTHERS struct stats_effort effort_now(const struct stats_printer *s, unsigned lcore)
+{
+	return LCORES_MAX > 1 && lcore ? *s->effort_of[lcore] : s->effort;
+}
+
+/* What lcore @i did since the last period. */
+static struct effort effort_take(struct stats_printer *s, unsigned i)
+{
+	const struct stats_effort last = s->seen[i], now = effort_now(s, i);
+	const uint64_t total = now.total_cycles - last.total_cycles;
+	const uint64_t busy = now.busy_cycles - last.busy_cycles;
+	const uint64_t packets = now.busy_packets - last.busy_packets;
+
+	s->seen[i] = now;
+	return (struct effort){
+	    .cycles_per_packet = packets ? busy / packets : 0,
+	    .busy_permille = total ? busy * 1000 / total : 0,
+	};
+}
+
 static void print_period(struct stats_printer *s, uint64_t now_ns, bool always)
 {
-	const struct effort e = {
+	struct period p = {
+	    .now_ns = now_ns,
 	    .elapsed_us = max_u64((now_ns - s->last_ns) / NS_PER_US, 1),
-	    .cycles_per_packet = s->busy_packets ? s->busy_cycles / s->busy_packets : 0,
-	    .busy_permille = s->total_cycles ? s->busy_cycles * 1000 / s->total_cycles : 0,
+	    .nb_lcores = s->nb_lcores,
 	};
 
+	assert(s->nb_lcores);
+	for (unsigned i = 0; i < s->nb_lcores; i++)
+		p.effort[i] = effort_take(s, i);
 	if (s->mode == STATS_JSON)
-		print_all_json(now_ns, &e);
+		print_all_json(&p);
 	else if (s->mode == STATS_TEXT)
-		print_table(s, &e, always);
-
+		print_table(s, &p, always);
 	s->last_ns = now_ns;
-	s->total_cycles = 0;
-	s->busy_cycles = 0;
-	s->busy_packets = 0;
 }
 
 void stats_poll(struct stats_printer *s, uint64_t now_ns)

@@ -3,13 +3,14 @@
  * with what the main loop spends on a packet. Recipe:
  *
  *	stats_init(&s, STATS_TEXT, period_ns);
- *	each turn of the loop:	stats_work(&s, cycles_of_the_turn, packets);
+ *	each turn of the loop:	stats_work(&s.effort, cycles_of_the_turn, packets);
  *	now and then:		stats_poll(&s, plat_time_ns());
  *	at the end:		stats_print_now(&s, plat_time_ns());
  */
 #ifndef NET_NETDEV_STATS_H
 #define NET_NETDEV_STATS_H
 
+#include "kernel/lcore.h"
 #include "net/netdev.h"
 
 /* Rows that the table shows; with more queues than that it has one row for a port. */
@@ -18,11 +19,19 @@ static_assert(STATS_ROWS_MAX >= NETDEV_PORTS_MAX, "a row for each port");
 
 enum stats_mode { STATS_OFF, STATS_TEXT, STATS_JSON };
 
-struct stats_printer {
-	/* since the last period; stats_work() */
+/* What a loop did, since its start; stats_work() */
+struct stats_effort {
 	uint64_t total_cycles;
 	uint64_t busy_cycles; /* of turns that handled packets */
 	uint64_t busy_packets;
+};
+
+struct stats_printer {
+	struct stats_effort effort; /* of the first lcore */
+	/* of lcore i, whose queues are i, i + nb_lcores ...; NULL for the first */
+	const struct stats_effort *effort_of[LCORES_MAX];
+	struct stats_effort seen[LCORES_MAX]; /* at the end of the last period */
+	unsigned nb_lcores;
 
 	enum stats_mode mode;
 	uint64_t period_ns;
@@ -39,12 +48,15 @@ void netdev_stats_collect(const struct netdev *dev, uint16_t queue, struct netde
 /** stats_init() - print every @period_ns, more than 0 */
 void stats_init(struct stats_printer *s, enum stats_mode mode, uint64_t period_ns);
 
-/** stats_work() - a turn of the main loop took @cycles and handled @packets */
-static inline void stats_work(struct stats_printer *s, uint64_t cycles, unsigned packets)
+/** stats_add_lcore() - the next lcore's effort is counted here */
+void stats_add_lcore(struct stats_printer *s, const struct stats_effort *effort);
+
+/** stats_work() - a turn of the lcore's loop took @cycles and handled @packets */
+static inline void stats_work(struct stats_effort *e, uint64_t cycles, unsigned packets)
 {
-	s->total_cycles += cycles;
-	s->busy_cycles += packets ? cycles : 0;
-	s->busy_packets += packets;
+	e->total_cycles += cycles;
+	e->busy_cycles += packets ? cycles : 0;
+	e->busy_packets += packets;
 }
 
 /**

@@ -2,6 +2,7 @@
 #ifndef NET_STACK_H
 #define NET_STACK_H
 
+#include "kernel/lcore.h"
 #include "net/mempool.h"
 #include "net/net_stack.h"
 
@@ -55,6 +56,17 @@ static inline void stack_enqueue(struct net_if *nif, struct mbuf *m)
 /** net_if_set_addr() - the port has an address from now on: report it and announce it by ARP
  * @source: "dhcp" or "static" */
 void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source);
+
+/** net_if_take_addr() - the port has this address (0: none) from now on, which others have reported
+ */
+void net_if_take_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw);
+
+/** net_stack_join_port() - serve a port that another lcore's stack serves as @of, by this one's
+ * queue pairs. Return: 0 or -ENOMEM */
+int net_stack_join_port(struct net_stack *st, const struct net_if *of);
+
+/** net_if_deal() - the queue pairs of the port that are its stack's, as lcore and nb_lcores say */
+void net_if_deal(struct net_if *nif);
 
 /** net_if_clear_addr() - the port's address is no longer ours; waiting packets are dropped */
 void net_if_clear_addr(struct net_if *nif);

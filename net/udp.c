@@ -8,6 +8,7 @@
 #include "net/dhcp.h"
 #include "net/icmp.h"
 #include "net/ipv4.h"
+#include "net/share.h"
 #include "net/stack.h"
 #include "net/udp_input.h"
 #include "net/udp_split.h"
@@ -54,7 +55,10 @@ static COLD void udp_input_unbound(struct net_if *nif, struct mbuf *m, const str
 	    udp->src == cpu_to_be16(DHCP_SERVER_PORT)) {
 		nif->stats.rx_delivered++;
 		mbuf_pull(m, UDP_HEADER_LEN);
-		dhcp_input(nif, m);
+		if (LCORES_MAX > 1 && nif->st->lcore)
+			net_share_dhcp(nif, m);
+		else
+			dhcp_input(nif, m);
 	} else {
 		icmp_unreach(nif, m, ip, ICMP_UNREACH_PORT);
 	}

@@ -187,14 +187,14 @@ hosted_tsan() { # name, seconds, tests...
 }
 
 group_tsan() {
-	run_criterion tsan 180 tests/unit/test_threads.c
-	hosted_tsan hosted-tsan 300 tests/hosted/test_{paths,config}.py -k "not asan"
+	run_criterion tsan 180 tests/unit/test_{threads,lcore}.c
+	hosted_tsan hosted-tsan 600 tests/hosted/test_{paths,config,lcores}.py -k "not asan"
 }
 
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
 # the order of this machine's processor: left to soak.
 unit_aarch64_tests() { # soak: those, else the others
-	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\)\.c' invert=-v
+	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\|lcore\)\.c' invert=-v
 
 	[ "${1:-}" != soak ] || invert=
 	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"

@@ -12,6 +12,7 @@
 #include "drivers/virtio/vnet_report.h"
 #include "drivers/virtio/vq_split.h"
 #include "kernel/errno.h"
+#include "kernel/lcore.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/plat.h"
@@ -128,15 +129,18 @@ static void queues_give_up(struct vnet *vn, const char *why)
 static void port_fail(struct vnet *vn)
 {
 	vn->failed = true;
+	lcore_park();
 	vn->vd->ops->set_status(vn->vd, 0);
 	queues_give_up(vn, "the port failed");
+	lcore_resume();
 	if (vn->dev.link_up)
 		log_info("virtio_net", "port %u: link down", vn->dev.port);
 	vn->dev.link_up = false;
 	vn->recovery.wanted = vn->vd->ops->open != NULL;
 }
 
-static void queue_check(struct vnet *vn, const struct virtqueue *vq, const char *direction)
+static READS_OTHERS void queue_check(struct vnet *vn, const struct virtqueue *vq,
+                                     const char *direction)
 {
 	if (!vq->broken || vn->failed)
 		return;
@@ -258,7 +262,8 @@ static int negotiate(struct vnet *vn, unsigned port)
 	return err;
 }
 
-static int vnet_start(struct netdev *dev)
+/* No other lcore looks at the queues. */
+static int start_parked(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
 	int err = 0;
@@ -298,7 +303,7 @@ err_reset:
 	return err;
 }
 
-static void vnet_stop(struct netdev *dev)
+static void stop_parked(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
 
@@ -321,7 +326,25 @@ static void vnet_stop(struct netdev *dev)
 		         dev->port, unsent);
 }
 
-static void vnet_stats(const struct netdev *dev, uint16_t queue, struct netdev_stats *out)
+static int vnet_start(struct netdev *dev)
+{
+	int err;
+
+	lcore_park();
+	err = start_parked(dev);
+	lcore_resume();
+	return err;
+}
+
+static void vnet_stop(struct netdev *dev)
+{
+	lcore_park();
+	stop_parked(dev);
+	lcore_resume();
+}
+
+static READS_OTHERS void vnet_stats(const struct netdev *dev, uint16_t queue,
+                                    struct netdev_stats *out)
 {
 	const struct vnet *vn = container_of(dev, struct vnet, dev);
 	const struct vnet_rxq *rx = &vn->rxq[queue];

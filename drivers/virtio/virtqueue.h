@@ -135,7 +135,7 @@ static inline void virtqueue_give_up(struct virtqueue *vq, const char *why)
  * call, so that a local copy stays in registers */
 static inline void virtqueue_break(struct virtqueue *vq, const char *why)
 {
-	vq->vd->stats.broken++;
+	__atomic_fetch_add(&vq->vd->stats.broken, 1, __ATOMIC_RELAXED); /* of all queues */
 	virtqueue_give_up(vq, why);
 }
 

@@ -3,6 +3,7 @@
 #include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_ctrl.h"
 #include "kernel/errno.h"
+#include "kernel/lcore.h"
 #include "kernel/log.h"
 #include "kernel/options.h"
 #include "kernel/plat.h"
@@ -90,9 +91,12 @@ int vnet_set_mac(struct netdev *dev, const uint8_t mac[6])
 	if (mac_is_multicast(mac) || mac_is_zero(mac))
 		return -EINVAL;
 	err = tell_mac(to_vnet(dev), mac);
-	if (!err)
-		mac_copy(dev->mac, mac);
-	return err;
+	if (err)
+		return err;
+	lcore_park(); /* all stacks look at it */
+	mac_copy(dev->mac, mac);
+	lcore_resume();
+	return 0;
 }
 
 static int tell_macs(struct vnet *vn)

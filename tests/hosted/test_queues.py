@@ -11,7 +11,7 @@ from ringzero import STATIC, wait_until
 
 QUEUES = 4
 FLOWS = 64
-ROUNDS = 10
+ROUNDS = 5
 
 PATHS = {
     "split": ("net.in_order=0", "Split virtqueue mergeable path"),
@@ -78,7 +78,7 @@ def stats_of_queues(process, wanted):
 def test_all_queues_carry_frames_on_every_path(start, backend, netns, path, program):
     options, name = PATHS[path]
     testpmd = backend()
-    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} {STATIC} {options}",
+    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} {STATIC} {options} lcores=1",
                     program=program)
     process.wait_ready()
     port = process.json_lines("port")[0]
@@ -101,7 +101,7 @@ def test_all_queues_go_on_after_the_backend_died(start, backend, netns, tmp_path
     path = tmp_path / "vhost.sock"
     first = None if server else backend()
     process = start(f"net0.path={path} net0.server={server} net0.queues={QUEUES} {STATIC} "
-                    "net.packed_vq=1")
+                    "net.packed_vq=1 lcores=1")
     first = first or backend(server=False)
     process.wait_ready()
     peer = peer_of(process, netns, first)
@@ -131,7 +131,7 @@ def test_fewer_are_used_than_the_device_has(start, backend, netns):
 
 def test_testpmd_forwards_from_every_queue(start, backend, netns):
     testpmd = backend()
-    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} app=testpmd fwd=macswap")
+    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} app=testpmd fwd=macswap lcores=1")
     process.wait_ready()
     peer = TapPeer(netns, testpmd.tap)
     peer.guest_mac = process.json_lines("port")[0]["mac"]

@@ -5,6 +5,7 @@
 #include "tests/unit/plat_test.h"
 #include "kernel/errno.h"
 #include "kernel/memory.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@ unsigned plat_test_console_reads, plat_test_console_writes;
 uint64_t plat_test_time_ns, plat_test_time_step_ns;
 uint64_t plat_test_cycles_hz = 1000000000;
 unsigned plat_test_isa;
+unsigned plat_test_cpus = 4;
+uint16_t plat_test_bound = UINT16_MAX;
+unsigned plat_test_starts;
 uint64_t plat_test_seed = 1;
 const struct pci_host *plat_test_pci_host;
 uint32_t (*plat_test_io_read)(uint32_t port, unsigned width);
@@ -105,6 +109,52 @@ uint64_t plat_time_ns(void)
 uint64_t plat_cycles_hz(void)
 {
 	return plat_test_cycles_hz;
+}
+
+unsigned plat_cpus(uint16_t *cpus, unsigned max)
+{
+	const unsigned n = plat_test_cpus < max ? plat_test_cpus : max;
+
+	for (unsigned i = 0; i < n; i++)
+		cpus[i] = (uint16_t)i;
+	return n;
+}
+
+int plat_cpu_bind(uint16_t cpu)
+{
+	plat_test_bound = cpu;
+	return cpu < plat_test_cpus ? 0 : -EINVAL;
+}
+
+struct cpu_start {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void *cpu_run(void *arg)
+{
+	const struct cpu_start s = *(struct cpu_start *)arg;
+
+	free(arg);
+	s.fn(s.arg);
+	return NULL;
+}
+
+int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg)
+{
+	struct cpu_start *s = malloc(sizeof(*s));
+	pthread_t thread;
+
+	if (!s || cpu >= plat_test_cpus) {
+		free(s);
+		return -EINVAL;
+	}
+	*s = (struct cpu_start){fn, arg};
+	if (pthread_create(&thread, NULL, cpu_run, s))
+		abort();
+	pthread_detach(thread);
+	plat_test_starts++;
+	return 0;
 }
 
 unsigned plat_isa(void)

@@ -32,6 +32,11 @@ extern uint64_t plat_test_cycles_hz;
 extern unsigned plat_test_isa;
 extern uint64_t plat_test_seed; /* of plat_random() */
 
+/* Processors are threads. */
+extern unsigned plat_test_cpus;   /* the machine's, from number 0 on */
+extern uint16_t plat_test_bound;  /* where the first lcore is */
+extern unsigned plat_test_starts; /* calls of plat_cpu_start() that succeeded */
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /* I/O addresses differ from the processor's, so that a leaked pointer is caught. */

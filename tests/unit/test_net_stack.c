@@ -2,6 +2,7 @@
 /* An archive's member that nobody names is not linked, and an application has no name. */
 #include "apps/echo.c"
 #include "net/arp.h"
+#include "net/stack.h"
 #include "tests/unit/fake_netdev.h"
 #include "tests/unit/plat_test.h"
 #include <criterion/criterion.h>
@@ -49,6 +50,7 @@ Test(net_stack, echoes_every_size_untouched)
 Test(net_stack, answers_leave_by_the_queue_that_the_question_came_in_by)
 {
 	w.port.dev.nb_queues = FAKE_QUEUES_MAX;
+	net_if_deal(w.nif);
 	for (uint16_t q = 0; q < FAKE_QUEUES_MAX; q++) {
 		fake_forget(&w.port);
 		w.port.inject_queue = q;
@@ -75,6 +77,7 @@ Test(net_stack, answers_leave_by_the_queue_that_the_question_came_in_by)
 Test(net_stack, what_nobody_asked_for_leaves_by_the_first_queue)
 {
 	w.port.dev.nb_queues = FAKE_QUEUES_MAX;
+	net_if_deal(w.nif);
 	for (uint16_t q = 0; q < FAKE_QUEUES_MAX; q++) {
 		fake_forget(&w.port);
 		w.port.inject_queue = q;
@@ -107,7 +110,7 @@ Test(net_stack, echo_does_not_answer_what_would_be_answered)
 	}
 	net_stack_poll(&w.st);
 	cr_assert_eq(w.port.nb_tx, 0);
-	cr_assert_eq(echo_stats.looped, 3);
+	cr_assert_eq(echo_stats[0].looped, 3);
 	s.sport = 20;
 	fake_inject(&w.port, frame, frame_udp(frame, &s, data, 10));
 	s.sport = 7 + 256;

@@ -90,8 +90,8 @@ Test(netdev_stats, the_json_line_is_as_documented)
 	counters[0][0] = (struct netdev_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 	stats_init(&printer, STATS_JSON, SECOND);
 	stats_poll(&printer, 100);
-	stats_work(&printer, 1000, 4);
-	stats_work(&printer, 3000, 0);
+	stats_work(&printer.effort, 1000, 4);
+	stats_work(&printer.effort, 3000, 0);
 	stats_poll(&printer, SECOND + 100);
 	cr_assert_str_eq(
 	    plat_test_output(),
@@ -144,11 +144,11 @@ Test(netdev_stats, efforts_are_those_of_the_period)
 	add_port(1);
 	stats_init(&printer, STATS_JSON, SECOND);
 	stats_poll(&printer, 1);
-	stats_work(&printer, 500, 1);
+	stats_work(&printer.effort, 500, 1);
 	stats_poll(&printer, 1 + SECOND);
 	plat_test_clear();
-	stats_work(&printer, 999, 0);
-	stats_work(&printer, 1, 1);
+	stats_work(&printer.effort, 999, 0);
+	stats_work(&printer.effort, 1, 1);
 	stats_poll(&printer, 1 + 2 * SECOND);
 	cr_assert_not_null(
 	    strstr(plat_test_output(), "\"cycles_per_packet\":1,\"busy_permille\":1}"));
@@ -175,8 +175,8 @@ Test(netdev_stats, the_table_shows_rates_and_totals)
 	    .kicks = 60,
 	    .interrupts = 8,
 	};
-	stats_work(&printer, 300, 1);
-	stats_work(&printer, 100, 0);
+	stats_work(&printer.effort, 300, 1);
+	stats_work(&printer.effort, 100, 0);
 	stats_poll(&printer, 1 + 2 * SECOND);
 	cr_assert_str_eq(
 	    plat_test_output(),
@@ -209,7 +209,7 @@ Test(netdev_stats, the_table_s_columns_hold_any_number)
 	counters[0][0].tx_bytes = UINT64_C(1250000);
 	counters[0][0].kicks = 99999;
 	counters[0][0].interrupts = 100000;
-	stats_work(&printer, UINT64_C(1) << 50, 1);
+	stats_work(&printer.effort, UINT64_C(1) << 50, 1);
 	stats_poll(&printer, 1 + SECOND);
 
 	const char *row = strchr(plat_test_output(), '\n') + 1;

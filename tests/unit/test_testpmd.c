@@ -95,6 +95,32 @@ Test(testpmd, every_queue_is_forwarded_from_to_one_that_the_other_port_has)
 	cr_assert_not_null(strstr(plat_test_output(), "queue 3 of port 0 to 1: 1 received"));
 }
 
+Test(testpmd, streams_are_dealt_to_lcores_that_have_both_queues)
+{
+	queues_of[0] = 4;
+	queues_of[1] = 3;
+	st.nb_lcores = 2;
+	start(2, "");
+	cr_assert_eq(pmd.lcore[0].nb_streams, 2 + 2);
+	cr_assert_eq(pmd.lcore[1].nb_streams, 2 + 1);
+	for (unsigned l = 0; l < 2; l++) {
+		struct net_stack other = {.lcore = l, .nb_lcores = 2};
+
+		for (unsigned i = 0; i < pmd.lcore[l].nb_streams; i++) {
+			const struct fwd_stream *s = &pmd.lcore[l].streams[i];
+
+			cr_assert_eq(s->rxq % 2, l);
+			cr_assert_eq(s->txq % 2, l);
+			cr_assert_lt(s->txq, s->tx->nb_queues);
+		}
+		port[0].inject_queue = (uint16_t)(2 + l);
+		fake_inject(&port[0], data, 60);
+		cr_assert_eq(app_testpmd.poll(&other), 1);
+		cr_assert_eq(fake_sent(&port[1], l)->queue, l ? 1 : 2);
+	}
+	st.nb_lcores = 1;
+}
+
 Test(testpmd, a_burst_is_as_long_as_it_was_told)
 {
 	start(1, "burst=5");

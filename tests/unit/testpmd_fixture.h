@@ -16,7 +16,7 @@
 static struct fake_netdev port[PORTS];
 static unsigned nb_ports;
 static uint16_t queues_of[PORTS]; /* 0: one */
-static struct net_stack st;
+static struct net_stack st = {.nb_lcores = 1};
 static uint8_t frame[FAKE_FRAME_MAX], data[FAKE_FRAME_MAX];
 static const uint8_t eth_peer[6] = {0x02, 0, 0, 0, 0, 0};
 
