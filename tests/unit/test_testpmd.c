@@ -3,6 +3,13 @@
 
 /* ---- options ------------------------------------------------------------------------------ */
 
+Test(testpmd, ports_receive_all_that_comes_unless_told_otherwise)
+{
+	start(2, "net1.promisc=0");
+	cr_assert_eq(port[0].dev.rx_mode, NETDEV_RX_PROMISC);
+	cr_assert_eq(port[1].dev.rx_mode, 0);
+}
+
 Test(testpmd, good_options_are_taken)
 {
 	static const char *const good[] = {

@@ -20,9 +20,22 @@ static struct net_stack st = {.nb_lcores = 1};
 static uint8_t frame[FAKE_FRAME_MAX], data[FAKE_FRAME_MAX];
 static const uint8_t eth_peer[6] = {0x02, 0, 0, 0, 0, 0};
 
+static const struct option port_options[] = {
+    {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0"},
+};
+
+static inline int set_rx_mode(struct netdev *dev, unsigned mode)
+{
+	dev->rx_mode = mode;
+	return 0;
+}
+
+static const struct netdev_ops port_ops = {.set_rx_mode = set_rx_mode};
+
 static inline unsigned parse(const char *options)
 {
 	options_reset();
+	options_declare(port_options, ARRAY_SIZE(port_options));
 	options_declare(testpmd_options, ARRAY_SIZE(testpmd_options));
 	return options_parse(options, "test");
 }
@@ -34,6 +47,7 @@ static inline void start(unsigned n, const char *options)
 	for (unsigned i = 0; i < n; i++) {
 		fake_netdev_init(&port[i]);
 		port[i].dev.port = (uint16_t)i;
+		port[i].dev.ops = &port_ops;
 		port[i].dev.nb_queues = queues_of[i] ? queues_of[i] : 1;
 		port[i].dev.mac[5] = (uint8_t)(0xa0 + i);
 		cr_assert_eq(app_testpmd.take_port(&port[i].dev), 0);
