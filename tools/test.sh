@@ -125,6 +125,14 @@ skip() { # name, what is missing
 	printf '%-36s skipped: %s\n' "$1" "$2"
 }
 
+test_programs() { # variant, sources
+	local variant=$1 source
+	shift
+	for source in "$@"; do
+		printf '%s\n' "$BUILD/$variant/$(basename "$source" .c)"
+	done
+}
+
 # Criterion prints what fails in a suite's .fini, but calls the test passed.
 criterion_status() { # exit status, log
 	[ "$1" != 0 ] || ! grep -q 'Assertion Failed' "$2"
@@ -132,12 +140,13 @@ criterion_status() { # exit status, log
 }
 
 run_criterion() { # variant, seconds for each program, sources
-	local variant=$1 seconds=$2 source name program found=0 emulator=()
+	local variant=$1 seconds=$2 source name program found=0 emulator=() programs
 	shift 2
 
 	[ "$variant" != unit-aarch64 ] || emulator=(qemu-aarch64)
 
-	build "build-$variant" -k "$variant-tests"
+	mapfile -t programs < <(test_programs "$variant" "$@")
+	build "build-$variant" -k "${programs[@]}"
 	for source in "$@"; do
 		name=$(basename "$source" .c)
 		program=$BUILD/$variant/$name
@@ -165,7 +174,7 @@ unit_tests() { printf '%s\n' tests/unit/test_*.c | grep -v _neon; }
 group_unit() {
 	local tests
 
-	mapfile -t tests < <(unit_tests)
+	mapfile -t tests < <(unit_tests | grep -v 'test_vnet_[rt]x_sse')
 	run_criterion unit 60 "${tests[@]}"
 }
 
@@ -173,7 +182,7 @@ group_unit() {
 group_asan() {
 	local tests
 
-	mapfile -t tests < <(unit_tests | grep -v 'test_vnet_[rt]x_')
+	mapfile -t tests < <(unit_tests | grep -v 'test_\(vnet_[rt]x_\|vq_packed\|threads\.\|lcore\.\)')
 	run_criterion asan 180 "${tests[@]}"
 }
 
@@ -188,7 +197,7 @@ hosted_tsan() { # name, seconds, tests...
 
 group_tsan() {
 	run_criterion tsan 180 tests/unit/test_{threads,lcore}.c
-	hosted_tsan hosted-tsan 600 tests/hosted/test_{paths,config,lcores}.py -k "not asan"
+	hosted_tsan hosted-tsan 600 tests/hosted/test_lcores.py
 }
 
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
@@ -250,12 +259,14 @@ group_guest() {
 group_soak() {
 	local tests
 
-	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c
+	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c \
+		tests/unit/test_{vq_packed,threads,lcore}.c
 	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\)')
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)
 	run_unit_aarch64 1800 "${tests[@]}"
-	hosted_tsan soak-hosted-tsan 3600 tests/hosted
+	SOAK=1 hosted_tsan soak-hosted-tsan 3600 tests/hosted
+	SOAK=1 run_pytest soak-hosted 3600 -n "$jobs" --dist loadgroup -m soak tests/hosted
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
 }
 

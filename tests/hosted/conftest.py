@@ -1,5 +1,6 @@
 """Fixtures of the tests of the hosted build: processes and backends that end with the test."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,17 @@ def pytest_sessionstart():
     for program in (HOSTED, ASAN, SWITCH, SWITCH_ASAN):
         if not program.exists():
             pytest.exit(f"{program} is missing: run make hosted hosted-asan first", 2)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: too many for every day, run by make soak")
+
+
+def pytest_collection_modifyitems(config, items):
+    """SOAK=1 runs the soak tests too."""
+    late = [i for i in items if i.get_closest_marker("soak") and not os.environ.get("SOAK")]
+    config.hook.pytest_deselected(items=late)
+    items[:] = [i for i in items if i not in late]
 
 
 @pytest.hookimpl(hookwrapper=True)

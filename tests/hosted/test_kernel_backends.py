@@ -19,6 +19,7 @@ VHOST_NET = ["tun", "tap", "vhost_iotlb", "vhost", "vhost_net"]
 # of what is ours, one kernel is enough; what the kernel does is seen on both
 RELEASE, NEWEST = (pytest.param(which, marks=pytest.mark.xdist_group(f"linux-{which}"))
                    for which in ("release", "newest"))
+soak = pytest.mark.soak
 one_kernel = pytest.mark.parametrize("linux", [RELEASE], indirect=True)
 
 
@@ -70,9 +71,10 @@ def exchange(guest, count, interface="tap7", **kwargs):
 
 @pytest.mark.parametrize("options, path, without", [
     ("", "Split virtqueue mergeable path", ""),
-    ("net.mrg_rxbuf=0", "Split virtqueue non-mergeable path", "VIRTIO_NET_F_MRG_RXBUF"),
-    ("net.packed_vq=1 net0.queue_size=1024", "Split virtqueue mergeable path",
-     "VIRTIO_F_RING_PACKED"),
+    pytest.param("net.mrg_rxbuf=0", "Split virtqueue non-mergeable path",
+                 "VIRTIO_NET_F_MRG_RXBUF", marks=soak),
+    pytest.param("net.packed_vq=1 net0.queue_size=1024", "Split virtqueue mergeable path",
+                 "VIRTIO_F_RING_PACKED", marks=soak),
 ])
 def test_the_guests_own_udp_through_a_tap(vhost_net, options, path, without):
     guest = vhost_net(options)
@@ -97,6 +99,7 @@ def test_pairs_of_queues_are_queues_of_the_tap(vhost_net):
         guest.wait_stats(lambda s, q=queue: s["queue"] == q and s["rx_packets"] >= 50)
 
 
+@soak
 @one_kernel
 def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     linux.sh("tunctl -t tap8")
@@ -106,6 +109,7 @@ def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):
     guest.wait_sh("ip link show tap8 | grep -v LOWER_UP | grep UP")  # it stays, without a carrier
 
 
+@soak
 @one_kernel
 def test_the_kernel_names_the_tap(linux, vhost_net):
     linux.ringzero(f"net0.path=/dev/vhost-net {ADDRESS}")
@@ -149,7 +153,8 @@ def test_what_is_wrong_is_said(linux, vhost_net):
         assert linux.wait_text(r"linux: ringzero ended with (\d+)")[1] == "1"
 
 
-@pytest.mark.parametrize("offloads, segments", [("csum", 0), ("csum,lro", 0), ("csum,lro", 20)])
+@pytest.mark.parametrize("offloads, segments", [
+    pytest.param("csum", 0, marks=soak), pytest.param("csum,lro", 0, marks=soak), ("csum,lro", 20)])
 def test_offloads_are_the_interfaces(vhost_net, offloads, segments):
     tx = "csum,uso" if segments else "csum"
     guest = vhost_net(f"net.rx_offloads={offloads} net.tx_offloads={tx}")
@@ -160,6 +165,7 @@ def test_offloads_are_the_interfaces(vhost_net, offloads, segments):
     assert rx < 100 if whole else rx >= 400
 
 
+@soak
 @one_kernel
 def test_asan_and_ubsan_find_nothing_with_vhost_net(vhost_net):
     guest = vhost_net("net.rx_offloads=csum,lro net0.queues=2", program="ringzero-asan")
@@ -221,10 +227,12 @@ def vdpa(vdpa_linux):
 
 @pytest.mark.parametrize("options, path", [
     ("", "Split virtqueue in-order mergeable path"),
-    ("net.in_order=0", "Split virtqueue mergeable path"),
-    ("net.in_order=0 net.mrg_rxbuf=0", "Split virtqueue non-mergeable path"),
-    ("net.packed_vq=1", "Packed virtqueue in-order mergeable path"),
-    ("net.packed_vq=1 net.in_order=0 net.mrg_rxbuf=0", "Packed virtqueue non-mergeable path"),
+    pytest.param("net.in_order=0", "Split virtqueue mergeable path", marks=soak),
+    pytest.param("net.in_order=0 net.mrg_rxbuf=0", "Split virtqueue non-mergeable path",
+                 marks=soak),
+    pytest.param("net.packed_vq=1", "Packed virtqueue in-order mergeable path", marks=soak),
+    pytest.param("net.packed_vq=1 net.in_order=0 net.mrg_rxbuf=0",
+                 "Packed virtqueue non-mergeable path", marks=soak),
     ("net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1", "Packed virtqueue vectorized Rx path"),
 ])
 def test_linux_and_ringzero_are_on_one_switch(vdpa, options, path):
@@ -238,6 +246,7 @@ def test_linux_and_ringzero_are_on_one_switch(vdpa, options, path):
     assert guest.end_ringzero() == 0
 
 
+@soak
 def test_a_device_outlives_its_process(vdpa):
     guest = vdpa()
     for _ in range(3):
@@ -257,7 +266,7 @@ def test_a_device_is_for_one_process(vdpa):
     guest.echo(100)
 
 
-@pytest.mark.parametrize("lie", ["id_range", "used_jump"])
+@pytest.mark.parametrize("lie", ["id_range", pytest.param("used_jump", marks=soak)])
 def test_a_device_that_lies_is_reset(vdpa, lie):
     guest = vdpa(switch=f"-x 0:1:{lie}:20")
     guest.sh("udp_echo 10.0.2.15 7 100", status=None)
@@ -265,6 +274,7 @@ def test_a_device_that_lies_is_reset(vdpa, lie):
     guest.echo(200)
 
 
+@soak
 def test_asan_and_ubsan_find_nothing_with_vdpa(vdpa):
     guest = vdpa("net.packed_vq=1", "-x 0:1:id_range:20", program="ringzero-asan")
     guest.sh("udp_echo 10.0.2.15 7 100", status=None)

@@ -7,7 +7,7 @@ import ovs as open_vswitch
 import pytest
 from hosted import ASAN, HOSTED, LIMIT, TapPeer, exchange, processor, wait_served
 from ovs import Ovs
-from ringzero import ARCH
+from ringzero import ARCH, Timeout
 from test_reconnect import SERVICE_LIMIT
 
 pytestmark = pytest.mark.xdist_group("ovs")  # one switch for all
@@ -81,8 +81,14 @@ def test_packets_go_round_between_two_processes(start, ovs, ring):
     first = start(f"net0.path={ovs.socket('listens0')} net0.mac={MACS[0]} app=testpmd fwd=macswap "
                   f"{RINGS[ring][0]}")
     first.wait_ready()
-    second = start(f"net0.path={ovs.socket('listens1')} net0.mac={MACS[1]} app=testpmd fwd=macswap "
-                   f"tx_first=2 fwd_retry=1 {RINGS[ring][0]}")
+    for _ in range(5):
+        second = start(f"net0.path={ovs.socket('listens1')} net0.mac={MACS[1]} app=testpmd fwd=macswap "
+                       f"tx_first=2 fwd_retry=1 {RINGS[ring][0]}")
+        try:
+            second.wait_stats(lambda s: s["rx_packets"], limit=4)
+            break
+        except Timeout:  # they were sent before the switch had the port, or knew the other one's
+            second.end(signal.SIGTERM)
     for process in (first, second):
         stats = process.wait_stats(lambda s: min(s["rx_packets"], s["tx_packets"]) > 5000)
         assert stats["rx_errors"] == stats["tx_errors"] == 0

@@ -31,8 +31,10 @@ def peer_of(process, netns, testpmd):
     return host
 
 
-@pytest.mark.parametrize("server", [0, 1], ids=["client", "server"])
-@pytest.mark.parametrize("row", ROWS, ids=ROW_NAMES)
+@pytest.mark.parametrize("row,server", [
+    pytest.param(row, server, id=f"{name}-{'server' if server else 'client'}",
+                 marks=[pytest.mark.soak] if server and i % 4 else [])
+    for i, (row, name) in enumerate(zip(ROWS, ROW_NAMES)) for server in (0, 1)])
 def test_service_goes_on_after_the_backend_died(start, backend, netns, tmp_path, server, row):
     options = row_options(row)
     path = tmp_path / "vhost.sock"
