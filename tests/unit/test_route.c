@@ -5,13 +5,13 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static struct route_table *t;
+static struct route_table *table;
 static struct route routes[ROUTES_MAX];
 
 static void start(void)
 {
-	t = route_table_create();
-	cr_assert_not_null(t);
+	table = route_table_create();
+	cr_assert_not_null(table);
 }
 
 TestSuite(route, .init = start);
@@ -33,7 +33,7 @@ static const struct route *slow_lookup(unsigned n, be32 dst)
 
 static void check(unsigned n, be32 dst)
 {
-	cr_assert_eq(route_lookup(t, dst), slow_lookup(n, dst), "0x%08x", be32_to_cpu(dst));
+	cr_assert_eq(route_lookup(table, dst), slow_lookup(n, dst), "0x%08x", be32_to_cpu(dst));
 }
 
 /* First and last address of each prefix, and their neighbours outside. */
@@ -52,9 +52,9 @@ static void check_edges(unsigned n)
 
 Test(route, an_empty_table_knows_no_way)
 {
-	cr_assert_null(route_lookup(t, FAR_IP));
-	route_table_build(t, routes, 0);
-	cr_assert_null(route_lookup(t, FAR_IP));
+	cr_assert_null(route_lookup(table, FAR_IP));
+	route_table_build(table, routes, 0);
+	cr_assert_null(route_lookup(table, FAR_IP));
 }
 
 Test(route, every_prefix_length_alone)
@@ -62,8 +62,8 @@ Test(route, every_prefix_length_alone)
 	for (unsigned len = 0; len <= 32; len++) {
 		routes[0] =
 		    (struct route){.dst = fake_ip(198, 51, 100, 77), .prefix = (uint8_t)len};
-		route_table_build(t, routes, 1);
-		cr_assert_eq(route_lookup(t, routes[0].dst), &routes[0], "/%u", len);
+		route_table_build(table, routes, 1);
+		cr_assert_eq(route_lookup(table, routes[0].dst), &routes[0], "/%u", len);
 		check_edges(1);
 	}
 }
@@ -84,7 +84,7 @@ Test(route, prefixes_inside_each_other_in_any_order)
 			routes[i] = routes[k];
 			routes[k] = r;
 		}
-		route_table_build(t, routes, n);
+		route_table_build(table, routes, n);
 		check_edges(n);
 	}
 }
@@ -98,7 +98,7 @@ Test(route, as_many_as_there_may_be_at_random)
 			                                          (unsigned)rand() % 4,
 			                                          (unsigned)rand() % 256),
 			                           .prefix = (uint8_t)(rand() % 33)};
-		route_table_build(t, routes, ROUTES_MAX);
+		route_table_build(table, routes, ROUTES_MAX);
 		check_edges(ROUTES_MAX);
 		for (unsigned i = 0; i < 1000; i++)
 			check(ROUTES_MAX, fake_ip((unsigned)rand() % 12, (unsigned)rand() % 4,
@@ -110,8 +110,8 @@ Test(route, all_routes_may_need_nodes_of_their_own)
 {
 	for (unsigned i = 0; i < ROUTES_MAX; i++)
 		routes[i] = (struct route){.dst = fake_ip(10, i, 1, 1), .prefix = 32};
-	route_table_build(t, routes, ROUTES_MAX);
-	cr_assert_eq(t->nb_children, ROUTE_CHILDREN_MAX);
+	route_table_build(table, routes, ROUTES_MAX);
+	cr_assert_eq(table->nb_children, ROUTE_CHILDREN_MAX);
 	check_edges(ROUTES_MAX);
 }
 
@@ -119,6 +119,6 @@ Test(route, of_two_the_same_the_later_counts)
 {
 	routes[0] = (struct route){.dst = fake_ip(10, 1, 0, 0), .prefix = 20};
 	routes[1] = routes[0];
-	route_table_build(t, routes, 2);
-	cr_assert_eq(route_lookup(t, fake_ip(10, 1, 1, 1)), &routes[1]);
+	route_table_build(table, routes, 2);
+	cr_assert_eq(route_lookup(table, fake_ip(10, 1, 1, 1)), &routes[1]);
 }
