@@ -4,7 +4,7 @@
  * answers ping; the subnets of the ports are routes by themselves.
  *
  *	app=l3fwd net0.ip=192.0.2.1/24 net1.ip=198.51.100.1/24
- *l3fwd.routes=10.0.0.0/8:1:198.51.100.9
+ *	    l3fwd.routes=10.0.0.0/8:1:198.51.100.9
  */
 #include "apps/app.h"
 #include "kernel/console.h"
@@ -148,18 +148,11 @@ static int l3fwd_start(struct net_stack *st)
 	return l3fwd_start_lcore(st);
 }
 
-static unsigned l3fwd_poll(struct net_stack *st)
-{
-	forward_poll(st);
-	return 0;
-}
-
 APP_REGISTER(l3fwd) = {
     .name = "l3fwd",
     .help = "routes IPv4 between ports, as DPDK's l3fwd",
     .start = l3fwd_start,
     .start_lcore = l3fwd_start_lcore,
-    .poll = l3fwd_poll,
     .options = l3fwd_options,
     .nb_options = ARRAY_SIZE(l3fwd_options),
 };

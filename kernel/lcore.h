@@ -1,7 +1,7 @@
 /*
  * Lcores: processors that each run a loop of their own, over queues that are theirs alone. The
- *first one is the one that booted: it has the console, the clock's work and all that concerns a
- *port as a whole. What it does to queues of the others it does while they are parked. Recipe:
+ * first one is the one that booted: it has the console, the clock's work and all that concerns a
+ * port as a whole. What it does to queues of the others it does while they are parked. Recipe:
  *
  *	n = lcore_plan(most);			(by lcores=, the machine, and the work there is)
  *	lcore_start(i, loop, arg);		(1 <= i < n)

@@ -12,14 +12,11 @@ struct forward {
 	struct route_table *table;
 	struct route routes[ROUTES_MAX]; /* given ones, then the subnets of the ports */
 	unsigned nb_given;
-	struct {
-		be32 ip, mask;
-	} built_for[NET_IFS_MAX];
 };
 
 /* ---- routes ------------------------------------------------------------------------------- */
 
-static void forward_build(struct net_stack *st)
+void forward_build(struct net_stack *st)
 {
 	struct forward *fwd = st->forward;
 	unsigned n = fwd->nb_given;
@@ -27,8 +24,6 @@ static void forward_build(struct net_stack *st)
 	for (unsigned i = 0; i < st->nb_ifs; i++) {
 		const struct net_if *nif = &st->ifs[i];
 
-		fwd->built_for[i].ip = nif->ip;
-		fwd->built_for[i].mask = nif->mask;
 		if (nif->ip)
 			fwd->routes[n++] = (struct route){.dst = nif->ip,
 			                                  .prefix = (uint8_t)ipv4_prefix(nif->mask),
@@ -52,19 +47,6 @@ int forward_start(struct net_stack *st, const struct route *routes, unsigned n)
 	st->forward = fwd;
 	forward_build(st);
 	return 0;
-}
-
-void forward_poll(struct net_stack *st)
-{
-	const struct forward *fwd = st->forward;
-
-	for (unsigned i = 0; i < st->nb_ifs; i++) {
-		if (unlikely(fwd->built_for[i].ip != st->ifs[i].ip ||
-		             fwd->built_for[i].mask != st->ifs[i].mask)) {
-			forward_build(st);
-			return;
-		}
-	}
 }
 
 /* The port that a datagram for @dst leaves by, and the neighbour that takes it. NULL: no route. */

@@ -5,7 +5,7 @@
  * ICMP, within a rate.
  *
  *	forward_start(st, routes, n);
- *	forward_poll(st);			(each turn: have addresses changed?)
+ *	forward_build(st);			(an address has changed)
  *
  * Not here: fragmenting (the sender is told to send shorter datagrams, whether DF is set or not),
  * redirects, and the options of IPv4 that routers fill in.
@@ -27,9 +27,9 @@
  */
 int forward_start(struct net_stack *st, const struct route *routes, unsigned n);
 
-/** forward_poll() - take the addresses of the ports into account; cheap when they have not changed
- */
-void forward_poll(struct net_stack *st);
+/** forward_build() - an address of a port of a stack that forwards has changed: make its routes
+ * anew */
+void forward_build(struct net_stack *st);
 
 /**
  * forward_input() - a datagram that is not for @nif, its header was checked

@@ -16,6 +16,7 @@
 #include "net/arp.h"
 #include "net/dhcp.h"
 #include "net/eth.h"
+#include "net/forward.h"
 #include "net/icmp.h"
 #include "net/ipv4.h"
 #include "net/share.h"
@@ -228,6 +229,8 @@ void net_if_take_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw)
 	nif->gw = gw;
 	nif->broadcast = ip && ipv4_prefix(mask) <= 30 ? ip | ~mask : 0;
 	arp_flush(nif);
+	if (nif->st->forward)
+		forward_build(nif->st);
 }
 
 void net_if_set_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw, const char *source)

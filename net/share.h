@@ -1,7 +1,7 @@
 /*
  * The stack on several lcores. Each has a stack of its own: interfaces, neighbours, bound ports,
- *over its own queue pairs of every port, and no packet goes from one to another. What all have to
- *know comes to the others as a copy, through rings with one writer and one reader each:
+ * over its own queue pairs of every port, and no packet goes from one to another. What all have to
+ * know comes to the others as a copy, through rings with one writer and one reader each:
  *
  *	ARP packets	from the lcore that received them to the first, and from that to all others
  *	DHCP answers	from the lcore that received them to the first, which has the client

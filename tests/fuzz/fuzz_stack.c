@@ -313,8 +313,6 @@ static void turn(struct world *w, uint64_t ns)
 {
 	w->now_ns = plat_test_time_ns += ns;
 	net_stack_timers(&w->st, w->now_ns);
-	if (w->st.forward)
-		forward_poll(&w->st);
 	net_stack_poll(&w->st);
 	check_counters(w);
 }

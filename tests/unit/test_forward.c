@@ -205,15 +205,28 @@ Test(forward, without_a_route_the_sender_is_told)
 Test(forward, a_port_without_an_address_is_no_way)
 {
 	net_if_clear_addr(nif1);
-	forward_poll(&w.st);
 	arrives(&FORWARDED, 100);
 	check_told(ICMP_UNREACH, ICMP_UNREACH_NET, 0);
 	net_if_set_addr(nif1, OUR_IP1, ipv4_mask(24), 0, "static");
-	forward_poll(&w.st);
 	neighbour1(PEER_IP1, peer_mac1);
 	fake_forget(&w.port);
 	fake_forget(&port1);
 	check_forwarded(arrives(&FORWARDED, 100), peer_mac1);
+}
+
+Test(forward, the_subnet_of_a_new_address_is_a_route)
+{
+	struct frame_spec s = FORWARDED;
+
+	net_if_set_addr(nif1, fake_ip(203, 0, 113, 1), ipv4_mask(24), 0, "dhcp");
+	turn();
+	fake_forget(&port1);
+	s.dst = fake_ip(203, 0, 113, 9);
+	arrives(&s, 100);
+	cr_assert_eq(fake_sent(&port1, 0)->bytes[13], 0x06, "asked for by ARP");
+	fake_forget(&port1);
+	arrives(&FORWARDED, 100); /* the old one is none any more */
+	check_told(ICMP_UNREACH, ICMP_UNREACH_NET, 0);
 }
 
 Test(forward, what_is_too_long_is_told_with_the_mtu)
