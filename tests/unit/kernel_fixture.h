@@ -13,6 +13,7 @@
 #include "tests/unit/fake_backend.h"
 #include "tests/unit/fake_vhost_dev.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -50,20 +51,6 @@ static inline void fixture_begin(void)
 static inline void fixture_finish(void)
 {
 	cr_assert_null(dev.breach, "%s", dev.breach);
-}
-
-static inline bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
-}
-
-static inline unsigned lines_said(void)
-{
-	unsigned n = 0;
-
-	for (const char *p = plat_test_output(); *p; p++)
-		n += *p == '\n';
-	return n;
 }
 
 static inline int start(void)

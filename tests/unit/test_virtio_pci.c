@@ -8,6 +8,7 @@
 
 #include "kernel/pci_regs.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 #include <criterion/criterion.h>
 
 TestSuite(virtio_pci, .init = fake_virtio_start, .fini = fake_virtio_finish);
@@ -16,11 +17,6 @@ static struct virtio_dev *probe_legacy(void)
 {
 	fake_virtio_make_legacy();
 	return fake_virtio_probe();
-}
-
-static bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
 }
 
 /* ---- which device, which transport -------------------------------------------------------- */

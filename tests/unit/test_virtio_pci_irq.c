@@ -7,6 +7,7 @@
 
 #include "kernel/pci_regs.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 #include <criterion/criterion.h>
 
 TestSuite(virtio_pci_irq, .init = fake_virtio_start, .fini = fake_virtio_finish);
@@ -15,11 +16,6 @@ static struct virtio_dev *probe_legacy(void)
 {
 	fake_virtio_make_legacy();
 	return fake_virtio_probe();
-}
-
-static bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
 }
 
 static unsigned calls[VIRTIO_PCI_VECTORS_MAX];

@@ -11,6 +11,7 @@
 #include "kernel/plat.h"
 #include "tests/unit/fake_backend.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -58,11 +59,6 @@ static void finish(void)
 }
 
 TestSuite(virtio_user, .init = begin, .fini = finish);
-
-static bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
-}
 
 static int start(void)
 {

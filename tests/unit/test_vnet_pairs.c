@@ -7,6 +7,7 @@
 #include "drivers/virtio/vnet.h"
 #include "kernel/errno.h"
 #include "kernel/json.h"
+#include "tests/unit/said.h"
 
 #define MQ (VIRTIO_NET_F_MQ | VIRTIO_NET_F_CTRL_VQ)
 #define PAIRS 4
@@ -24,11 +25,6 @@ static void open_pairs(enum layout layout, unsigned there, const char *words)
 	vdev_pairs(&port.d, there);
 	plat_test_clear();
 	options(words);
-}
-
-static bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
 }
 
 /* What was sent is of no interest. */

@@ -12,6 +12,7 @@
 #include "kernel/plat.h"
 #include "tests/unit/fake_backend.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -40,20 +41,6 @@ static inline void begin(void)
 static inline void finish(void)
 {
 	cr_assert_null(backend.breach, "message %u: %s", backend.breach_request, backend.breach);
-}
-
-static inline bool said(const char *text)
-{
-	return strstr(plat_test_output(), text) != NULL;
-}
-
-static inline unsigned lines_said(void)
-{
-	unsigned n = 0;
-
-	for (const char *p = plat_test_output(); *p; p++)
-		n += *p == '\n';
-	return n;
 }
 
 static inline void open_well(void)
