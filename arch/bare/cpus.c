@@ -10,7 +10,7 @@
 #include "kernel/plat.h"
 #include <arch/cpu.h>
 
-#define ARRIVE_NS 1000000000ull
+#define ARRIVE_NS 4000000000ull
 #define STOP_PARTS_OF_SECOND 10 /* how long the others may take to stop */
 
 enum { CPU_ASKED, CPU_HERE, CPU_LATE };
