@@ -2,6 +2,7 @@
  * Further processors, by PSCI (Arm DEN 0022, CPU_ON). They begin at cpu_entry (boot.S) with the MMU
  * off, where they find their block by its address.
  */
+#include "arch/aarch64/devtree.h"
 #include "arch/aarch64/machine.h"
 #include "arch/aarch64/regs.h"
 #include "arch/aarch64/stack.h"
@@ -18,6 +19,8 @@ void cpu_list_fill(struct cpu_list *list)
 {
 	const uint64_t own = mpidr_affinity(sysreg_read("mpidr_el1"));
 
+	if (machine.devtree)
+		devtree_cpus(machine.devtree, &machine);
 	*list = (struct cpu_list){.nb = machine.nb_cpus};
 	for (unsigned i = 0; i < list->nb; i++) {
 		list->id[i] = machine.cpu[i];

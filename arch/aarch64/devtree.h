@@ -26,6 +26,10 @@ size_t devtree_bytes(const void *head);
  */
 int devtree_parse(const void *fdt, size_t bytes, struct machine *m, struct boot_info *bi);
 
+/** devtree_cpus() - the processors that PSCI starts, of a tree that was read; apart, as libfdt
+ * takes its time and most machines use one */
+void devtree_cpus(const void *fdt, struct machine *m);
+
 /* of devtree_pci.c: the host bridge */
 void devtree_pci(const void *fdt, struct pci_info *pci);
 

@@ -68,6 +68,7 @@ struct machine {
 	struct machine_range uart; /* a PL011; no bytes: none */
 	struct machine_range fw_cfg;
 	enum psci_conduit psci;
+	const void *devtree;            /* its processors are yet to be read; NULL: there is none */
 	unsigned nb_cpus, nb_cpus_more; /* those that can be used, and for which there is no room */
 	uint64_t cpu[CPUS_KNOWN_MAX];   /* the affinity fields of MPIDR */
 	uint32_t timer_hz;              /* 0: as the processor says */

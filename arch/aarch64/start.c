@@ -44,6 +44,7 @@ static size_t devtree_read(uint64_t tree, struct boot_info *bi)
 
 	if (!bytes || !paging_map_ro(tree, bytes) || devtree_parse(fdt, bytes, &machine, bi))
 		return 0;
+	machine.devtree = fdt;
 	return bytes;
 }
 

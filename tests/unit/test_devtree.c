@@ -79,6 +79,8 @@ static int tree_parse(void)
 	exact = malloc(bytes); /* a read behind it is seen by AddressSanitizer */
 	memcpy(exact, tree, bytes);
 	err = devtree_parse(exact, bytes, &m, &bi);
+	if (!err)
+		devtree_cpus(exact, &m);
 	free(exact);
 	return err;
 }
@@ -319,6 +321,11 @@ Test(devtree, a_damaged_tree_does_no_harm)
 	add_memory();
 	add_gic("arm,gic-v3");
 	add_pcie();
+	begin("cpus");
+	cell("#address-cells", 1);
+	add_cpu(0, "okay", "psci");
+	add_cpu(1, "okay", "psci");
+	end();
 	cr_assert_eq(tree_parse(), 0);
 	bytes = fdt_totalsize(tree);
 	memcpy(whole, tree, bytes);
@@ -330,7 +337,9 @@ Test(devtree, a_damaged_tree_does_no_harm)
 			copy[i] ^= (uint8_t)(1u << bit);
 			memset(&m, 0, sizeof(m));
 			memset(&bi, 0, sizeof(bi));
-			devtree_parse(copy, bytes, &m, &bi);
+			if (!devtree_parse(copy, bytes, &m, &bi))
+				devtree_cpus(copy, &m);
+			cr_assert_leq(m.nb_cpus, 2);
 			cr_assert_leq(m.pci.nb_intx, PCI_INTX_MAPS_MAX);
 			cr_assert_leq(m.pci.bus_first, m.pci.bus_last);
 			free(copy);
