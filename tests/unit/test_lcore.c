@@ -12,6 +12,7 @@
 #include "net/share.h"
 #include "net/stack.h"
 #include "tests/unit/plat_test.h"
+#include "tests/unit/said.h"
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <string.h>
@@ -56,11 +57,18 @@ Test(lcore, as_many_as_there_are_processors_and_work_for)
 		uint16_t bound;
 	} cases[] = {
 	    {"", 1, 1, UINT16_MAX}, /* nothing to share: wherever it may run */
-	    {"", 8, 4, 0},           {"", 3, 3, 0},
-	    {"lcores=2", 8, 2, 0},   {"lcores=9", 8, 4, 0},
-	    {"lcores=1", 8, 1, 0},   {"lcores=2-3", 8, 2, 2},
-	    {"lcores=3", 2, 2, 0},   {"lcores=3,1", 8, 2, 3},
-	    {"lcores=1-1", 8, 1, 1}, {"lcores=0-200", 3, 3, 0},
+	    {"", 8, 4, 0},
+	    {"", 3, 3, 0},
+	    {"lcores=2", 8, 2, 0},
+	    {"lcores=9", 8, 4, 0},
+	    {"lcores=1", 8, 1, 0},
+	    {"lcores=2-3", 8, 2, 2},
+	    {"lcores=3", 2, 2, 0},
+	    {"lcores=3,1", 8, 2, 3},
+	    {"lcores=1-1", 8, 1, 1},
+	    {"lcores=0-200", 3, 3, 0},
+	    {"lcores=0,9,2", 8, 2, 0},
+	    {"lcores=9,2,0", 8, 2, 2},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -72,7 +80,11 @@ Test(lcore, as_many_as_there_are_processors_and_work_for)
 	plan("lcores=9", 8);
 	cr_expect_not_null(strstr(plat_test_output(), "4 lcores instead of 9"));
 	plan("lcores=7-8", 8);
-	cr_expect_not_null(strstr(plat_test_output(), "cannot be bound to processor 7"));
+	cr_expect(said("lcore 0 cannot be bound to processor 7"));
+	cr_expect(said("lcore 1 does not start on processor 8: there is none, or it is taken"));
+	plan("lcores=0,9,2", 8);
+	cr_expect(said("lcore 1 does not start on processor 9"));
+	cr_expect(said("lcore 1 on processor 2"));
 }
 
 /* ---- parking ------------------------------------------------------------------------------ */
@@ -129,6 +141,30 @@ Test(lcore, nobody_runs_while_parked)
 	}
 	__atomic_store_n(&turns.stop, 1, __ATOMIC_RELAXED);
 	wait_ended(LCORES - 1);
+}
+
+static unsigned errands;
+
+static void errand(void *arg)
+{
+	cr_assert_eq(arg, &turns);
+	errands++;
+}
+
+Test(lcore, an_errand_is_done_between_two_turns_and_once)
+{
+	cr_assert_eq(plan("lcores=3", LCORES), 3);
+	for (unsigned i = 1; i < 3; i++)
+		lcore_start(i, count_turns, (void *)(uintptr_t)i);
+	for (unsigned i = 0; i < 3; i++) {
+		lcore_run(i, errand, &turns);
+		cr_assert_eq(errands, i + 1);
+	}
+	lcore_park();
+	lcore_resume();
+	cr_expect_eq(errands, 3);
+	__atomic_store_n(&turns.stop, 1, __ATOMIC_RELAXED);
+	wait_ended(2);
 }
 
 /* ---- stacks ------------------------------------------------------------------------------- */
