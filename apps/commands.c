@@ -160,6 +160,7 @@ static void cmd_crash(const char *args)
 			lcore = 10 * lcore + (unsigned)(*digit++ - '0');
 		if (lcore < lcore_count() && !(args[len] && *digit)) {
 			lcore_run(lcore, crashes[i].fn, NULL);
+			console_printf("debug crash: nothing happened\n");
 			return;
 		}
 	}
