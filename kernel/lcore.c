@@ -22,6 +22,7 @@ struct wish {
 
 struct rest {
 	unsigned seq; /* for which the lcore rests */
+	bool asleep;  /* whoever has something for it wakes it */
 } __attribute__((aligned(CACHE_LINE)));
 
 static struct {
@@ -130,10 +131,27 @@ unsigned lcore_plan(unsigned most)
 
 void lcore_start(unsigned i, lcore_fn fn, void *arg)
 {
-	if (LCORES_MAX > 1 && plat_cpu_start(lcores.cpu[i], fn, arg))
+	if (LCORES_MAX > 1 && plat_cpu_start(i, lcores.cpu[i], fn, arg))
 		panic("lcore %u does not start on processor %u: lcores= names others", i,
 		      lcores.cpu[i]);
 	lcores.running = i + 1;
+}
+
+/* ---- sleep -------------------------------------------------------------------------------- */
+
+void lcore_tell_asleep(unsigned i, bool asleep)
+{
+	__atomic_store_n(&lcores.rest[i].asleep, asleep, __ATOMIC_RELAXED);
+	/* full: asleep before the look for work; with the fence below one of both sees the other */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void lcore_wake_asleep(unsigned i)
+{
+	/* full: the work before the look whether somebody sleeps */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&lcores.rest[i].asleep, __ATOMIC_RELAXED))
+		plat_wake(i);
 }
 
 /* ---- parking ------------------------------------------------------------------------------ */
@@ -152,6 +170,8 @@ void lcore_park_others(void)
 		return;
 	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
+	for (unsigned i = 1; i < lcores.running; i++)
+		lcore_wake(i);
 	for (unsigned i = 1; i < lcores.running; i++) {
 		while (!rests(i, seq)) {
 			if (plat_time_ns() > deadline_ns)

@@ -8,6 +8,7 @@
 #include "arch/aarch64/machine.h"
 #include "kernel/plat.h"
 
+#define GIC_PPI_TIMER 27 /* the virtual timer's, on every machine with a GIC (Arm BSA) */
 #define GIC_SPI_FIRST 32
 #define GIC_SPI_END 1020
 #define GIC_NONE 1023 /* what ack() gives when nothing waits */
@@ -19,7 +20,8 @@ struct gic_ops {
 	void (*eoi)(uint32_t intid);
 	void (*enable)(unsigned spi, bool level); /* to the boot core */
 	void (*disable)(unsigned spi);
-	unsigned nb_spis_end; /* the first number that does not exist */
+	void (*enable_own)(unsigned ppi); /* of the processor that calls */
+	unsigned nb_spis_end;             /* the first number that does not exist */
 };
 
 /** gicv2_init() - everything masked. Return: NULL when its registers cannot be reached */

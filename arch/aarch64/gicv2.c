@@ -108,13 +108,20 @@ static void v2_disable(unsigned spi)
 	gic_dist_enable(&dist, spi, false);
 }
 
+/* The first word is each processor's own. */
+static void v2_enable_own(unsigned ppi)
+{
+	gic_dist_enable(&dist, ppi, true);
+}
+
 const struct gic_ops *gicv2_init(const struct gic_info *gic)
 {
 	static struct gic_ops ops = {.name = "GICv2",
 	                             .ack = v2_ack,
 	                             .eoi = v2_eoi,
 	                             .enable = v2_enable,
-	                             .disable = v2_disable};
+	                             .disable = v2_disable,
+	                             .enable_own = v2_enable_own};
 
 	if (gic->cpu.bytes < CPU_BYTES || !gic_dist_init(&dist, gic))
 		return NULL;

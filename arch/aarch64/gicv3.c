@@ -17,6 +17,7 @@
 #define REDIST_WAKER 0x14
 #define REDIST_SGI 0x10000 /* the second page: private interrupts */
 #define REDIST_GROUP (REDIST_SGI + 0x080)
+#define REDIST_SET_ENABLE (REDIST_SGI + 0x100)
 #define REDIST_CLEAR_ENABLE (REDIST_SGI + 0x180)
 #define REDIST_BYTES 0x20000u
 #define REDIST_BYTES_VIRTUAL 0x40000u
@@ -74,6 +75,11 @@ static void v3_disable(unsigned spi)
 	gic_dist_enable(&dist, spi, false);
 }
 
+static void v3_enable_own(unsigned ppi)
+{
+	mmio_write((volatile uint32_t *)(redist.regs + REDIST_SET_ENABLE), 1u << ppi);
+}
+
 /* Affinity 3 is apart from the others in MPIDR_EL1, and next to them in TYPER. */
 static uint32_t packed_affinity(uint64_t mpidr)
 {
@@ -128,7 +134,8 @@ const struct gic_ops *gicv3_init(const struct gic_info *gic)
 	                             .ack = v3_ack,
 	                             .eoi = v3_eoi,
 	                             .enable = v3_enable,
-	                             .disable = v3_disable};
+	                             .disable = v3_disable,
+	                             .enable_own = v3_enable_own};
 
 	if (!gic_dist_init(&dist, gic))
 		return NULL;

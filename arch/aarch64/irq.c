@@ -127,6 +127,20 @@ void irq_init(void)
 	irq_enable();
 }
 
+/* Whoever waits for it ends it before it can be taken. */
+static void timer_interrupt(void *arg)
+{
+	(void)arg;
+}
+
+void irq_timer_enable(void)
+{
+	if (!gic)
+		return;
+	handler_set(&spis[GIC_PPI_TIMER], timer_interrupt, NULL);
+	gic->enable_own(GIC_PPI_TIMER);
+}
+
 /* ---- messages ----------------------------------------------------------------------------- */
 
 static const struct pci_msi_map *map_of(uint16_t rid)

@@ -65,6 +65,7 @@ struct pci_info {
 
 struct machine {
 	struct machine_range uart; /* a PL011; no bytes: none */
+	unsigned uart_irq;         /* 0: not known */
 	struct machine_range fw_cfg;
 	enum psci_conduit psci;
 	uint32_t timer_hz; /* 0: as the processor says */
@@ -76,6 +77,12 @@ extern struct machine machine;
 
 /** serial_init() - set up the console; where there is none, output is discarded */
 void serial_init(void);
+
+/** serial_listen() - let the next byte that is typed interrupt */
+void serial_listen(void);
+
+/** irq_timer_enable() - let the virtual timer's interrupt through, on the processor that calls */
+void irq_timer_enable(void);
 
 /** cpu_init() - remember what the processor can do, and say it */
 void cpu_init(void);

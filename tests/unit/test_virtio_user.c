@@ -359,7 +359,7 @@ Test(virtio_user, has_one_pair_of_queues_and_no_interrupts)
 	cr_expect_eq(vd->ops->nb_queues(vd), 2);
 	cr_expect_eq(vd->ops->queue_size(vd, 1), 256);
 	cr_expect_eq(vd->ops->queue_size(vd, 2), 0);
-	cr_expect_eq(vd->ops->irq_setup(vd, 2, NULL), VIRTIO_IRQ_NONE);
+	cr_expect_eq(vd->ops->irq_setup(vd, 2, NULL), VIRTIO_IRQ_EVENTS);
 	cr_expect_eq(backend.open_fds, 4);
 }
 
