@@ -291,7 +291,7 @@ static void poll_links(uint64_t now_ns)
 static void tell_idle(uint64_t now_ns)
 {
 	idle_tell(&loop.idle, loop.app->tell_idle, now_ns);
-	for (unsigned i = 1; LCORES_MAX > 1 && i < loop.stack.nb_lcores; i++)
+	for (unsigned i = 1; i < loop.stack.nb_lcores; i++)
 		idle_tell(&loop.workers[i - 1].idle, loop.app->tell_idle, now_ns);
 }
 
@@ -476,7 +476,7 @@ void kmain(const struct boot_args *boot)
 		      mem_free_bytes() >> 10);
 	probe_ports();
 	nb_lcores = plan_lcores();
-	if (LCORES_MAX > 1 && nb_lcores > 1 && net_share_create(&loop.stack, nb_lcores))
+	if (nb_lcores > 1 && net_share_create(&loop.stack, nb_lcores))
 		panic("memory for %u lcores is missing; ask for fewer: lcores=", nb_lcores);
 	if (loop.app->start(&loop.stack)) {
 		log_err("main", "application %s does not start", loop.app->name);
@@ -484,7 +484,7 @@ void kmain(const struct boot_args *boot)
 		plat_fail();
 	}
 	rest_init(&loop.idle, &loop.stack);
-	if (LCORES_MAX > 1 && nb_lcores > 1)
+	if (nb_lcores > 1)
 		start_lcores(nb_lcores);
 	console_live();
 	run();

@@ -89,7 +89,7 @@ static bool has_news(const struct net_stack *st)
 static bool is_quiet(const struct net_stack *st)
 {
 	return arm(st) && !has_news(st) && (!st->lcore || !lcore_to_rest()) &&
-	       !(LCORES_MAX > 1 && net_share_waiting(st));
+	       !net_share_waiting(st);
 }
 
 static void count(uint64_t *counter)

@@ -1,10 +1,11 @@
 /*
  * Interrupts: who handles which, the messages of devices (GICv2m, ITS) and their pins. All go to
- * the boot core and are handled one at a time.
+ * the first lcore until they are moved; each lcore handles one at a time.
  */
 #include "arch/aarch64/gic.h"
 #include "arch/aarch64/regs.h"
 #include "arch/aarch64/trap.h"
+#include "arch/bare/cpus.h"
 #include "arch/bare/irq_line.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
@@ -63,13 +64,22 @@ void irq_dispatch(void)
 
 		if (is_special(intid))
 			return;
+		if (intid == GIC_POKE)
+			cpu_stop();
 		h = handler_of(intid);
 		if (h.fn)
 			h.fn(h.arg);
-		else
+		else if (intid >= GIC_SGI_END)
 			nb_unhandled++;
 		gic->eoi(intid);
 	}
+}
+
+/* Whoever waits for the timer switches it off before this can be called: firmware has left it on. */
+static void timer_interrupt(void *arg)
+{
+	(void)arg;
+	sysreg_write("cntv_ctl_el0", 0);
 }
 
 /* The argument must be there when the handler is. */
@@ -107,6 +117,7 @@ void irq_init(void)
 	struct gic_info *info = &machine.gic;
 	unsigned nb_v2m = 0;
 
+	handler_set(&spis[GIC_PPI_TIMER], timer_interrupt, NULL);
 	if (info->version == 3)
 		gic = gicv3_init(info);
 	else if (info->version == 2)
@@ -125,20 +136,6 @@ void irq_init(void)
 	log_info("irq", "%s, %u interrupts, %u of them for messages%s", gic->name,
 	         gic->nb_spis_end - GIC_SPI_FIRST, nb_v2m, has_its ? ", ITS" : "");
 	irq_enable();
-}
-
-/* Whoever waits for it ends it before it can be taken. */
-static void timer_interrupt(void *arg)
-{
-	(void)arg;
-}
-
-void irq_timer_enable(void)
-{
-	if (!gic)
-		return;
-	handler_set(&spis[GIC_PPI_TIMER], timer_interrupt, NULL);
-	gic->enable_own(GIC_PPI_TIMER);
 }
 
 /* ---- messages ----------------------------------------------------------------------------- */
@@ -196,6 +193,57 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
 		if (machine.gic.v2m[i].count && machine.gic.v2m[i].phandle == m->phandle)
 			return v2m_msi(&machine.gic.v2m[i], h, msg);
 	return -EOPNOTSUPP;
+}
+
+static bool is_given(unsigned spi)
+{
+	return spi >= GIC_SPI_FIRST && spi < gic->nb_spis_end && spis[spi].fn;
+}
+
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg)
+{
+	const struct pci_msi_map *m = map_of(requester);
+	uint64_t id;
+
+	if (!gic || !m || !cpu_id_of(lcore, &id))
+		return -EINVAL;
+	if (has_its && m->phandle == machine.gic.its_phandle)
+		return its_move(m->id + (requester - m->rid), msg, lcore);
+	if (!is_given(msg->data))
+		return -EINVAL;
+	gic->route(msg->data, lcore);
+	return 0;
+}
+
+/* ---- other lcores ------------------------------------------------------------------------- */
+
+bool irq_cpu_find(unsigned lcore, uint64_t affinity)
+{
+	return !gic || gic->cpu_find(lcore, affinity);
+}
+
+void irq_cpu_setup(unsigned lcore)
+{
+	if (gic)
+		gic->cpu_setup(lcore);
+}
+
+void irq_cpu_arrived(unsigned lcore, const void *pending)
+{
+	if (has_its && its_add_lcore(lcore, pending))
+		log_warn("irq", "lcore %u cannot be reached by messages", lcore);
+}
+
+void plat_wake(unsigned lcore)
+{
+	if (lcore != plat_lcore())
+		irq_poke(lcore);
+}
+
+void irq_poke(unsigned lcore)
+{
+	if (gic)
+		gic->poke(lcore);
 }
 
 /* ---- pins --------------------------------------------------------------------------------- */

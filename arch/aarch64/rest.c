@@ -16,16 +16,11 @@
 #define REST_MAX_NS NS_PER_S
 #define TIMER_ON 1u
 
-static bool ready;
-
 void plat_rest_begin(void)
 {
-	if (!ready) {
-		irq_timer_enable();
-		ready = true;
-	}
 	irq_disable();
-	serial_listen();
+	if (!plat_lcore())
+		serial_listen();
 }
 
 static void wait_until(uint64_t until_ns)

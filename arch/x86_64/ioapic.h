@@ -14,7 +14,4 @@ unsigned ioapic_inputs(void);
  */
 int ioapic_isa_line(unsigned irq, plat_intx_fn fn);
 
-/** apic_boot_id() - where interrupts go: the local APIC id of the boot core */
-uint32_t apic_boot_id(void);
-
 #endif

@@ -16,6 +16,7 @@
 #define TRAP_DEVICE_FIRST 0x30    /* trap_alloc_vector() gives vectors from here */
 #define TRAP_DEVICE_LAST 0xef     /* to here */
 #define TRAP_VECTOR_TIMER 0xf0    /* the local APIC's: ends a rest */
+#define TRAP_VECTOR_WAKE 0xf1     /* so does another lcore's message */
 #define TRAP_VECTOR_SPURIOUS 0xff /* the local APIC's spurious vector: never acknowledged */
 
 /* What the entry stubs push, lowest address first (trap.asm relies on the order). */
@@ -31,6 +32,10 @@ void trap_dispatch(struct trap_frame *f);
 
 /** trap_init() - load the final GDT, TSS and IDT; interrupts stay off */
 void trap_init(void);
+
+/** trap_load() - the same for another processor, with the stacks of its slot */
+struct cpu_arch;
+void trap_load(struct cpu_arch *a, unsigned slot);
 
 /**
  * trap_set_handler() - give a vector its handler
