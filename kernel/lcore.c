@@ -30,12 +30,12 @@ struct lcore {
 } __attribute__((aligned(CACHE_LINE)));
 
 static struct {
-	unsigned n;
-	unsigned running; /* these are to be parked, and the first one */
-	unsigned depth;   /* of lcore_park() */
+	unsigned others;         /* than the first */
+	unsigned others_running; /* of these: they are to be parked */
+	unsigned depth;          /* of lcore_park() */
 	uint16_t cpu[LCORES_MAX];
 	struct lcore lcore[LCORES_MAX];
-} lcores = {.n = 1, .running = 1};
+} lcores;
 
 unsigned lcore_park_seq;
 
@@ -90,7 +90,7 @@ bool lcores_valid(const char *text)
 
 unsigned lcore_count(void)
 {
-	return lcores.n;
+	return 1 + lcores.others;
 }
 
 /* The processors: those of a list, else the machine's. Return: how many. */
@@ -189,17 +189,18 @@ unsigned lcore_plan(unsigned most)
 	if (n == 1 && !options_given("lcores", 0))
 		return 1;
 	bind_first(n);
-	lcores.n = start_processors(n);
-	for (unsigned i = 0; i < lcores.n; i++)
+	n = start_processors(n);
+	lcores.others = n - 1;
+	for (unsigned i = 0; i < n; i++)
 		log_info("lcore", "lcore %u on processor %u", i, lcores.cpu[i]);
-	return lcores.n;
+	return n;
 }
 
 void lcore_start(unsigned i, lcore_fn fn, void *arg)
 {
 	lcores.lcore[i].arg = arg;
 	__atomic_store_n(&lcores.lcore[i].fn, fn, __ATOMIC_RELEASE);
-	lcores.running = i + 1;
+	lcores.others_running = i;
 }
 
 /* ---- sleep -------------------------------------------------------------------------------- */
@@ -231,13 +232,13 @@ void lcore_park(void)
 	const unsigned seq = lcore_park_seq + 1;
 	uint64_t deadline_ns;
 
-	if (lcores.depth++ || lcores.running == 1)
+	if (lcores.depth++ || !lcores.others_running)
 		return;
 	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
-	for (unsigned i = 1; i < lcores.running; i++)
+	for (unsigned i = 1; i <= lcores.others_running; i++)
 		lcore_wake(i);
-	for (unsigned i = 1; i < lcores.running; i++) {
+	for (unsigned i = 1; i <= lcores.others_running; i++) {
 		while (!rests(i, seq)) {
 			if (plat_time_ns() > deadline_ns)
 				panic("lcore %u does not come to rest", i);
@@ -248,7 +249,7 @@ void lcore_park(void)
 
 void lcore_resume(void)
 {
-	if (--lcores.depth || lcores.running == 1)
+	if (--lcores.depth || !lcores.others_running)
 		return;
 	__atomic_store_n(&lcore_park_seq, lcore_park_seq + 1, __ATOMIC_RELEASE);
 }

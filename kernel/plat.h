@@ -140,7 +140,7 @@ int plat_cpu_bind(uint16_t cpu);
  * plat_cpu_start() - let a processor run @fn(@arg) as lcore @lcore; from the first lcore alone
  *
  * On bare metal it takes interrupts. Return: 0, -EINVAL when there is no such processor or it runs
- * already, -EAGAIN when it does not answer within a second, -ENOMEM, -EOPNOTSUPP.
+ * already, -EAGAIN when it does not answer for some seconds, -ENOMEM, -EOPNOTSUPP.
  */
 int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *arg);
 

@@ -10,23 +10,35 @@
 #include "kernel/plat.h"
 #include <arch/cpu.h>
 
-#define ARRIVE_NS 1000000000ull
+#define ARRIVE_NS 4000000000ull
 #define STOP_PARTS_OF_SECOND 10 /* how long the others may take to stop */
 
 enum { CPU_ASKED, CPU_HERE, CPU_LATE };
 
 static struct cpu_list list;
 static struct cpu boot;
-static struct cpu *cpus[LCORES_MAX] = {&boot};
-static unsigned nb_running = 1;
+static struct cpu *others[LCORES_MAX - 1]; /* by lcore, from the second on */
+static unsigned nb_others;
 static unsigned stopping; /* the lcore that stops all others, and 1 */
+
+static struct cpu *cpu_of(unsigned lcore)
+{
+	return lcore ? others[lcore - 1] : &boot;
+}
+
+static void list_read(void)
+{
+	if (list.nb)
+		return;
+	cpu_list_fill(&list);
+	boot.id = list.id[list.boot];
+}
 
 unsigned plat_cpus(uint16_t *out, unsigned max)
 {
 	unsigned n = 0;
 
-	cpu_list_fill(&list);
-	boot.id = list.id[list.boot];
+	list_read();
 	out[n++] = (uint16_t)list.boot;
 	for (unsigned i = 0; i < list.nb && n < max; i++) {
 		if (i != list.boot)
@@ -50,9 +62,10 @@ unsigned plat_lcore(void)
 
 bool cpu_id_of(unsigned lcore, uint64_t *id)
 {
-	if (lcore >= nb_running)
+	if (lcore > nb_others)
 		return false;
-	*id = cpus[lcore]->id;
+	list_read();
+	*id = cpu_of(lcore)->id;
 	return true;
 }
 
@@ -60,8 +73,8 @@ bool cpu_id_of(unsigned lcore, uint64_t *id)
 
 static bool is_running(uint64_t id)
 {
-	for (unsigned i = 0; i < nb_running; i++) {
-		if (cpus[i]->id == id)
+	for (unsigned i = 0; i <= nb_others; i++) {
+		if (cpu_of(i)->id == id)
 			return true;
 	}
 	return false;
@@ -120,7 +133,7 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
 	struct cpu *c;
 	int err;
 
-	if (cpu >= list.nb || lcore != nb_running || is_running(list.id[cpu]))
+	if (cpu >= list.nb || lcore != nb_others + 1 || is_running(list.id[cpu]))
 		return -EINVAL;
 	c = mem_alloc("lcore", CPU_HEAD_BYTES + stack_slot_bytes(), CPU_BLOCK_ALIGN);
 	if (!c)
@@ -135,7 +148,7 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
 	err = start(c);
 	if (err)
 		return err;
-	cpus[nb_running++] = c;
+	others[nb_others++] = c;
 	cpu_arrived(c);
 	return 0;
 }
@@ -159,14 +172,14 @@ void cpu_stop(void)
 
 	if (!stopping || stopping == me + 1)
 		return;
-	__atomic_store_n(&cpus[me]->stopped, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu_of(me)->stopped, true, __ATOMIC_RELEASE);
 	cpu_halt();
 }
 
 static bool all_stopped(unsigned me)
 {
-	for (unsigned i = 0; i < nb_running; i++) {
-		if (i != me && !__atomic_load_n(&cpus[i]->stopped, __ATOMIC_ACQUIRE))
+	for (unsigned i = 0; i <= nb_others; i++) {
+		if (i != me && !__atomic_load_n(&cpu_of(i)->stopped, __ATOMIC_ACQUIRE))
 			return false;
 	}
 	return true;
@@ -179,9 +192,9 @@ void plat_stop_others(void)
 	const uint64_t begin = cpu_cycles();
 
 	__atomic_store_n(&stopping, me + 1, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < nb_running; i++) {
+	for (unsigned i = 0; i <= nb_others; i++) {
 		if (i != me)
-			cpu_poke(cpus[i]);
+			cpu_poke(cpu_of(i));
 	}
 	while (!all_stopped(me) && cpu_cycles() - begin < plat_cycles_hz() / STOP_PARTS_OF_SECOND)
 		cpu_pause();
