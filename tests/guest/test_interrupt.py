@@ -76,19 +76,11 @@ def test_sleeps_and_wakes_up(serve, ring, vectors, mode):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("machine", {"x86_64": ["q35", "microvm"],
-                                     "aarch64": ["virt,gic-version=3", "virt,acpi=off"]}[ARCH])
-def test_sleeps_on_other_machines(serve, machine):
-    extra = ["-device", "pcie-root-port,id=unused"] if machine == "q35" else []
-    if machine == "microvm":
-        machine = "microvm,pcie=on,pit=off,pic=off,rtc=off"
-    check_sleeper(serve("", machine=machine, extra=extra, options=f"{STATIC} net.mode=interrupt"))
-
-
-@pytest.mark.soak
-@pytest.mark.arch("x86_64")
-def test_sleeps_without_x2apic(serve):
-    check_sleeper(serve("", cpu="max,x2apic=off", options=f"{STATIC} net.mode=interrupt"))
+@pytest.mark.parametrize("machine,cpu", {
+    "x86_64": [("q35", "max"), ("pc", "max,x2apic=off")],
+    "aarch64": [("virt,gic-version=3", "max"), ("virt,acpi=off", "cortex-a72")]}[ARCH])
+def test_sleeps_on_other_machines(serve, machine, cpu):
+    check_sleeper(serve("", machine=machine, cpu=cpu, options=f"{STATIC} net.mode=interrupt"))
 
 
 def test_news_come_at_once_and_the_loop_says_when_it_sleeps(start):
