@@ -43,6 +43,9 @@ struct netdev_stats {
 #define NETDEV_MACS_MAX 64 /* further addresses, unicast and multicast */
 #define NETDEV_VLAN_MAX 4095
 
+/* How a port waits for packets: net.mode */
+enum netdev_mode { NETDEV_POLL, NETDEV_INTERRUPT, NETDEV_ADAPTIVE };
+
 struct netdev;
 struct json;
 
@@ -53,6 +56,14 @@ struct netdev_ops {
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
 	void (*link_poll)(struct netdev *dev);
+	/* interrupts of a queue go to this lcore, which alone uses it; before it sleeps for the
+	 * first time. NULL: the port cannot interrupt */
+	void (*rx_route)(struct netdev *dev, uint16_t queue, unsigned lcore);
+	/* asks for an interrupt at the next packet. False: there is a reason to poll once more, a
+	 * packet for one; or no interrupt would come. Together with rx_route */
+	bool (*rx_arm)(struct netdev *dev, uint16_t queue);
+	/* no interrupts any more. Return: are there packets? */
+	bool (*rx_disarm)(struct netdev *dev, uint16_t queue);
 	/* takes several segments in one, or not any more, of a port whose rx_offloads have it;
 	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
 	 * NULL */
@@ -84,11 +95,14 @@ struct netdev {
 	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
 
+	enum netdev_mode mode;
 	uint16_t port;
 	uint16_t nb_queues;
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool news; /* set by the driver, also in interrupts: call link_poll soon; by who has called
+	            */
 	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */
 	unsigned rx_mode;     /* NETDEV_RX_ flags that hold now */
 	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */

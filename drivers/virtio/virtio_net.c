@@ -67,6 +67,11 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_UINT,
      .min = 1,
      .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.mode",
+     .kind = OPTION_WORD,
+     .fallback = "poll",
+     .allowed = "poll interrupt adaptive",
+     .help = "how a port waits for packets"},
     {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all that comes"},
     {.key = "net.allmulti", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all multicast"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
@@ -163,7 +168,7 @@ static void vnet_link_poll(struct netdev *dev)
 		queue_check(vn, &vn->txq[i].vq, "Tx");
 	}
 	vnet_filter_poll(vn);
-	if (vn->failed || (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE))
+	if (vn->failed || (interrupts == vn->config_seen && vn->vd->irq_mode < VIRTIO_IRQ_EVENTS))
 		return;
 	if (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET) {
 		log_err("virtio_net", "port %u: the device needs a reset; port is down", dev->port);
@@ -175,19 +180,6 @@ static void vnet_link_poll(struct netdev *dev)
 		vn->config_seen = interrupts;
 	if (dev->link_up != was_up)
 		log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
-}
-
-/* In interrupt context. */
-static void vnet_irq(struct virtio_dev *vd, unsigned vector)
-{
-	struct vnet *vn = vd->driver;
-	uint64_t *counter = &vn->config_interrupts;
-
-	if (vector > vn->nb_queues)
-		return;
-	if (vector)
-		counter = &vn->rxq[vector - 1].interrupts;
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
 /* ---- start and stop ----------------------------------------------------------------------- */
@@ -289,6 +281,7 @@ static int start_parked(struct netdev *dev)
 	vnet_ctrl_start(vn);
 	vnet_filter_start(vn);
 	vnet_queues_fill(vn);
+	vnet_mode_check(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
 		         vn->vd->name);
@@ -376,6 +369,9 @@ static const struct netdev_ops vnet_ops = {
     .set_mac = vnet_set_mac,
     .set_mac_entry = vnet_set_mac_entry,
     .set_vlan = vnet_set_vlan,
+    .rx_route = vnet_rx_route,
+    .rx_arm = vnet_rx_arm,
+    .rx_disarm = vnet_rx_disarm,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -483,6 +479,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	if (err)
 		return err;
 	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
+	vnet_mode_init(vn, port);
 	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
 	vn->dev.ops = &vnet_ops;
 	vn->dev.nb_queues = vn->nb_queues;

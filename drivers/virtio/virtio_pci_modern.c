@@ -304,6 +304,7 @@ static const struct virtio_transport_ops modern_ops = {
     .queue_size_is_fixed = false,
     .queue_enable = modern_queue_enable,
     .irq_setup = virtio_pci_irq_setup,
+    .irq_route = virtio_pci_irq_route,
     .set_config_vector = virtio_pci_set_config_vector,
     .notify = modern_notify,
 };

@@ -5,6 +5,7 @@
  *	vnet_features.c	which features are asked for, and what the port can do with them
  *	vnet_sizes.c	how many queues there are, and how large
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
+ *	vnet_intr.c	interrupts, and asking for them
  *	vnet_recover.c	bringing a port back whose device failed or went away
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
@@ -50,7 +51,8 @@ struct vnet_rxq {
 	uint32_t offloads; /* MBUF_ flags that packets may get */
 	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
-	bool starved; /* the last refill found too little in the pool */
+	bool starved;   /* the last refill found too little in the pool */
+	uint16_t lcore; /* that uses it, once it was told */
 	uint64_t interrupts;
 };
 
@@ -157,6 +159,20 @@ void vnet_queues_fill(struct vnet *vn);
 /** vnet_queues_drain() - take back every buffer that the device holds; it was reset before. Return:
  * packets among them that were to be sent */
 unsigned vnet_queues_drain(struct vnet *vn);
+
+/** vnet_irq() - the transport's interrupts, in whose context it runs */
+void vnet_irq(struct virtio_dev *vd, unsigned vector);
+
+/** vnet_mode_init() - how the port waits, by its options */
+void vnet_mode_init(struct vnet *vn, unsigned port);
+
+/** vnet_mode_check() - a port that is to wait for interrupts and gets none polls, which is logged;
+ * after each start */
+void vnet_mode_check(struct vnet *vn);
+
+void vnet_rx_route(struct netdev *dev, uint16_t queue, unsigned lcore);
+bool vnet_rx_arm(struct netdev *dev, uint16_t queue);
+bool vnet_rx_disarm(struct netdev *dev, uint16_t queue);
 
 /** vnet_recover() - if the port failed and it is time to: stop and start it; from link_poll */
 void vnet_recover(struct vnet *vn);
