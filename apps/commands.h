@@ -10,4 +10,7 @@ void commands_init(const struct net_stack *st);
 /** port_commands_init() - those about what ports receive */
 void port_commands_init(void);
 
+/** rss_commands_init() - those about receive-side scaling */
+void rss_commands_init(void);
+
 #endif

@@ -44,6 +44,7 @@ struct netdev_stats {
 #define NETDEV_VLAN_MAX 4095
 
 struct netdev;
+struct netdev_rss;
 struct json;
 
 struct netdev_ops {
@@ -83,6 +84,7 @@ struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
 	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
+	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
 	uint16_t port;
 	uint16_t nb_queues;

@@ -10,6 +10,7 @@
 #include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "drivers/virtio/vq_split.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -59,6 +60,26 @@ const struct option virtio_net_options[] = {
      .min = 1,
      .max = NETDEV_QUEUES_MAX,
      .help = "transmit queues (1); there are as many pairs as the larger of both says"},
+    {.key = "net.rss",
+     .kind = OPTION_WORD,
+     .fallback = "off",
+     .allowed = "off device software auto",
+     .help = "who spreads received flows over the queues by their hashes"},
+    {.key = "net.rss_types",
+     .kind = OPTION_LIST,
+     .fallback = "all",
+     .allowed = RSS_TYPE_WORDS,
+     .help = "what is hashed for net.rss, and for net.rx_offloads=rss_hash"},
+    {.key = "net.rss_key",
+     .kind = OPTION_TEXT,
+     .allowed = "80 hexadecimal digits",
+     .check = rss_key_valid,
+     .help = "the key of these hashes (the usual one)"},
+    {.key = "net.rss_reta",
+     .kind = OPTION_TEXT,
+     .allowed = "queues as 0,1,2, up to 128",
+     .check = rss_reta_valid,
+     .help = "queues by hash, repeated until the table of 128 is full (all in turn)"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -476,6 +497,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	err = vnet_sizes_probe(vn, port, budget);
 	if (err)
 		return err;
+	vnet_rss_init(vn, port);
 	err = vnet_ctrl_alloc(vn);
 	if (err)
 		return err;

@@ -10,6 +10,7 @@
  *	vnet_tx.h	the transmit body	/
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_ctrl.c	the control queue and what is sent through it
+ *	vnet_rss.c	hashes by the device, and queues chosen by them
  *	vnet_filter.c	which frames the device lets through, and announcements
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
@@ -21,6 +22,7 @@
 #include "drivers/virtio/vnet_paths.h"
 #include "net/mempool.h"
 #include "net/netdev.h"
+#include "net/rss.h"
 
 #define ETHERNET_OVERHEAD (14u + 4u) /* header and one VLAN tag */
 /* what makes a received packet several segments in one */
@@ -100,6 +102,8 @@ struct vnet {
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
 	struct vnet_filter filter;
+	struct netdev_rss rss;
+	uint8_t hash_key_len; /* as long as the device takes it */
 	uint16_t rxd, txd;
 	uint16_t pairs_max; /* of the device: its control queue is behind them (virtio 5.1.2) */
 	uint16_t nb_queues; /* pairs that there is memory for */

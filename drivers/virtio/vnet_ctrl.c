@@ -1,12 +1,13 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
- * byte for its answer. Sent here are the number of queue pairs (5.1.9.5.6), hash configuration
- * (5.1.9.5.7.4) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c.
+ * byte for its answer. Sent here are the number of queue pairs (5.1.9.5.6) and offloads at run time
+ * (5.1.9.5.9); what is about filters is in vnet_filter.c, hashes in vnet_rss.c.
  *
  *	| class | command | data ... |   | ack |
  *	 device reads                     device writes
  */
 #include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "drivers/virtio/vq.h"
 #include "kernel/atomic.h"
 #include "kernel/errno.h"
@@ -23,13 +24,6 @@ struct vnet_ctrl_cmd {
 	struct virtio_net_ctrl_hdr hdr;
 	uint8_t data[VNET_CTRL_DATA_MAX];
 	uint8_t ack;
-};
-
-/* The key that every description of the Toeplitz hash has as its example. */
-static const uint8_t hash_key[VIRTIO_NET_HASH_KEY_MAX] = {
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 };
 
 /* ---- set-up ------------------------------------------------------------------------------- */
@@ -183,36 +177,14 @@ static void start_pairs(struct vnet *vn)
 	}
 }
 
-static void start_hashes(struct vnet *vn)
-{
-	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
-	                                                VIRTIO_NET_CTRL_MQ_HASH_CONFIG};
-	struct virtio_net_hash_config config = {.hash_types = 0};
-	uint8_t key_max = 0;
-
-	if (!virtio_has(vn->vd, VIRTIO_NET_F_HASH_REPORT))
-		return;
-	if (virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, rss_max_key_size),
-	                           &key_max, sizeof(key_max)) ||
-	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, supported_hash_types),
-	                           &config.hash_types, sizeof(config.hash_types))) {
-		log_warn("virtio_net", "port %u: the device does not say what it can hash",
-		         vn->dev.port);
-		return;
-	}
-	config.hash_types &= VIRTIO_NET_HASH_TYPES_IP;
-	config.hash_key_length = (uint8_t)min_u64(key_max, sizeof(hash_key));
-	memcpy(config.hash_key_data, hash_key, config.hash_key_length);
-	/* a failure is logged: then no packet has a hash */
-	(void)vnet_ctrl_command(vn, what, &config,
-	                        offsetof(struct virtio_net_hash_config, hash_key_data) +
-	                            config.hash_key_length);
-}
-
 void vnet_ctrl_start(struct vnet *vn)
 {
-	start_pairs(vn); /* first: devices may forget about hashes at this command */
-	start_hashes(vn);
+	/* first: devices may forget about hashes at these commands */
+	if (vnet_rss_start(vn))
+		vn->nb_active = vn->nb_queues;
+	else
+		start_pairs(vn);
+	vnet_hash_start(vn);
 }
 
 int vnet_ctrl_lro(struct vnet *vn, bool on)

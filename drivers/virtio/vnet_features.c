@@ -4,6 +4,7 @@
  * depends on, is told and done without.
  */
 #include "drivers/virtio/vnet_features.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "kernel/log.h"
 #include "kernel/options.h"
 
@@ -136,6 +137,7 @@ static bool mtu_is_usable(struct virtio_dev *vd, bool mergeable)
 
 uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 {
+	const uint64_t pairs = multiqueue_features(vd, port);
 	uint64_t wanted = VNET_FEATURES;
 
 	if (!options_port_u64("net.mrg_rxbuf", port))
@@ -146,7 +148,7 @@ uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 		wanted &= ~VIRTIO_F_RING_PACKED;
 	if (!vd->legacy)
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
-	wanted |= offload_features(vd, port, wanted) | multiqueue_features(vd, port) |
+	wanted |= offload_features(vd, port, wanted) | pairs | vnet_rss_features(vd, port, pairs) |
 	          filter_features(vd);
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;

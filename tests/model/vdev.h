@@ -181,6 +181,7 @@ struct vdev_violation {
 };
 
 #define VDEV_MACS_MAX 64
+#define VDEV_RSS_TABLE_MAX 128
 
 /* The control queue's last command, and what all of them did. */
 struct vdev_ctrl {
@@ -191,6 +192,13 @@ struct vdev_ctrl {
 	uint16_t pairs;    /* that are used, with MQ */
 	uint64_t offloads; /* bits of features that are switched on */
 	struct virtio_net_hash_config hash;
+	bool steers; /* by @rss, which is as the driver sent it; else as VQ_PAIRS_SET has it */
+	struct vdev_rss {
+		uint32_t types;
+		uint16_t mask, unclassified;
+		uint16_t table[VDEV_RSS_TABLE_MAX];
+		uint8_t key_len, key[VIRTIO_NET_HASH_KEY_MAX];
+	} rss;
 
 	/* filters, vdev_filter.c */
 	uint8_t mode[VIRTIO_NET_CTRL_RX_NOBCAST + 1]; /* by command; promiscuous at first */
@@ -306,6 +314,15 @@ void vdev_net_rx_push_hdr(struct vdev *d, unsigned pair, const struct virtio_net
 /** vdev_net_rx_push_hash() - the same with what HASH_REPORT adds to the header */
 void vdev_net_rx_push_hash(struct vdev *d, unsigned pair, const struct virtio_net_hdr_hash *hash,
                            const void *data, uint32_t len);
+
+/** vdev_net_rx_wire() - a frame arrives for nobody in particular: the device hashes it, chooses the
+ * queue pair as it was told, and reports the hash if it is to. Return: the pair */
+unsigned vdev_net_rx_wire(struct vdev *d, const void *data, uint32_t len);
+
+/** vdev_net_hash() - what the device makes of a frame (5.1.9.4.3): @report is the number of the
+ * type, VIRTIO_NET_HASH_REPORT_NONE when there is no hash */
+uint32_t vdev_net_hash(const uint8_t *frame, uint32_t len, uint32_t types, const uint8_t *key,
+                       uint16_t *report);
 
 /** vdev_net_tx_pop() - the next frame that was sent, in the order in which the driver made them
  * available, checksum filled in if asked for; NULL when there is none. free() it */

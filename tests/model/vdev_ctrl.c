@@ -46,32 +46,7 @@ static uint8_t pairs_set(struct vdev *d, const uint8_t *data, uint32_t len)
 			             pairs, i);
 	}
 	d->ctrl.pairs = pairs;
-	return VIRTIO_NET_OK;
-}
-
-static uint8_t hash_config(struct vdev *d, const uint8_t *data, uint32_t len)
-{
-	static const uint16_t zero[4];
-	struct virtio_net_hash_config config = {.hash_types = 0};
-	const uint32_t head = offsetof(struct virtio_net_hash_config, hash_key_data);
-
-	memcpy(&config, data, len < sizeof(config) ? len : sizeof(config));
-	if (!vdev_has(d, VIRTIO_NET_F_HASH_REPORT)) {
-		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG without HASH_REPORT");
-		return VIRTIO_NET_ERR;
-	}
-	if (len < head || len != head + config.hash_key_length ||
-	    config.hash_key_length > d->config.rss_max_key_size) {
-		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG of %u bytes with a key of %u", len,
-		             config.hash_key_length);
-		return VIRTIO_NET_ERR;
-	}
-	if (memcmp(config.reserved, zero, sizeof(zero)))
-		vdev_violate(d, "5.1.9.5.6.4: reserved is not 0");
-	if (config.hash_types & ~d->config.supported_hash_types)
-		vdev_violate(d, "5.1.9.5.6.4: hash types 0x%x of 0x%x", config.hash_types,
-		             d->config.supported_hash_types);
-	d->ctrl.hash = config;
+	d->ctrl.steers = false; /* 5.1.9.5.5: the last command counts */
 	return VIRTIO_NET_OK;
 }
 
@@ -104,7 +79,10 @@ static uint8_t carry_out(struct vdev *d)
 		return pairs_set(d, c->data, c->len);
 	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
 	    c->what.command == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
-		return hash_config(d, c->data, c->len);
+		return vdev_hash_config(d);
+	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
+	    c->what.command == VIRTIO_NET_CTRL_MQ_RSS_CONFIG)
+		return vdev_rss_config(d);
 	if (c->what.class == VIRTIO_NET_CTRL_GUEST_OFFLOADS &&
 	    c->what.command == VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET)
 		return guest_offloads(d, c->data, c->len);

@@ -1,6 +1,7 @@
 /*
  * Which features the offload options ask for; hashes, and the control queue that they need.
  */
+#include "tests/unit/ctrl_lies.h"
 #include "tests/unit/offload_fixture.h"
 
 /* ---- options and features ----------------------------------------------------------------- */
@@ -163,29 +164,18 @@ static void start_with_lie(enum layout layout, enum vdev_lie lie, uint32_t value
 
 Test(vnet_ctrl, a_command_that_fails_leaves_the_port_without_hashes)
 {
-	static const struct {
-		enum vdev_lie lie;
-		uint32_t value;
-		const char *says;
-	} lies[] = {
-	    {VDEV_LIE_ACK, VIRTIO_NET_ERR, "the device says no"},
-	    {VDEV_LIE_ACK, 77, "the device says no"},
-	    {VDEV_LIE_SILENT, 0, "command without an answer"},
-	    {VDEV_LIE_ID_RANGE, 0, "used id"},
-	};
-
 	/* with the lies not more than there may be ports */
 	static const enum layout layouts[] = {MRG, IN_ORDER_PLAIN, PACKED_MRG,
 	                                      PACKED_IN_ORDER_PLAIN};
 
 	for (size_t l = 0; l < ARRAY_SIZE(layouts); l++) {
-		for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
-			start_with_lie(layouts[l], lies[i].lie, lies[i].value);
+		for (size_t i = 0; i < ARRAY_SIZE(ctrl_lies); i++) {
+			start_with_lie(layouts[l], ctrl_lies[i].lie, ctrl_lies[i].value);
 			cr_assert_not_null(
 			    strstr(plat_test_output(), "control command 4.2 failed"));
 			if (!layout_is_packed(layouts[l]))
-				cr_assert_not_null(strstr(plat_test_output(), lies[i].says),
-				                   "no \"%s\" in: %s", lies[i].says,
+				cr_assert_not_null(strstr(plat_test_output(), ctrl_lies[i].says),
+				                   "no \"%s\" in: %s", ctrl_lies[i].says,
 				                   plat_test_output());
 			exchange_frames(&port, 10);
 			port_stop(&port);
