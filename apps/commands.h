@@ -13,4 +13,7 @@ void port_commands_init(void);
 /** rss_commands_init() - those about receive-side scaling */
 void rss_commands_init(void);
 
+/** xstats_commands_init() - that for all counters */
+void xstats_commands_init(void);
+
 #endif

@@ -47,6 +47,11 @@ struct netdev;
 struct netdev_rss;
 struct json;
 
+/* Takes a counter: "rx" or "tx", a queue pair or -1 for none, and its name. */
+typedef void (*netdev_xstat_fn)(void *arg, const char *direction, int queue, const char *name,
+                                uint64_t value);
+typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
+
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
 	void (*stop)(struct netdev *dev);
@@ -69,6 +74,8 @@ struct netdev_ops {
 	int (*set_mac_entry)(struct netdev *dev, const uint8_t mac[6], bool on);
 	/* lets frames with this tag in or not, of a port with net.rx_offloads=vlan_filter */
 	int (*set_vlan)(struct netdev *dev, uint16_t vid, bool on);
+	/* emits counters beyond netdev_stats; may wait, and may be NULL */
+	netdev_xstats_fn xstats;
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };

@@ -3,7 +3,6 @@
 #include "kernel/log.h"
 #include "kernel/options.h"
 #include "kernel/string.h"
-#include "net/netdev.h"
 
 #define QUEUE_DIGITS 3
 
@@ -127,7 +126,7 @@ static void read_reta(unsigned port, unsigned nb_queues, uint8_t reta[RSS_RETA_L
 
 	for (unsigned i = 0; i < RSS_RETA_LEN; i++) {
 		if (i >= given)
-			reta[i] = given ? reta[i - n] : (uint8_t)(i % n);
+			reta[i] = (uint8_t)(given ? reta[i - n] : i % n);
 		if (reta[i] < nb_queues)
 			continue;
 		log_warn("rss", "port %u: net.rss_reta=%s: there is no queue %u; 0 is used", port,

@@ -10,7 +10,7 @@
 #ifndef NET_RSS_H
 #define NET_RSS_H
 
-#include "kernel/compiler.h"
+#include "net/netdev.h"
 
 #define RSS_KEY_LEN 40
 #define RSS_RETA_LEN 128
@@ -34,8 +34,6 @@
 	"all none ip udp tcp ipv4 ipv4-tcp ipv4-udp ipv6 ipv6-tcp ipv6-udp ipv6-ex ipv6-tcp-ex "   \
 	"ipv6-udp-ex"
 
-struct netdev;
-
 /* A wish, or what holds. A packet of none of the types goes to queue 0. */
 struct rss {
 	uint32_t types;
@@ -53,6 +51,7 @@ struct netdev_rss {
 	 * -EOPNOTSUPP, -EIO or -ETIMEDOUT: nothing has changed. Holds across stop and start
 	 */
 	int (*set)(struct netdev *dev, const struct rss *rss);
+	netdev_xstats_fn xstats; /* NULL: counts nothing */
 };
 
 enum rss_mode { RSS_OFF, RSS_DEVICE, RSS_SOFTWARE, RSS_AUTO };

@@ -280,7 +280,7 @@ static_assert(sizeof(struct virtio_net_hdr_hash) == 20, "virtio 5.1.9");
 #define VIRTIO_NET_CTRL_STATS_GET 1
 #define VIRTIO_NET_OK 0
 #define VIRTIO_NET_ERR 1
-#define VIRTIO_NET_HASH_KEY_MAX 40 /* what we send; the format allows 255 */
+#define VIRTIO_NET_HASH_KEY_MAX 40   /* what we send; the format allows 255 */
 #define VIRTIO_NET_RSS_TABLE_LEN 128 /* likewise; devices have as many at least (5.1.4) */
 
 struct virtio_net_ctrl_hdr {

@@ -30,7 +30,8 @@ int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const vo
                       size_t len);
 
 /** vnet_ctrl_start() - tell a device that is live how many queue pairs there are, or how to spread
- * packets over them, and what to hash if it is to report hashes. Sets nb_active: 1 when the device says no to more */
+ * packets over them, and what to hash if it is to report hashes. Sets nb_active: 1 when the device
+ * says no to more */
 void vnet_ctrl_start(struct vnet *vn);
 
 /** vnet_ctrl_lro() - large receive on or off at run time (virtio 5.1.9.5.9). Return: as

@@ -139,6 +139,7 @@ void vnet_rss_init(struct vnet *vn, unsigned port)
 		log_info("virtio_net", "port %u: the device hashes 0x%x of the types 0x%x", port,
 		         vn->rss.now.types & l.types, vn->rss.now.types);
 	vn->rss.now.types &= l.types;
+	vn->rss.steers = virtio_has(vn->vd, VIRTIO_NET_F_RSS);
 	vn->rss.set = set_rss;
 	vn->hash_key_len = (uint8_t)min_u64(l.key_bytes, RSS_KEY_LEN);
 	vn->dev.rss = &vn->rss;

@@ -9,6 +9,7 @@
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "net/rss_hash.h"
+#include "net/soft_rss.h"
 #include "tests/unit/ctrl_lies.h"
 #include "tests/unit/flow_frames.h"
 #include "tests/unit/said.h"
@@ -370,5 +371,54 @@ Test(vnet_rss, a_port_without_hashes_says_what_to_do)
 	cr_assert(said("nobody hashes here: net.rss="), "%s", plat_test_output());
 	type("show port 0 rss-hash");
 	cr_assert(said("nobody hashes here: net.rss="), "%s", plat_test_output());
+	port_close(&port);
+}
+
+/* ---- in software, over this driver -------------------------------------------------------- */
+
+Test(vnet_rss, in_software_over_every_path)
+{
+	for (unsigned l = 0; l < LAYOUTS; l++) {
+		if (layout_hdr_alone((enum layout)l))
+			continue;
+		open_rss((enum layout)l, "net.rxq=4 net.rss=software net.vectorized=1");
+		port_probe(&port);
+		soft_rss_attach(port.dev);
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		for (unsigned i = 0; i < 20 * FLOW_KINDS; i++) {
+			uint8_t frame[FLOW_FRAME_MAX];
+			const unsigned len =
+			    flow_frame(frame, (enum flow_kind)(i % FLOW_KINDS), i, i % 3);
+			const uint16_t by = (uint16_t)(i % PAIRS);
+			struct mbuf *m = NULL;
+			uint32_t value;
+			uint16_t report;
+			const uint16_t to = (uint16_t)oracle(frame, len, &value, &report);
+
+			vdev_net_rx_push(&port.d, by, frame, len);
+			vdev_step(&port.d, 1);
+			/* its own comes at once; else it is there next time */
+			cr_assert_eq(netdev_rx_burst(port.dev, by, &m, 1), by == to);
+			if (by != to)
+				cr_assert_eq(netdev_rx_burst(port.dev, to, &m, 1), 1);
+			cr_assert_eq(memcmp(mbuf_data(m), frame, len), 0);
+			cr_assert_eq(netdev_tx_burst(port.dev, to, &m, 1), 1);
+			vdev_drain(&port.d);
+			free(vdev_net_tx_pop(&port.d, to));
+			(void)netdev_rx_burst(port.dev, by, NULL, 0);
+		}
+		port_close(&port);
+	}
+}
+
+Test(vnet_rss, all_counters_of_a_port)
+{
+	open_console(ON);
+	exchange_frames_of(&port, 2, 7);
+	type("show port xstats all");
+	cr_assert(said("###### NIC extended statistics for port 0 \r\nrx_good_packets: 7\r\n"));
+	cr_assert(said("rx_q2_packets: 7\r\n") && said("tx_q2_packets: 7\r\n"));
+	type("show port xstats 1");
+	cr_assert(said("give all, or a port below 1"));
 	port_close(&port);
 }
