@@ -49,12 +49,3 @@ def queue_of(frame, types, table, key=USUAL_KEY):
     """table: a list of queues, which is repeated as net.rss_reta is."""
     value = hash_of(frame, types, key)
     return 0 if value is None else table[value % TABLE % len(table)]
-
-
-def test_examples_of_the_definition():
-    for src, dst, sport, dport, of_ip, of_tcp in (
-            ("66.9.149.187", "161.142.100.80", 2794, 1766, 0x323e8fc2, 0x51ccc178),
-            ("199.92.111.2", "65.69.140.83", 14230, 4739, 0xd718262a, 0xc626b0ea)):
-        frame = IP(src=src, dst=dst) / TCP(sport=sport, dport=dport)
-        assert hash_of(frame, NAMES["ip"]) == of_ip
-        assert hash_of(frame, NAMES["tcp"]) == of_tcp
