@@ -13,6 +13,9 @@ void port_commands_init(void);
 /** rss_commands_init() - those about receive-side scaling */
 void rss_commands_init(void);
 
+/** coal_commands_init() - those about when devices notify */
+void coal_commands_init(void);
+
 /** xstats_commands_init() - that for all counters */
 void xstats_commands_init(void);
 

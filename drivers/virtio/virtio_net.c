@@ -5,7 +5,9 @@
  */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_coal.h"
 #include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_devstats.h"
 #include "drivers/virtio/vnet_features.h"
 #include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
@@ -88,6 +90,16 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_UINT,
      .min = 1,
      .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.rx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much received the device notifies"},
+    {.key = "net.tx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much sent the device notifies"},
     {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all that comes"},
     {.key = "net.allmulti", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all multicast"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
@@ -309,6 +321,7 @@ static int start_parked(struct netdev *dev)
 	vn->started = true;
 	vnet_ctrl_start(vn);
 	vnet_filter_start(vn);
+	vnet_coal_start(vn);
 	vnet_queues_fill(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
@@ -397,6 +410,9 @@ static const struct netdev_ops vnet_ops = {
     .set_mac = vnet_set_mac,
     .set_mac_entry = vnet_set_mac_entry,
     .set_vlan = vnet_set_vlan,
+    .set_coalesce = vnet_set_coalesce,
+    .get_coalesce = vnet_get_coalesce,
+    .xstats = vnet_xstats,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -499,6 +515,8 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 		return err;
 	vnet_rss_init(vn, port);
 	err = vnet_ctrl_alloc(vn);
+	if (!err)
+		err = vnet_coal_init(vn, port);
 	if (err)
 		return err;
 	err = vnet_queues_alloc(vn, budget);

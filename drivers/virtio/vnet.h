@@ -11,6 +11,8 @@
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_ctrl.c	the control queue and what is sent through it
  *	vnet_rss.c	hashes by the device, and queues chosen by them
+ *	vnet_coal.c	when the device notifies
+ *	vnet_devstats.c	what the device counts
  *	vnet_filter.c	which frames the device lets through, and announcements
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
@@ -84,6 +86,12 @@ struct vnet_filter {
 	uint64_t announce_ns;
 };
 
+/* Of notifications: what is wanted, if anybody wanted anything. */
+struct vnet_coal {
+	struct netdev_coalesce want;
+	bool given;
+};
+
 /* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
 struct vnet_recovery {
 	bool wanted;
@@ -102,6 +110,8 @@ struct vnet {
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
 	struct vnet_filter filter;
+	struct vnet_coal coal_all[2]; /* Rx, Tx */
+	struct vnet_coal *coal;       /* by virtqueue; NULL: the device cannot be told */
 	struct netdev_rss rss;
 	uint8_t hash_key_len; /* as long as the device takes it */
 	uint16_t rxd, txd;

@@ -1,9 +1,10 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
- * byte for its answer. Sent here are the number of queue pairs (5.1.9.5.6) and offloads at run time
- * (5.1.9.5.9); what is about filters is in vnet_filter.c, hashes in vnet_rss.c.
+ * byte for its answer, behind which some commands have a result. Sent here are the number of queue
+ *pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c,
+ *hashes in vnet_rss.c.
  *
- *	| class | command | data ... |   | ack |
+ *	| class | command | data ... |   | ack | result ... |
  *	 device reads                     device writes
  */
 #include "drivers/virtio/vnet_ctrl.h"
@@ -24,6 +25,7 @@ struct vnet_ctrl_cmd {
 	struct virtio_net_ctrl_hdr hdr;
 	uint8_t data[VNET_CTRL_DATA_MAX];
 	uint8_t ack;
+	uint8_t result[VNET_CTRL_RESULT_MAX];
 };
 
 /* ---- set-up ------------------------------------------------------------------------------- */
@@ -85,13 +87,14 @@ static void make_writable(struct virtqueue *vq, uint16_t id, uint16_t pos, unsig
 		vq->split.desc[vq_split_next_id(vq, id, ring)].flags |= VRING_DESC_F_WRITE;
 }
 
-static void post(struct vnet *vn, size_t len, unsigned ring)
+static void post(struct vnet *vn, size_t len, size_t result_len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
 	const uint64_t iova = plat_iova(vn->ctrl.cmd);
 	const struct vq_buf bufs[2] = {
 	    {iova, (uint32_t)(sizeof(vn->ctrl.cmd->hdr) + len)},
-	    {iova + offsetof(struct vnet_ctrl_cmd, ack), sizeof(vn->ctrl.cmd->ack)},
+	    {iova + offsetof(struct vnet_ctrl_cmd, ack),
+	     (uint32_t)(sizeof(vn->ctrl.cmd->ack) + result_len)},
 	};
 	const uint16_t id = vq->desc_head;
 	const uint16_t pos = (ring & VQ_PACKED) ? vq->packed.avail_pos : 0;
@@ -103,8 +106,8 @@ static void post(struct vnet *vn, size_t len, unsigned ring)
 		virtqueue_notify(vq);
 }
 
-/* Wait for the answer. */
-static int answer(struct vnet *vn, unsigned ring)
+/* Wait for the answer. *@result_len: room for a result, then what there is of it. */
+static int answer(struct vnet *vn, size_t *result_len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
 	const uint64_t deadline_ns = plat_time_ns() + VNET_CTRL_TIMEOUT_NS;
@@ -119,17 +122,18 @@ static int answer(struct vnet *vn, unsigned ring)
 		}
 		cpu_pause();
 	}
+	*result_len = min_u64(*result_len, used.len ? used.len - sizeof(vn->ctrl.cmd->ack) : 0);
 	return ring_load_relaxed(&vn->ctrl.cmd->ack) == VIRTIO_NET_OK ? 0 : -EIO;
 }
 
 static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, const void *data,
-                   size_t len)
+                   size_t len, size_t *result_len)
 {
 	const unsigned ring = ring_kind(vn->vd);
 	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
 
 	if (vn->vd->ops->ctrl)
-		return vn->vd->ops->ctrl(vn->vd, what, data, len);
+		return *result_len ? -EOPNOTSUPP : vn->vd->ops->ctrl(vn->vd, what, data, len);
 	if (vn->ctrl.vq.broken)
 		return -EIO;
 	assert(len <= sizeof(cmd->data));
@@ -137,23 +141,45 @@ static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, cons
 	if (len)
 		memcpy(cmd->data, data, len);
 	cmd->ack = CTRL_NO_ANSWER;
-	post(vn, len, ring);
-	return answer(vn, ring);
+	post(vn, len, *result_len, ring);
+	return answer(vn, result_len, ring);
 }
 
-int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
-                      size_t len)
+static int logged_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                          size_t len, size_t *result_len)
 {
 	int err;
 
 	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
 		return -EOPNOTSUPP;
-	err = command(vn, &what, data, len);
+	err = command(vn, &what, data, len, result_len);
 	if (err)
 		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
 		        what.class, what.command,
 		        vn->ctrl.vq.broken ? vn->ctrl.vq.broken_why : "the device says no");
 	return err;
+}
+
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len)
+{
+	size_t none = 0;
+
+	return logged_command(vn, what, data, len, &none);
+}
+
+int vnet_ctrl_query(struct vnet *vn, struct virtio_net_ctrl_hdr what, const struct vnet_query *q)
+{
+	size_t got = q->result_len;
+	int err;
+
+	assert(got <= VNET_CTRL_RESULT_MAX);
+	err = logged_command(vn, what, q->data, q->len, &got);
+	if (err)
+		return err;
+	for (size_t i = 0; i < got; i++) /* once: the device may go on writing */
+		((uint8_t *)q->result)[i] = ring_load_relaxed(&vn->ctrl.cmd->result[i]);
+	return (int)got;
 }
 
 /* ---- what is sent ------------------------------------------------------------------------- */
