@@ -31,13 +31,15 @@
 #define VNET_GUEST_GSO                                                                             \
 	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
 	 VIRTIO_NET_F_GUEST_USO6)
-#define VNET_BATCH 32 /* buffers refilled or reclaimed at a time */
+#define VNET_RX_FILTER (1u << 31) /* of vnet_rxq.offloads: not all that comes is for us */
+#define VNET_BATCH 32             /* buffers refilled or reclaimed at a time */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
-	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf; /* shortages of buffers, each counted once */
+	uint64_t errors;   /* dropped: bad length, bad header, unsendable */
+	uint64_t nombuf;   /* shortages of buffers, each counted once */
+	uint64_t filtered; /* not for us, though the device let them in */
 };
 
 struct vnet_rxq {
@@ -50,8 +52,9 @@ struct vnet_rxq {
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
 	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;
-	uint32_t offloads; /* MBUF_ flags that packets may get */
-	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint32_t offloads; /* MBUF_ flags that packets may get; VNET_RX_FILTER */
+	const struct vnet_gate *gate;
+	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
 	bool starved; /* the last refill found too little in the pool */
 	uint64_t interrupts;
@@ -76,12 +79,22 @@ struct vnet_ctrl {
 	struct vnet_ctrl_cmd *cmd;
 };
 
-/* What is wanted of the device's filters; it forgets them at each reset. */
-struct vnet_filter {
+/* Which frames are let in. */
+struct vnet_gate {
 	unsigned mode; /* NETDEV_RX_ flags */
 	unsigned nb_macs;
 	uint8_t macs[NETDEV_MACS_MAX][6]; /* unicast ones first */
+	bool tags;                        /* of @vlans only */
 	uint64_t vlans[(NETDEV_VLAN_MAX + 1) / 64];
+	const uint8_t *own; /* address */
+};
+
+/* What is wanted of the device's filters; it forgets them at each reset. */
+struct vnet_filter {
+	struct vnet_gate want;
+	struct vnet_gate
+	    live;        /* what queues with VNET_RX_FILTER hold to; changed while lcores rest */
+	bool asked;      /* somebody wanted anything */
 	bool announcing; /* the device waits for the acknowledgement */
 	uint64_t announce_ns;
 };

@@ -5,6 +5,7 @@
  */
 #include "drivers/virtio/vnet_devstats.h"
 #include "drivers/virtio/vnet_ctrl.h"
+#include "kernel/lcore.h"
 #include "kernel/log.h"
 #include "kernel/string.h"
 
@@ -157,6 +158,12 @@ static bool ask_pair(struct vnet *vn, struct sink *s, unsigned pair, uint64_t su
 	return ask(vn, s);
 }
 
+static READS_OTHERS void emit_own(const struct vnet *vn, netdev_xstat_fn emit, void *arg)
+{
+	for (unsigned i = 0; i < vn->nb_queues; i++)
+		emit(arg, "rx", (int)i, "filtered", vn->rxq[i].stats.filtered);
+}
+
 void vnet_xstats(const struct netdev *dev, netdev_xstat_fn emit, void *arg)
 {
 	struct vnet *vn = container_of(dev, struct vnet, dev);
@@ -165,6 +172,7 @@ void vnet_xstats(const struct netdev *dev, netdev_xstat_fn emit, void *arg)
 	const struct vnet_query q = {NULL, 0, &supported, sizeof(supported)};
 	bool good;
 
+	emit_own(vn, emit, arg);
 	if (!virtio_has(vn->vd, VIRTIO_NET_F_DEVICE_STATS) || !vn->started || vn->failed ||
 	    vnet_ctrl_query(vn, command(VIRTIO_NET_CTRL_STATS_QUERY), &q) != sizeof(supported))
 		return;

@@ -7,8 +7,9 @@
 
 #include "drivers/virtio/vnet.h"
 
-/** vnet_xstats() - netdev_ops.xstats: the device's counters of each queue that is used, as
- * "device_rx" and "device_tx". A device that tells nonsense is told of, once a call */
+/** vnet_xstats() - netdev_ops.xstats: frames that the filter behind the device's dropped, and the
+ * device's counters of each queue that is used, as "device_rx" and "device_tx". A device that tells
+ * nonsense is told of, once a call */
 void vnet_xstats(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
 
 #endif

@@ -142,14 +142,14 @@ Test(rss, frames_that_end_anywhere)
 		const unsigned len = flow_frame(frame, (enum flow_kind)kind, kind, kind % 3);
 
 		for (unsigned cut = 0; cut <= len; cut++) {
-			uint8_t *copy = malloc(cut + 1);
+			uint8_t *copy = malloc(cut + 2); /* headers are at even addresses */
 			uint32_t value = 0;
 
-			memcpy(copy + 1, frame, cut);
-			rss_hash_frame(&h, copy + 1, cut, &value);
+			memcpy(copy + 2, frame, cut);
+			rss_hash_frame(&h, copy + 2, cut, &value);
 			for (unsigned i = 0; i < 20 && cut > 14; i++) {
-				copy[1 + 14 + mix(i, cut) % (cut - 14)] = (uint8_t)mix(cut, i);
-				rss_hash_frame(&h, copy + 1, cut, &value);
+				copy[2 + 14 + mix(i, cut) % (cut - 14)] = (uint8_t)mix(cut, i);
+				rss_hash_frame(&h, copy + 2, cut, &value);
 			}
 			free(copy);
 		}

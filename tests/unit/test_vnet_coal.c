@@ -266,6 +266,8 @@ static void collect(void *arg, const char *direction, int queue, const char *nam
 	size_t len = strlen(counters);
 
 	(void)arg;
+	if (strncmp(direction, "device", 6) != 0)
+		return; /* our own */
 	snprintf(counters + len, sizeof(counters) - len, "%s_q%d_%s %llu\n", direction, queue, name,
 	         (unsigned long long)value);
 }
