@@ -189,11 +189,12 @@ uint16_t rss_hash_frame(const struct rss_hash *h, const uint8_t *frame, uint32_t
                         uint32_t *value)
 {
 	const struct input in = find_input(frame, len);
-	const uint8_t *src = in.addrs, *dst = in.addrs + in.addr_len;
+	const uint8_t *src = in.addrs, *dst;
 	int type = -1;
 
-	if (!in.addrs)
+	if (!src)
 		return 0;
+	dst = src + in.addr_len;
 	if (in.extended)
 		type = find_type(h->types, FIRST_IPV6_EX, &in);
 	if (type >= 0) {
