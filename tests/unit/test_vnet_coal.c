@@ -189,6 +189,14 @@ Test(vnet_coal, answers_that_are_none_mean_nothing)
 		cr_assert_eq(get(false, 0, &c), -EIO);
 		cr_assert_eq(c.packets, 5);
 	}
+	/* and more than there is room for: what is there is there */
+	for (uint32_t bytes = 10; bytes && bytes < 1u << 31; bytes = bytes * 7) {
+		struct netdev_coalesce c = {5, 5};
+
+		vdev_lie(&port.d, CTRL, VDEV_LIE_LEN, 0, bytes);
+		cr_assert_eq(get(false, 0, &c), 0);
+		cr_assert_eq(c.packets, 0);
+	}
 	port_close(&port);
 	plat_test_time_step_ns = 0;
 }
