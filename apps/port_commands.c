@@ -6,6 +6,7 @@
  *	rx_vlan add 5 all
  */
 #include "apps/commands.h"
+#include "apps/words.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "kernel/options.h"
@@ -13,36 +14,8 @@
 #include "net/netdev.h"
 #include "net/wire.h"
 
-#define WORD_LEN 20
-#define NUMBER_DIGITS 5
-
 /* What a command does to one port. Return: as netdev_ops. */
 typedef int (*port_fn)(struct netdev *dev, void *arg);
-
-/* The next word of @args, cut to WORD_LEN - 1; "" when there is none. Return: what follows. */
-static const char *next_word(const char *args, char word[WORD_LEN])
-{
-	unsigned n = 0;
-
-	while (*args == ' ')
-		args++;
-	for (; *args && *args != ' '; args++) {
-		if (n < WORD_LEN - 1)
-			word[n++] = *args;
-	}
-	word[n] = '\0';
-	return args;
-}
-
-static bool number(const char *word, unsigned *out)
-{
-	unsigned n = 0, digits = 0;
-
-	for (; *word >= '0' && *word <= '9' && digits < NUMBER_DIGITS; word++, digits++)
-		n = n * 10 + (unsigned)(*word - '0');
-	*out = n;
-	return digits && !*word;
-}
 
 static const char *outcome(int err)
 {
@@ -70,7 +43,7 @@ static void for_ports(const char *command, const char *word, port_fn fn, void *a
 	const bool all = !strcmp(word, "all");
 	unsigned port = 0;
 
-	if (!all && (!number(word, &port) || port >= netdev_count())) {
+	if (!all && (!word_number(word, &port) || port >= netdev_count())) {
 		console_printf("%s: port \"%s\": give all, or a number below %u\n", command, word,
 		               netdev_count());
 		return;
@@ -231,7 +204,8 @@ static void cmd_vlan(const char *args)
 
 	next_word(next_word(next_word(args, what), text), port);
 	c.on = !strcmp(what, "add");
-	if ((!c.on && strcmp(what, "rm") != 0) || !number(text, &vid) || vid > NETDEV_VLAN_MAX) {
+	if ((!c.on && strcmp(what, "rm") != 0) || !word_number(text, &vid) ||
+	    vid > NETDEV_VLAN_MAX) {
 		console_printf("rx_vlan: add or rm, a VLAN 0 to %u, then all or a port\n",
 		               NETDEV_VLAN_MAX);
 		return;

@@ -47,7 +47,26 @@ struct netdev_stats {
 enum netdev_mode { NETDEV_POLL, NETDEV_INTERRUPT, NETDEV_ADAPTIVE };
 
 struct netdev;
+struct netdev_rss;
 struct json;
+
+/* When the device notifies: behind so many packets, or so many microseconds behind the first; with
+ * a 0 at each. */
+struct netdev_coalesce {
+	uint32_t packets, usecs;
+};
+#define NETDEV_COALESCE_PACKETS_MAX 65535u
+#define NETDEV_COALESCE_USECS_MAX 1000000u
+
+struct netdev_queue_id {
+	int queue; /* pair; -1: all */
+	bool tx;
+};
+
+/* Takes a counter: "rx" or "tx", a queue pair or -1 for none, and its name. */
+typedef void (*netdev_xstat_fn)(void *arg, const char *direction, int queue, const char *name,
+                                uint64_t value);
+typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
 
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
@@ -79,6 +98,14 @@ struct netdev_ops {
 	int (*set_mac_entry)(struct netdev *dev, const uint8_t mac[6], bool on);
 	/* lets frames with this tag in or not, of a port with net.rx_offloads=vlan_filter */
 	int (*set_vlan)(struct netdev *dev, uint16_t vid, bool on);
+	/* As the filters. Also -ENOENT: no such queue; -EINVAL: above the limits. What a device has
+	 * can be asked of single queues */
+	int (*set_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    const struct netdev_coalesce *want);
+	int (*get_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    struct netdev_coalesce *now);
+	/* emits counters beyond netdev_stats; may wait, and may be NULL */
+	netdev_xstats_fn xstats;
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
@@ -94,6 +121,7 @@ struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
 	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
+	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
 	enum netdev_mode mode;
 	uint16_t port;

@@ -5,11 +5,14 @@
  */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_coal.h"
 #include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_devstats.h"
 #include "drivers/virtio/vnet_features.h"
 #include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "drivers/virtio/vq_split.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -59,6 +62,26 @@ const struct option virtio_net_options[] = {
      .min = 1,
      .max = NETDEV_QUEUES_MAX,
      .help = "transmit queues (1); there are as many pairs as the larger of both says"},
+    {.key = "net.rss",
+     .kind = OPTION_WORD,
+     .fallback = "off",
+     .allowed = "off device software auto",
+     .help = "who spreads received flows over the queues by their hashes"},
+    {.key = "net.rss_types",
+     .kind = OPTION_LIST,
+     .fallback = "all",
+     .allowed = RSS_TYPE_WORDS,
+     .help = "what is hashed for net.rss, and for net.rx_offloads=rss_hash"},
+    {.key = "net.rss_key",
+     .kind = OPTION_TEXT,
+     .allowed = "80 hexadecimal digits",
+     .check = rss_key_valid,
+     .help = "the key of these hashes (the usual one)"},
+    {.key = "net.rss_reta",
+     .kind = OPTION_TEXT,
+     .allowed = "queues as 0,1,2, up to 128",
+     .check = rss_reta_valid,
+     .help = "queues by hash, repeated until the table of 128 is full (all in turn)"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -72,6 +95,16 @@ const struct option virtio_net_options[] = {
      .fallback = "poll",
      .allowed = "poll interrupt adaptive",
      .help = "how a port waits for packets"},
+    {.key = "net.rx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much received the device notifies"},
+    {.key = "net.tx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much sent the device notifies"},
     {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all that comes"},
     {.key = "net.allmulti", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all multicast"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
@@ -280,6 +313,7 @@ static int start_parked(struct netdev *dev)
 	vn->started = true;
 	vnet_ctrl_start(vn);
 	vnet_filter_start(vn);
+	vnet_coal_start(vn);
 	vnet_queues_fill(vn);
 	vnet_mode_check(vn);
 	if (link_read(vn) == -ERANGE) {
@@ -372,6 +406,9 @@ static const struct netdev_ops vnet_ops = {
     .rx_route = vnet_rx_route,
     .rx_arm = vnet_rx_arm,
     .rx_disarm = vnet_rx_disarm,
+    .set_coalesce = vnet_set_coalesce,
+    .get_coalesce = vnet_get_coalesce,
+    .xstats = vnet_xstats,
     .start = vnet_start,
     .stop = vnet_stop,
     .stats = vnet_stats,
@@ -472,7 +509,10 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	err = vnet_sizes_probe(vn, port, budget);
 	if (err)
 		return err;
+	vnet_rss_init(vn, port);
 	err = vnet_ctrl_alloc(vn);
+	if (!err)
+		err = vnet_coal_init(vn, port);
 	if (err)
 		return err;
 	err = vnet_queues_alloc(vn, budget);

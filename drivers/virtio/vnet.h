@@ -11,6 +11,9 @@
  *	vnet_tx.h	the transmit body	/
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_ctrl.c	the control queue and what is sent through it
+ *	vnet_rss.c	hashes by the device, and queues chosen by them
+ *	vnet_coal.c	when the device notifies
+ *	vnet_devstats.c	what the device counts
  *	vnet_filter.c	which frames the device lets through, and announcements
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
@@ -22,20 +25,23 @@
 #include "drivers/virtio/vnet_paths.h"
 #include "net/mempool.h"
 #include "net/netdev.h"
+#include "net/rss.h"
 
 #define ETHERNET_OVERHEAD (14u + 4u) /* header and one VLAN tag */
 /* what makes a received packet several segments in one */
 #define VNET_GUEST_GSO                                                                             \
 	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
 	 VIRTIO_NET_F_GUEST_USO6)
-#define VNET_BATCH 32       /* buffers refilled or reclaimed at a time */
-#define VNET_REFILL_MAX 128 /* refilled at a time in a large ring */
+#define VNET_RX_FILTER (1u << 31) /* of vnet_rxq.offloads: not all that comes is for us */
+#define VNET_BATCH 32             /* buffers refilled or reclaimed at a time */
+#define VNET_REFILL_MAX 128       /* refilled at a time in a large ring */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
-	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf; /* shortages of buffers, each counted once */
+	uint64_t errors;   /* dropped: bad length, bad header, unsendable */
+	uint64_t nombuf;   /* shortages of buffers, each counted once */
+	uint64_t filtered; /* not for us, though the device let them in */
 };
 
 struct vnet_rxq {
@@ -48,8 +54,9 @@ struct vnet_rxq {
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
 	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;
-	uint32_t offloads; /* MBUF_ flags that packets may get */
-	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint32_t offloads; /* MBUF_ flags that packets may get; VNET_RX_FILTER */
+	const struct vnet_gate *gate;
+	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
 	bool starved;   /* the last refill found too little in the pool */
 	uint16_t lcore; /* that uses it, once it was told */
@@ -75,14 +82,30 @@ struct vnet_ctrl {
 	struct vnet_ctrl_cmd *cmd;
 };
 
-/* What is wanted of the device's filters; it forgets them at each reset. */
-struct vnet_filter {
+/* Which frames are let in. */
+struct vnet_gate {
 	unsigned mode; /* NETDEV_RX_ flags */
 	unsigned nb_macs;
 	uint8_t macs[NETDEV_MACS_MAX][6]; /* unicast ones first */
+	bool tags;                        /* of @vlans only */
 	uint64_t vlans[(NETDEV_VLAN_MAX + 1) / 64];
+	const uint8_t *own; /* address */
+};
+
+/* What is wanted of the device's filters; it forgets them at each reset. */
+struct vnet_filter {
+	struct vnet_gate want;
+	struct vnet_gate
+	    live;        /* what queues with VNET_RX_FILTER hold to; changed while lcores rest */
+	bool asked;      /* somebody wanted anything */
 	bool announcing; /* the device waits for the acknowledgement */
 	uint64_t announce_ns;
+};
+
+/* Of notifications: what is wanted, if anybody wanted anything. */
+struct vnet_coal {
+	struct netdev_coalesce want;
+	bool given;
 };
 
 /* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
@@ -103,6 +126,10 @@ struct vnet {
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
 	struct vnet_filter filter;
+	struct vnet_coal coal_all[2]; /* Rx, Tx */
+	struct vnet_coal *coal;       /* by virtqueue; NULL: the device cannot be told */
+	struct netdev_rss rss;
+	uint8_t hash_key_len; /* as long as the device takes it */
 	uint16_t rxd, txd;
 	uint16_t pairs_max; /* of the device: its control queue is behind them (virtio 5.1.2) */
 	uint16_t nb_queues; /* pairs that there is memory for */
