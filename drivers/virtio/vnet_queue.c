@@ -274,7 +274,58 @@ unsigned vnet_queues_drain(struct vnet *vn)
 				m->next = NULL;
 		}
 		queue_drain(&vn->rxq[i].vq);
-		unsent += queue_drain(&vn->txq[i].vq);
+
+		const unsigned n = queue_drain(&vn->txq[i].vq);
+
+		vn->txq[i].stats.lost += n;
+		unsent += n;
 	}
 	return unsent;
+}
+
+void vnet_queues_give_up(struct vnet *vn, const char *why)
+{
+	for (unsigned i = 0; i < vn->nb_queues; i++) {
+		virtqueue_give_up(&vn->rxq[i].vq, why);
+		virtqueue_give_up(&vn->txq[i].vq, why);
+	}
+	virtqueue_give_up(&vn->ctrl.vq, why);
+}
+
+void vnet_txq_reclaim(struct vnet *vn, struct vnet_txq *q)
+{
+	const uint16_t at = q->reclaim_at;
+	struct mbuf *none[1];
+
+	q->reclaim_at = q->vq.nentries;
+	(void)vn->choice.tx->tx(q, none, 0);
+	q->reclaim_at = at;
+}
+
+/* Received packets that nobody has read yet. No refill, so that they are at most a ring full. */
+static void rxq_discard(struct vnet *vn, struct vnet_rxq *q)
+{
+	const uint16_t at = q->refill_at;
+	const struct vnet_queue_stats before = q->stats;
+	struct mbuf *pkts[NETDEV_BURST];
+	uint16_t n;
+
+	q->refill_at = UINT16_MAX;
+	while (!q->vq.broken && (n = vn->choice.rx->rx(q, pkts, NETDEV_BURST)) != 0) {
+		q->stats.errors += n;
+		for (unsigned i = 0; i < n; i++)
+			mbuf_free(pkts[i]);
+	}
+	q->stats.packets = before.packets;
+	q->stats.bytes = before.bytes;
+	q->refill_at = at;
+}
+
+void vnet_queues_settle(struct vnet *vn)
+{
+	for (unsigned i = 0; i < vn->nb_active; i++) {
+		rxq_discard(vn, &vn->rxq[i]);
+		if (!vn->txq[i].vq.broken)
+			vnet_txq_reclaim(vn, &vn->txq[i]);
+	}
 }
