@@ -51,6 +51,15 @@ struct json;
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
 	void (*stop)(struct netdev *dev);
+	/* one Rx or Tx queue of a port that runs: its packets are counted as when the port is
+	 * stopped. -EOPNOTSUPP: the device cannot; -EINVAL: no such queue; -EBUSY: it is stopped,
+	 * or runs, already; -EIO: the port does not run, or failed. A start of the port starts all.
+	 * May be NULL */
+	int (*queue_stop)(struct netdev *dev, uint16_t queue, bool tx);
+	int (*queue_start)(struct netdev *dev, uint16_t queue, bool tx);
+	/* another number of descriptors from now on; a queue that runs is stopped and started.
+	 * Also -ENOSPC: more than there was at first; -EINVAL: not possible in this ring */
+	int (*queue_resize)(struct netdev *dev, uint16_t queue, bool tx, unsigned nentries);
 	/* adds this queue pair's counters to @out */
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */

@@ -160,13 +160,7 @@ static int queues_enable(struct vnet *vn)
 	int err = 0;
 
 	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
-		uint16_t vector = VIRTIO_MSI_NO_VECTOR;
-
-		if (vd->irq_mode == VIRTIO_IRQ_MSIX)
-			vector = (uint16_t)(1 + i);
-		else if (vd->irq_mode == VIRTIO_IRQ_SHARED)
-			vector = 0;
-		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vector);
+		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vnet_rx_vector(vd, i));
 		if (!err)
 			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_MSI_NO_VECTOR);
 	}
@@ -349,6 +343,9 @@ static const struct netdev_ops vnet_ops = {
     .set_vlan = vnet_set_vlan,
     .start = vnet_start,
     .stop = vnet_stop,
+    .queue_stop = vnet_queue_stop,
+    .queue_start = vnet_queue_start,
+    .queue_resize = vnet_queue_resize,
     .stats = vnet_stats,
     .link_poll = vnet_link_poll,
     .describe = vnet_describe,

@@ -90,6 +90,7 @@ struct virtio_pci {
 
 	struct {
 		volatile struct virtio_pci_common_cfg *common;
+		bool has_queue_reset; /* the structure is long enough */
 		volatile uint8_t *isr;
 		volatile uint8_t *device; /* device configuration, NULL: none */
 		uint32_t device_bytes;

@@ -6,6 +6,7 @@
  *	vnet_sizes.c	how many queues there are, and how large
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
  *	vnet_recover.c	bringing a port back whose device failed or went away
+ *	vnet_ring_reset.c stopping, starting and resizing one queue
  *	vnet_watchdog.c	noticing that a device does not send any more
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
@@ -167,11 +168,19 @@ unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budge
  * bytes. Fewer buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */
 int vnet_queues_alloc(struct vnet *vn, size_t budget);
 
+/** vnet_ring_resize() - an empty ring gets another number of entries, as far as there is memory for
+ * them. Return: 0, -ENOSPC above that, or -EINVAL */
+int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries);
+
 /** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */
 void vnet_queues_init(struct vnet *vn);
 
 /** vnet_queues_fill() - give the device its first receive buffers; it is live */
 void vnet_queues_fill(struct vnet *vn);
+
+/** vnet_rxq_discard() - take received packets that nobody has read out of the ring, and count them
+ * as errors */
+void vnet_rxq_discard(struct vnet *vn, struct vnet_rxq *q);
 
 /** vnet_queues_settle() - take out of the rings what the device has used by now: sent packets are
  * free, received ones are counted as errors, as nobody will read them. Not of broken queues */
@@ -184,11 +193,28 @@ void vnet_queues_give_up(struct vnet *vn, const char *why);
  * among them that were to be sent are counted as lost. Return: how many */
 unsigned vnet_queues_drain(struct vnet *vn);
 
+/** vnet_rxq_drain(), vnet_txq_drain() - the same of one queue */
+void vnet_rxq_drain(struct vnet_rxq *q);
+unsigned vnet_txq_drain(struct vnet_txq *q);
+
 /** vnet_txq_reclaim() - free what the device has sent, however little it is */
 void vnet_txq_reclaim(struct vnet *vn, struct vnet_txq *q);
 
 /** vnet_link_set() - the link is up or down from now on; while it is down nothing is sent */
 void vnet_link_set(struct vnet *vn, bool up);
+
+/** vnet_rx_vector() - of an Rx queue */
+static inline uint16_t vnet_rx_vector(const struct virtio_dev *vd, unsigned pair)
+{
+	if (vd->irq_mode == VIRTIO_IRQ_MSIX)
+		return (uint16_t)(1 + pair);
+	return vd->irq_mode == VIRTIO_IRQ_SHARED ? 0 : VIRTIO_MSI_NO_VECTOR;
+}
+
+/* As in netdev_ops; see vnet_ring_reset.c. */
+int vnet_queue_stop(struct netdev *dev, uint16_t queue, bool tx);
+int vnet_queue_start(struct netdev *dev, uint16_t queue, bool tx);
+int vnet_queue_resize(struct netdev *dev, uint16_t queue, bool tx, unsigned nentries);
 
 /** vnet_fail() - no more of this device until the port is stopped and started, which
  * vnet_recover() will do. Every buffer stays where it is. Who knows why has said it */

@@ -75,7 +75,7 @@ void vnet_fail(struct vnet *vn)
 static READS_OTHERS bool queue_is_broken(const struct vnet *vn, const struct virtqueue *vq,
                                          const char *direction)
 {
-	if (!vq->broken)
+	if (!vq->broken || vq->stopped)
 		return false;
 	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
 	        vn->dev.port, direction, vq->index / 2, vq->broken_why);

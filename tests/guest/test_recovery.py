@@ -10,12 +10,14 @@ import pytest
 
 from ringzero import ARCH, STATIC, Nic, wait_until
 
+
 RINGS = {
     "split": "",
     "split-in-order": "in_order=on",
     "packed": "packed=on",
     "packed-in-order": "packed=on,in_order=on",
 }
+SOME = ["packed", *(pytest.param(r, marks=pytest.mark.soak) for r in RINGS if r != "packed")]
 DESC_BYTES = 16
 DESC_FLAGS = {"split": 12, "packed": 14}  # offset in a descriptor
 F_INDIRECT = 4
@@ -101,7 +103,7 @@ def traffic(guest):
 # ---- a device that says that it needs a reset --------------------------------------------------
 
 
-@pytest.mark.parametrize("ring", RINGS)
+@pytest.mark.parametrize("ring", SOME)
 def test_a_device_that_needs_a_reset_gets_one(serve_with_gdb, needs_property, ring):
     if "in-order" in ring:
         needs_property("in_order")
@@ -147,7 +149,7 @@ def test_a_link_that_goes_down_and_up_under_traffic(serve, ring, times):
     assert stats["rx_errors"] == 0
 
 
-@pytest.mark.parametrize("ring", ["split", "packed"])
+@pytest.mark.parametrize("ring", SOME[:2])
 def test_nothing_is_given_to_a_device_without_a_link(start, ring):
     guest = start(nics=[Nic(RINGS[ring])], options="app=testpmd fwd=txonly")
     guest.wait_ready()
@@ -159,3 +161,67 @@ def test_nothing_is_given_to_a_device_without_a_link(start, ring):
         assert after["tx_dropped"] > before["tx_dropped"]
         set_link(guest, True)
         guest.wait_stats(lambda s: s["tx_packets"] > after["tx_packets"] + 1000)
+
+
+# ---- one queue alone ---------------------------------------------------------------------------
+
+
+def queue_command(guest, line, answer="done"):
+    assert answer in guest.command(line, r"^port \d.*: .*: ")
+
+
+@pytest.mark.parametrize("ring", SOME)
+def test_a_queue_is_stopped_started_and_resized_under_traffic(serve, needs_property, ring):
+    needs_property("queue_reset")
+    guest = serve(RINGS[ring])
+    assert "VIRTIO_F_RING_RESET" in guest.json_lines("port")[0]["features"]
+    peer = guest.peer()
+    with traffic(guest):
+        for q in ("rxq", "txq"):
+            for size in (64, 8, 256):
+                queue_command(guest, f"port config 0 {q} 0 ring_size {size}")
+                assert queue_status(guest, ("rxq", "txq").index(q))["vring-num"] == size
+    for q in ("rxq", "txq"):
+        served(guest)
+        queue_command(guest, f"port 0 {q} 0 stop")
+        queue_command(guest, f"port 0 {q} 0 stop", "it is so already")
+        assert not peer.echo(b"nothing", limit=0.3)
+        queue_command(guest, f"port 0 {q} 0 start")
+    served(guest)
+    queue_command(guest, "port config 0 rxq 0 ring_size 512", "more descriptors than")
+    assert "port: a port" in guest.command("port 7 rxq 0 start", "^port:")
+    assert guest.fresh_stats()["failures"] == 0
+    guest.peer().drain()
+    before = guest.fresh_stats()
+    for n in range(300):
+        assert peer.echo(b"%d" % n)
+    after = guest.fresh_stats()
+    assert after["rx_packets"] - before["rx_packets"] >= 300
+    assert after["tx_packets"] - before["tx_packets"] >= 300
+
+
+def test_a_queue_of_a_device_that_cannot_is_left_alone(serve, needs_property):
+    needs_property("queue_reset")
+    guest = serve("queue_reset=off")
+    queue_command(guest, "port 0 rxq 0 stop", "does not offer VIRTIO_F_RING_RESET")
+    assert guest.peer().echo(b"still here")
+
+
+# ---- a machine that stands still for a while ---------------------------------------------------
+
+
+@pytest.mark.parametrize("ring", SOME)
+def test_a_machine_that_is_stopped_goes_on(serve, ring):
+    """For longer than the Tx watchdog waits, with frames on their way in both directions."""
+    guest = serve(RINGS[ring])
+    with traffic(guest) as count:
+        guest.qmp("stop")
+        time.sleep(5.5)
+        guest.qmp("cont")
+        before = count["came"]
+        wait_until(lambda: count["came"] > before + 2, 10, "an echo")
+    served(guest)
+    time.sleep(1)
+    stats = guest.fresh_stats()
+    assert (stats["failures"], stats["tx_lost"], stats["tx_errors"]) == (0, 0, 0)
+    assert not said(guest, "virtio_net: (warning|error)")

@@ -127,7 +127,8 @@ struct vdev_queue {
 	const struct vdev_ring_ops *ring;
 	uint16_t index, size, vector;
 	bool enabled;
-	bool dead; /* a breach or a lie after which the ring means nothing any more */
+	bool was_reset; /* alone, since the device was: it may be enabled once more */
+	bool dead;      /* a breach or a lie after which the ring means nothing any more */
 	uint64_t desc_iova, avail_iova, used_iova;
 
 	/* split ring: our view, and a copy of all that only the device may write */
@@ -212,6 +213,7 @@ struct vdev {
 	unsigned nb_queues;
 	unsigned reset_reads;      /* status reads until a reset is done */
 	bool reset_sticks;         /* it never is */
+	bool queue_reset_sticks;   /* nor is that of a queue */
 	bool needs_reset_at_start; /* DEVICE_NEEDS_RESET as the answer to DRIVER_OK */
 	unsigned vectors;          /* MSI-X vectors that the device has; 0: none */
 	bool intx;                 /* without MSI-X: has it a pin? */
