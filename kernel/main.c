@@ -272,6 +272,8 @@ static NOINLINE void housekeeping(void)
 		loop.next_link_ns = now_ns + LINK_POLL_NS;
 		for (unsigned i = 0; i < netdev_count(); i++)
 			netdev_get(i)->ops->link_poll(netdev_get(i));
+		if (virtio_bus.poll)
+			virtio_bus.poll();
 		plat_irq_report();
 	}
 	stats_poll(&loop.stats, now_ns);

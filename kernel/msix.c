@@ -62,10 +62,27 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev)
 	return nb_vectors;
 }
 
+void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg)
+{
+	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
+
+	msg->addr = mmio_read(&e[WORD_ADDR_LO]) | (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32;
+	msg->data = mmio_read(&e[WORD_DATA]);
+}
+
+void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg)
+{
+	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
+
+	mmio_write(&e[WORD_ADDR_LO], (uint32_t)msg->addr);
+	mmio_write(&e[WORD_ADDR_HI], (uint32_t)(msg->addr >> 32));
+	mmio_write(&e[WORD_DATA], msg->data);
+	msix_mask(mx, entry, false);
+}
+
 int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 {
 	struct plat_msi msg;
-	volatile uint32_t *e;
 	int err;
 
 	if (entry >= mx->nb_vectors)
@@ -74,12 +91,7 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	err = plat_irq_msi(pci_requester(mx->dev), fn, arg, &msg);
 	if (err)
 		return err;
-
-	e = &mx->table[entry * ENTRY_WORDS];
-	mmio_write(&e[WORD_ADDR_LO], (uint32_t)msg.addr);
-	mmio_write(&e[WORD_ADDR_HI], (uint32_t)(msg.addr >> 32));
-	mmio_write(&e[WORD_DATA], msg.data);
-	msix_mask(mx, entry, false);
+	msix_restore(mx, entry, &msg);
 	return 0;
 }
 

@@ -26,6 +26,12 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev);
  * error with the entry left masked */
 int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg);
 
+/** msix_save() - what msix_set() wrote into an entry */
+void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg);
+
+/** msix_restore() - write it again, and unmask the entry */
+void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg);
+
 void msix_mask(struct msix *mx, unsigned entry, bool masked);
 
 /** msix_disable() - switch off the MSI-X of a function that was not opened, as firmware may have

@@ -317,6 +317,7 @@ static void modern_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 
 static const struct virtio_transport_ops modern_ops = {
     .name = "modern",
+    .present = virtio_pci_present,
     .get_features = modern_get_features,
     .set_features = modern_set_features,
     .get_status = modern_get_status,

@@ -32,6 +32,10 @@ struct virtio_transport_ops {
 	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */
 	int (*open)(struct virtio_dev *vd);
 
+	/* of devices that may be taken out and put back: is it there, and not about to leave? One
+	 * that came back is as new. Called often. NULL: it stays */
+	bool (*present)(struct virtio_dev *vd);
+
 	/* virtio 2.2 */
 	uint64_t (*get_features)(struct virtio_dev *vd);
 	void (*set_features)(struct virtio_dev *vd, uint64_t features);

@@ -1,7 +1,7 @@
 /*
  * A port whose device failed: it broke the protocol, asks for a reset (virtio 2.1.1), does not send
- * any more, or is gone. It is told to forget its rings at once, and when it has, the port is
- * stopped and started again: at first soon, then after ever longer waits of at most
+ * any more, or is not there any more. It is told to forget its rings at once, and when it has, the
+ * port is stopped and started again: at first soon, then after ever longer waits of at most
  * RECOVER_WAIT_MAX_NS. A device that fails again and again is left at that pace if it can be
  * reached anew, like another process that may be replaced; hardware is tried only every
  * RECOVER_WAIT_SLOW_NS then.
@@ -72,6 +72,21 @@ void vnet_fail(struct vnet *vn)
 	r->failures = 0;
 }
 
+static bool is_there(const struct vnet *vn)
+{
+	return !vn->vd->ops->present || vn->vd->ops->present(vn->vd);
+}
+
+static bool is_gone(struct vnet *vn)
+{
+	if (is_there(vn))
+		return false;
+	vn->recovery.excused = true;
+	log_warn("virtio_net", "port %u: its card %s is taken out; port is down", vn->dev.port,
+	         vn->vd->name);
+	return true;
+}
+
 static READS_OTHERS bool queue_is_broken(const struct vnet *vn, const struct virtqueue *vq,
                                          const char *direction)
 {
@@ -128,7 +143,7 @@ static bool is_stuck(struct vnet *vn)
 void vnet_health(struct vnet *vn)
 {
 	vn->recovery.quiet = vn->recovery.excused = false;
-	if (is_broken(vn) || needs_reset(vn) || is_stuck(vn))
+	if (is_gone(vn) || is_broken(vn) || needs_reset(vn) || is_stuck(vn))
 		vnet_fail(vn);
 }
 
@@ -174,6 +189,18 @@ static bool is_reset(const struct vnet *vn, struct vnet_recovery *r, uint64_t no
 	return false;
 }
 
+/* A card that is not there holds no buffers. It is looked for every now and then. */
+static void wait_for_card(struct vnet *vn, struct vnet_recovery *r, uint64_t now_ns)
+{
+	if (vn->started)
+		vn->dev.ops->stop(&vn->dev);
+	r->wanted = true;
+	r->failures = 0;
+	r->asked_ns = 0;
+	r->tried_ns = now_ns;
+	r->wait_ns = RECOVER_WAIT_MAX_NS / 2;
+}
+
 void vnet_recover(struct vnet *vn)
 {
 	struct vnet_recovery *r = &vn->recovery;
@@ -181,7 +208,13 @@ void vnet_recover(struct vnet *vn)
 	struct netdev *dev = &vn->dev;
 	int err;
 
-	if (!r->wanted || now_ns - r->tried_ns < r->wait_ns || !is_reset(vn, r, now_ns))
+	if (!r->wanted || now_ns - r->tried_ns < r->wait_ns)
+		return;
+	if (!is_there(vn)) {
+		wait_for_card(vn, r, now_ns);
+		return;
+	}
+	if (!is_reset(vn, r, now_ns))
 		return;
 	back_off(vn, r);
 	dev->ops->stop(dev);

@@ -214,6 +214,7 @@ struct vdev {
 	unsigned reset_reads;      /* status reads until a reset is done */
 	bool reset_sticks;         /* it never is */
 	bool queue_reset_sticks;   /* nor is that of a queue */
+	bool gone;                 /* vdev_take_out() */
 	bool needs_reset_at_start; /* DEVICE_NEEDS_RESET as the answer to DRIVER_OK */
 	unsigned vectors;          /* MSI-X vectors that the device has; 0: none */
 	bool intx;                 /* without MSI-X: has it a pin? */
@@ -284,6 +285,12 @@ void vdev_lie(struct vdev *d, unsigned queue, enum vdev_lie lie, uint64_t after,
 
 /** vdev_needs_reset() - set DEVICE_NEEDS_RESET and tell the driver */
 void vdev_needs_reset(struct vdev *d);
+
+/** vdev_take_out() - the card is not there any more: reads give all ones, writes are lost */
+void vdev_take_out(struct vdev *d);
+
+/** vdev_put_back() - it is, as new */
+void vdev_put_back(struct vdev *d);
 
 /** vdev_config_change() - new configuration, with its notification */
 void vdev_config_change(struct vdev *d, const struct virtio_net_config *config);

@@ -134,9 +134,30 @@ static void reset(struct vdev *d)
 		d->status = 0;
 }
 
+static bool present(struct virtio_dev *vd)
+{
+	return !of(vd)->gone;
+}
+
+void vdev_take_out(struct vdev *d)
+{
+	reset(d);
+	d->reset_unread = false;
+	d->status = 0;
+	d->gone = true;
+}
+
+void vdev_put_back(struct vdev *d)
+{
+	d->gone = false;
+}
+
 static uint8_t get_status(struct virtio_dev *vd)
 {
 	struct vdev *d = of(vd);
+
+	if (d->gone)
+		return 0xff;
 
 	if (d->reset_unread && !d->reset_sticks) {
 		if (d->reset_left) {
@@ -189,6 +210,8 @@ static void set_status(struct virtio_dev *vd, uint8_t status)
 	const uint8_t old = d->status & (uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
 	uint8_t new = status &(uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
 
+	if (d->gone)
+		return;
 	if (!status) {
 		reset(d);
 		return;
@@ -417,6 +440,8 @@ static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 {
 	struct vdev *d = of(vd);
 
+	if (d->gone)
+		return;
 	check_reset_done(d, "notification");
 	if (!(d->status & VIRTIO_STATUS_DRIVER_OK))
 		vdev_violate(d, "3.1.1: queue %u notified before DRIVER_OK", vq->index);
@@ -516,10 +541,11 @@ void vdev_interrupt_config(struct vdev *d)
 /* ---- the seam ----------------------------------------------------------------------------- */
 
 #define OPS                                                                                        \
-	.get_features = get_features, .set_features = set_features, .get_status = get_status,      \
-	.set_status = set_status, .config_read = config_read, .config_write = config_write,        \
-	.config_generation = config_generation, .nb_queues = nb_queues, .queue_size = queue_size,  \
-	.queue_enable = queue_enable, .queue_reset = queue_reset, .irq_setup = irq_setup,          \
+	.present = present, .get_features = get_features, .set_features = set_features,            \
+	.get_status = get_status, .set_status = set_status, .config_read = config_read,            \
+	.config_write = config_write, .config_generation = config_generation,                      \
+	.nb_queues = nb_queues, .queue_size = queue_size, .queue_enable = queue_enable,            \
+	.queue_reset = queue_reset, .irq_setup = irq_setup,                                        \
 	.set_config_vector = set_config_vector, .notify = notify
 
 static const struct virtio_transport_ops modern_ops = {.name = "modern", OPS};

@@ -37,7 +37,7 @@ static uint32_t common_read(unsigned offset)
 	case FIELD(num_queues):
 		return card.nb_queues;
 	case FIELD(device_status):
-		return card.status;
+		return card.status_stuck ? 0xff : card.status;
 	case FIELD(config_generation):
 		return 7;
 	case FIELD(queue_size):

@@ -199,6 +199,51 @@ Test(vnet_recover, a_port_that_is_stopped_stays_so)
 	port_close(&port);
 }
 
+/* ---- cards -------------------------------------------------------------------------------- */
+
+Test(vnet_recover, a_card_that_is_taken_out_and_put_back)
+{
+	for (unsigned layout = 0; layout < LAYOUTS; layout++) {
+		begin((enum layout)layout);
+
+		const struct mempool *pool = port.dev->queue[0].pool;
+
+		for (unsigned i = 1; i <= 3; i++) {
+			exchange_frames(&port, 20);
+			cr_assert_eq(send(4), 4);
+			vdev_take_out(&port.d);
+			cr_assert_eq(send(2), 2, "nobody knows yet");
+			polls(POLL_NS);
+			cr_assert_not(port.dev->link_up);
+			cr_assert_eq(send(2), 0);
+			polls(POLL_NS);
+			cr_assert_eq(pool->n, pool->size, "all buffers are back");
+			cr_assert_eq(port_stats(&port).tx_lost, 6 * i);
+			polls(100 * SECOND);
+			cr_assert_eq(lines("is taken out"), i);
+			cr_assert_eq(lines("in a row"), 0);
+			vdev_put_back(&port.d);
+			polls(SECOND);
+			cr_assert(port.dev->link_up);
+			cr_assert_eq(port_stats(&port).failures, i);
+		}
+		exchange_frames(&port, 20);
+		port_close(&port);
+	}
+}
+
+Test(vnet_recover, a_port_whose_card_is_gone_can_be_stopped)
+{
+	begin(MRG);
+	vdev_take_out(&port.d);
+	port_stop(&port);
+	cr_assert_eq(lines("one second after"), 0);
+	vdev_put_back(&port.d);
+	cr_assert_eq(port.dev->ops->start(port.dev), 0);
+	exchange_frames(&port, 5);
+	port_close(&port);
+}
+
 /* ---- the link ----------------------------------------------------------------------------- */
 
 static void set_link(bool up)
