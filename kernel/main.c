@@ -288,8 +288,11 @@ static void poll_links(uint64_t now_ns)
 		__atomic_store_n(&dev->news, false, __ATOMIC_SEQ_CST);
 		dev->ops->link_poll(dev);
 	}
-	if (all)
-		plat_irq_report();
+	if (!all)
+		return;
+	if (virtio_bus.poll)
+		virtio_bus.poll();
+	plat_irq_report();
 }
 
 static void tell_idle(uint64_t now_ns)
