@@ -244,8 +244,8 @@ static const char *next_queue(const char *args, struct netdev **dev, uint16_t *q
 
 	args = next_word(next_word(next_word(args, port), kind), index);
 	*tx = !strcmp(kind, "txq");
-	if ((!*tx && strcmp(kind, "rxq") != 0) || !word_number(port, &p) || !word_number(index, &q) ||
-	    p >= netdev_count() || q >= NETDEV_QUEUES_MAX)
+	if ((!*tx && strcmp(kind, "rxq") != 0) || !word_number(port, &p) ||
+	    !word_number(index, &q) || p >= netdev_count() || q >= NETDEV_QUEUES_MAX)
 		return NULL;
 	*dev = netdev_get(p);
 	*queue = (uint16_t)q;
