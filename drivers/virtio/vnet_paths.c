@@ -25,6 +25,11 @@ static bool tx_in_order(const struct vnet_txq *q)
 	return q->in_order;
 }
 
+bool vnet_rx_pop_late(struct virtqueue *vq, struct vq_used *out, unsigned ring)
+{
+	return vq_used_pop(vq, out, ring);
+}
+
 /* ---- split ------------------------------------------------------------------------------- */
 
 static uint16_t virtio_recv_mergeable_pkts(void *q, struct mbuf **pkts, uint16_t n)
@@ -222,5 +227,5 @@ const char *vnet_isa_name(unsigned isa)
 void vnet_queues_fill(struct vnet *vn)
 {
 	for (unsigned i = 0; i < vn->nb_active; i++)
-		vn->dev.rx_burst(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
+		vn->choice.rx->rx(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
 }
