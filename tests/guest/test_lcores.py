@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ringzero import ARCH, QEMU, Nic
+from ringzero import ARCH, BOOT_LIMIT, QEMU, Nic
 from test_multiqueue import GUEST_IP, OUR_IP, echo_flows, stats_of_queues
 
 FLOWS, ROUNDS = 48, 3  # more loops spin than there are processors here: each round trip takes its time
@@ -17,12 +17,12 @@ FLOWS, ROUNDS = 48, 3  # more loops spin than there are processors here: each ro
 @pytest.fixture
 def serve(start, netns):
     """serve(cpus, queues, words) makes a guest with so many processors on a tap with so many queues."""
-    def make(cpus, queues, words="", extra=(), **kwargs):
+    def make(cpus, queues, words="", extra=(), limit=BOOT_LIMIT, **kwargs):
         netns.add_tap("tap0", f"{OUR_IP}/24", several=True)
         nic = Nic(f"mq=on,vectors={2 * queues + 2}", backend="tap", ifname="tap0", queues=queues)
         guest = start(nics=[nic], netns=netns, extra=["-smp", str(cpus), *extra], pcap=False,
                       options=f"net.ip={GUEST_IP}/24 net.rxq={queues} {words}", **kwargs)
-        guest.wait_ready()
+        guest.wait_ready(limit)
         return guest
     return make
 
@@ -137,11 +137,11 @@ def test_a_processor_that_the_firmware_does_not_know(serve, netns, tmp_path):
 def test_sixty_four_lcores(serve, netns):
     """Far more than there are processors here: it takes long, but comes up, and every queue has its lcore."""
     machine = {} if ARCH == "x86_64" else {"machine": "virt,gic-version=3"}
-    guest = serve(64, 64, "stats.period=10", memory=512, **machine)
+    guest = serve(64, 64, "stats.period=60", memory=512, limit=90, **machine)
     assert lcores(guest) == list(range(64))
     answered = 0
     with netns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        for _ in range(12):
+        for _ in range(4):
             try:
                 s.sendto(b"hello", (GUEST_IP, 7))
                 answered += s.recv(2000) == b"hello"
