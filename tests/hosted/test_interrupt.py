@@ -12,7 +12,7 @@ from ringzero import STATIC, wait_until
 from test_paths import ROW_NAMES, ROWS, row_options
 from test_queues import stats_of_queues
 
-IDLE_SECONDS = 2
+IDLE_SECONDS = 1.5
 IDLE_LIMIT = 0.3  # of a processor, on a machine that is busy with other tests; one that polls takes 1
 TICK = 0.1        # seconds: a sleeper looks around so often anyway
 MAC = "02:00:00:00:00:01"
