@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define FRAMES THREADS_FRAMES        /* the build says how many: sanitizers are slow */
-#define FRAMES_RESTING (FRAMES / 20) /* in each case */
+#define FRAMES_RESTING (FRAMES / 50) /* in each case */
 #define PAUSE_MAX 2000 /* loops between two frames, about as many as an arming takes */
 #define ON_THE_WAY 300 /* frames between the device's two queues */
 #define BURST 32
