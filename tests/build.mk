@@ -19,6 +19,9 @@ TSAN_SRCS := tests/unit/test_threads.c tests/unit/test_lcore.c
 SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 
+# tests are compiled four times as fast; what they test is not among them
+$(foreach v,unit asan unit-aarch64,$(BUILD)/$(v)/obj/tests/unit/test_%.o): TEST_O := -O0
+
 define unit_variant # name, extra flags, tests, what has main(), helpers left out
 $(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
 	@mkdir -p $$(@D)
@@ -39,8 +42,6 @@ $(1)-tests: $(3:tests/unit/%.c=$(BUILD)/$(1)/%)
 endef
 
 $(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000 -DVEC_SEEDS=20000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
-# compiled thrice as fast; what they test is not among them
-$(BUILD)/asan/obj/tests/unit/test_%.o: TEST_O := -O0
 $(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/tests/criterion/runner.o,\
 	tests/unit/fake_%))
@@ -63,7 +64,7 @@ UNIT_A64_LIB_SRCS := $(filter-out $(VEC_X86_SRCS) $(UNIT_A64_FDT_SRCS) tests/vec
 
 $(UNIT_A64)/obj/%.o: %.c Makefile tests/build.mk
 	@mkdir -p $(@D)
-	$(AARCH64_CC) $(UNIT_A64_CFLAGS) -c -o $@ $<
+	$(AARCH64_CC) $(UNIT_A64_CFLAGS) $(TEST_O) -c -o $@ $<
 
 $(UNIT_A64)/libringzero.a: $(UNIT_A64_LIB_SRCS:%.c=$(UNIT_A64)/obj/%.o)
 	@rm -f $@

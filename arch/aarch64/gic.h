@@ -19,8 +19,8 @@
 
 struct gic_ops {
 	const char *name;
-	uint32_t (*ack)(void); /* the interrupt that waits; it is active from now on */
-	void (*eoi)(uint32_t intid);
+	uint32_t (*ack)(void); /* the interrupt that waits, in @intid_mask; active from now on */
+	void (*eoi)(uint32_t acked);
 	void (*enable)(unsigned spi, bool level); /* to the first lcore */
 	void (*disable)(unsigned spi);
 	void (*route)(unsigned spi, unsigned lcore); /* to another that has started */
@@ -28,7 +28,8 @@ struct gic_ops {
 	bool (*cpu_find)(unsigned lcore, uint64_t affinity);
 	void (*cpu_setup)(unsigned lcore); /* on the lcore itself */
 	void (*poke)(unsigned lcore);      /* raises interrupt GIC_POKE there */
-	unsigned nb_spis_end;              /* the first number that does not exist */
+	uint32_t intid_mask;
+	unsigned nb_spis_end; /* the first number that does not exist */
 };
 
 /** gicv2_init() - everything masked. Return: NULL when its registers cannot be reached */

@@ -87,12 +87,12 @@ static uint8_t target[LCORES_MAX]; /* the bit of each */
 
 static uint32_t v2_ack(void)
 {
-	return mmio_read(&cpu[CPU_ACK]) & ACK_INTID;
+	return mmio_read(&cpu[CPU_ACK]); /* of a poke also who sent it, which eoi has to tell */
 }
 
-static void v2_eoi(uint32_t intid)
+static void v2_eoi(uint32_t acked)
 {
-	mmio_write(&cpu[CPU_EOI], intid);
+	mmio_write(&cpu[CPU_EOI], acked);
 }
 
 static void v2_route(unsigned spi, unsigned lcore)
@@ -142,6 +142,7 @@ static void v2_poke(unsigned lcore)
 const struct gic_ops *gicv2_init(const struct gic_info *gic)
 {
 	static struct gic_ops ops = {.name = "GICv2",
+	                             .intid_mask = ACK_INTID,
 	                             .ack = v2_ack,
 	                             .eoi = v2_eoi,
 	                             .enable = v2_enable,

@@ -52,15 +52,15 @@ const struct gicv3_redist *gicv3_redist(unsigned lcore)
 
 static uint32_t v3_ack(void)
 {
-	const uint32_t intid = sysreg_read(ICC_IAR1_EL1) & IAR_INTID;
+	const uint32_t acked = (uint32_t)sysreg_read(ICC_IAR1_EL1);
 
 	dsb(); /* acknowledged before the device is looked at */
-	return intid;
+	return acked;
 }
 
-static void v3_eoi(uint32_t intid)
+static void v3_eoi(uint32_t acked)
 {
-	sysreg_write(ICC_EOIR1_EL1, intid);
+	sysreg_write(ICC_EOIR1_EL1, acked);
 }
 
 static void v3_route(unsigned spi, unsigned lcore)
@@ -164,6 +164,7 @@ static void v3_cpu_setup(unsigned lcore)
 const struct gic_ops *gicv3_init(const struct gic_info *gic)
 {
 	static struct gic_ops ops = {.name = "GICv3",
+	                             .intid_mask = IAR_INTID,
 	                             .ack = v3_ack,
 	                             .eoi = v3_eoi,
 	                             .enable = v3_enable,

@@ -59,7 +59,7 @@ static bool is_special(uint32_t intid)
 void irq_dispatch(void)
 {
 	for (unsigned n = 0; n < DISPATCH_MAX; n++) {
-		const uint32_t intid = gic->ack();
+		const uint32_t acked = gic->ack(), intid = acked & gic->intid_mask;
 		struct handler h;
 
 		if (is_special(intid))
@@ -71,7 +71,7 @@ void irq_dispatch(void)
 			h.fn(h.arg);
 		else if (intid >= GIC_SGI_END)
 			nb_unhandled++;
-		gic->eoi(intid);
+		gic->eoi(acked);
 	}
 }
 

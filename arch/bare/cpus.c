@@ -34,15 +34,15 @@ static void list_read(void)
 	boot.id = list.id[list.boot];
 }
 
-unsigned plat_cpus(uint16_t *out, unsigned max)
+unsigned plat_cpus(uint16_t *cpus, unsigned max)
 {
 	unsigned n = 0;
 
 	list_read();
-	out[n++] = (uint16_t)list.boot;
+	cpus[n++] = (uint16_t)list.boot;
 	for (unsigned i = 0; i < list.nb && n < max; i++) {
 		if (i != list.boot)
-			out[n++] = (uint16_t)i;
+			cpus[n++] = (uint16_t)i;
 	}
 	return n;
 }

@@ -7,7 +7,7 @@
 #define plat_cpu_start bare_cpu_start
 #define __stack_chk_fail bare_stack_chk_fail
 #define __stack_chk_guard bare_stack_chk_guard
-#define __builtin_frame_address(level) ((void *)(level + frame))
+#define __builtin_frame_address(level) ((void *)((level) + frame))
 #include <stdint.h>
 static uintptr_t frame; /* on which stack we are */
 #include "arch/bare/cpus.c"
@@ -121,7 +121,7 @@ static uint8_t arena[1 << 20] __attribute__((aligned(CPU_BLOCK_ALIGN)));
 
 static void begin_test(void)
 {
-	uint16_t numbers[CPUS_MAX];
+	uint16_t numbers[CPUS_MAX] = {0};
 
 	plat_test_clear();
 	mem_reset();
