@@ -17,9 +17,8 @@ static void route(const struct net_stack *st, struct netdev *dev)
 
 void idle_init(struct idle *idle, struct net_stack *st)
 {
-	*idle = (struct idle){.on = netdev_count() > 0,
-	                      .st = st,
-	                      .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
+	*idle = (struct idle){
+	    .on = netdev_count() > 0, .st = st, .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
 	for (unsigned i = 0; i < netdev_count(); i++) {
 		struct netdev *dev = netdev_get(i);
 
