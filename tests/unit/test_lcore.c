@@ -139,7 +139,8 @@ static void sleep_turns(void *arg)
 
 	while (!__atomic_load_n(&turns.stop, __ATOMIC_RELAXED)) {
 		lcore_rest_if_asked(i);
-		turns.owned[i]++;
+		/* also read while it runs; the first one adds to it while it is parked */
+		__atomic_store_n(&turns.owned[i], turns.owned[i] + 1, __ATOMIC_RELAXED);
 		lcore_asleep(i, true);
 		if (!lcore_to_rest()) {
 			while (!(__atomic_fetch_and(&plat_test_woken, ~me, __ATOMIC_SEQ_CST) & me))
