@@ -33,7 +33,8 @@ void console_live(void);
 /** console_flush() - wait until all queued output is out; bounded by one second without progress */
 void console_flush(void);
 
-/* A console command: one row of a table; @fn gets the rest of the line behind the name. */
+/* A console command: one row of a table; @fn gets the rest of the line behind the name. A word "*"
+ * of the name stands for any word; then @fn gets the line from that on. */
 struct console_command {
 	const char *name; /* words with single spaces: "show port stats" */
 	const char *help;

@@ -23,6 +23,7 @@
 #include "net/net_stack.h"
 #include "net/netdev_stats.h"
 #include "net/share.h"
+#include "net/soft_rss.h"
 #include <arch/cpu.h>
 
 #define NS_PER_SECOND 1000000000ull
@@ -221,9 +222,12 @@ static void start_port(struct netdev *dev)
 static void probe_card(unsigned nth, size_t budget)
 {
 	struct virtio_dev *vd = virtio_bus.probe(nth);
+	struct netdev *dev = vd ? virtio_net_probe(vd, budget) : NULL;
 
-	if (vd && virtio_net_probe(vd, budget))
+	if (dev) {
+		soft_rss_attach(dev);
 		return;
+	}
 	if (vd)
 		virtio_bus.release(vd);
 	port_missing();
@@ -284,8 +288,11 @@ static void poll_links(uint64_t now_ns)
 		__atomic_store_n(&dev->news, false, __ATOMIC_SEQ_CST);
 		dev->ops->link_poll(dev);
 	}
-	if (all)
-		plat_irq_report();
+	if (!all)
+		return;
+	if (virtio_bus.poll)
+		virtio_bus.poll();
+	plat_irq_report();
 }
 
 static void tell_idle(uint64_t now_ns)

@@ -28,9 +28,11 @@ struct netdev_stats {
 	uint64_t rx_nombuf; /* shortages: the pool could not fill the ring; counted once each */
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_errors;  /* dropped by the driver: packet it cannot send */
-	uint64_t tx_dropped; /* dropped above the driver because the ring was full */
+	uint64_t tx_dropped; /* dropped above the driver: the ring was full, or the link down */
 	uint64_t kicks;      /* notifications of the device, both directions */
 	uint64_t interrupts; /* of this queue's vector */
+	uint64_t tx_lost;    /* counted as sent, but the device was stopped before it said so */
+	uint64_t failures;   /* of the port's device: it was reset; told with the first queue */
 };
 
 /* What a port receives beside frames for its own address, those of its table, and broadcasts. */
@@ -47,11 +49,39 @@ struct netdev_stats {
 enum netdev_mode { NETDEV_POLL, NETDEV_INTERRUPT, NETDEV_ADAPTIVE };
 
 struct netdev;
+struct netdev_rss;
 struct json;
+
+/* When the device notifies: behind so many packets, or so many microseconds behind the first; with
+ * a 0 at each. */
+struct netdev_coalesce {
+	uint32_t packets, usecs;
+};
+#define NETDEV_COALESCE_PACKETS_MAX 65535u
+#define NETDEV_COALESCE_USECS_MAX 1000000u
+
+struct netdev_queue_id {
+	int queue; /* pair; -1: all */
+	bool tx;
+};
+
+/* Takes a counter: "rx" or "tx", a queue pair or -1 for none, and its name. */
+typedef void (*netdev_xstat_fn)(void *arg, const char *direction, int queue, const char *name,
+                                uint64_t value);
+typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
 
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
 	void (*stop)(struct netdev *dev);
+	/* one Rx or Tx queue of a port that runs: its packets are counted as when the port is
+	 * stopped. -EOPNOTSUPP: the device cannot; -EINVAL: no such queue; -EBUSY: it is stopped,
+	 * or runs, already; -EIO: the port does not run, or failed. A start of the port starts all.
+	 * May be NULL */
+	int (*queue_stop)(struct netdev *dev, uint16_t queue, bool tx);
+	int (*queue_start)(struct netdev *dev, uint16_t queue, bool tx);
+	/* another number of descriptors from now on; a queue that runs is stopped and started.
+	 * Also -ENOSPC: more than there was at first; -EINVAL: not possible in this ring */
+	int (*queue_resize)(struct netdev *dev, uint16_t queue, bool tx, unsigned nentries);
 	/* adds this queue pair's counters to @out */
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
@@ -79,6 +109,14 @@ struct netdev_ops {
 	int (*set_mac_entry)(struct netdev *dev, const uint8_t mac[6], bool on);
 	/* lets frames with this tag in or not, of a port with net.rx_offloads=vlan_filter */
 	int (*set_vlan)(struct netdev *dev, uint16_t vid, bool on);
+	/* As the filters. Also -ENOENT: no such queue; -EINVAL: above the limits. What a device has
+	 * can be asked of single queues */
+	int (*set_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    const struct netdev_coalesce *want);
+	int (*get_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    struct netdev_coalesce *now);
+	/* emits counters beyond netdev_stats; may wait, and may be NULL */
+	netdev_xstats_fn xstats;
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
@@ -87,13 +125,14 @@ struct netdev_ops {
 struct netdev_queue {
 	void *rx, *tx;        /* the driver's */
 	struct mempool *pool; /* of its Rx buffers; who sends by it takes packets from here too */
-	uint64_t tx_dropped;  /* the layer above counts here what a full ring made it drop */
+	uint64_t tx_dropped;  /* the layer above counts here what was not accepted */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
 	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
+	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
 	enum netdev_mode mode;
 	uint16_t port;
@@ -138,7 +177,8 @@ static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct m
  * The others still belong to the caller. Never blocks, never allocates. Buffers of what was sent
  * before come back in here, in batches; with @n == 0 that is all that happens.
  *
- * Return: number accepted, 0..@n. Short when the ring is full or the queue is broken.
+ * Return: number accepted, 0..@n. Short when the ring is full, the queue is broken or the link is
+ * down.
  */
 static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
                                        uint16_t n)

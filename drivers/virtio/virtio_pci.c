@@ -201,6 +201,7 @@ static unsigned vectors_program(struct virtio_pci *vp, unsigned n)
 			         vp->vd.name, i, n, -err);
 			return i;
 		}
+		msix_save(&vp->msix, i, &vp->vectors[i].msg);
 	}
 	return n;
 }

@@ -163,6 +163,7 @@ static void legacy_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 
 static const struct virtio_transport_ops legacy_ops = {
     .name = "legacy",
+    .present = virtio_pci_present,
     .get_features = legacy_get_features,
     .set_features = legacy_set_features,
     .get_status = legacy_get_status,

@@ -33,6 +33,10 @@ struct virtio_transport_ops {
 	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */
 	int (*open)(struct virtio_dev *vd);
 
+	/* of devices that may be taken out and put back: is it there, and not about to leave? One
+	 * that came back is as new. Called often. NULL: it stays */
+	bool (*present)(struct virtio_dev *vd);
+
 	/* virtio 2.2 */
 	uint64_t (*get_features)(struct virtio_dev *vd);
 	void (*set_features)(struct virtio_dev *vd, uint64_t features);
@@ -57,6 +61,10 @@ struct virtio_transport_ops {
 	 * for none. -EIO when the device does not accept, -ERANGE when it cannot address the ring
 	 */
 	int (*queue_enable)(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector);
+
+	/* with VIRTIO_F_RING_RESET: the device forgets this queue alone, and has done so when 0 comes
+	 * back (virtio 2.6.1); then it may be enabled again. -ETIMEDOUT. NULL: cannot be */
+	int (*queue_reset)(struct virtio_dev *vd, const struct virtqueue *vq);
 
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for
 	 * the configuration and 1 + i for the i-th Rx queue, with both when they share one */

@@ -15,7 +15,8 @@
 #define FEATURES_OURS                                                                              \
 	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
 	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ |               \
-	 VIRTIO_NET_F_GUEST_ANNOUNCE)
+	 VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_HASH_REPORT | VIRTIO_NET_F_RSS |               \
+	 VIRTIO_NET_F_NOTF_COAL | VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 

@@ -119,8 +119,8 @@ void vnet_describe(const struct netdev *dev, struct json *j)
 	describe_path(&vn->choice, j);
 	json_u64(j, "rxq", vn->nb_active);
 	json_u64(j, "txq", vn->nb_active);
-	json_u64(j, "rxd", vn->rxd);
-	json_u64(j, "txd", vn->txd);
+	json_u64(j, "rxd", vn->rxq->vq.nentries);
+	json_u64(j, "txd", vn->txq->vq.nentries);
 	json_u64(j, "mtu", dev->mtu);
 	json_string(j, "link", dev->link_up ? "up" : "down");
 	json_u64(j, "speed", dev->speed);

@@ -121,6 +121,9 @@ Test(virtio_user, offers_nothing_that_needs_more_than_a_backend)
 	              (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |
 	               VIRTIO_F_ACCESS_PLATFORM | VHOST_USER_F_PROTOCOL_FEATURES |
 	               VHOST_F_LOG_ALL));
+	cr_expect_not(vd->device_features &
+	              (VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT | VIRTIO_NET_F_NOTF_COAL |
+	               VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS));
 	cr_expect(vd->device_features & VIRTIO_NET_F_SPEED_DUPLEX);
 }
 
