@@ -17,9 +17,8 @@ static void route(const struct net_stack *st, struct netdev *dev)
 
 void idle_init(struct idle *idle, struct net_stack *st)
 {
-	*idle = (struct idle){.on = netdev_count() > 0,
-	                      .st = st,
-	                      .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
+	*idle = (struct idle){
+	    .on = netdev_count() > 0, .st = st, .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
 	for (unsigned i = 0; i < netdev_count(); i++) {
 		struct netdev *dev = netdev_get(i);
 
@@ -44,6 +43,12 @@ bool idle_wants(struct idle *idle, uint64_t packets, uint64_t now)
 	return now - idle->empty_cycles >= idle->patience_cycles;
 }
 
+/* What other lcores have put there: they wake us behind that. */
+static bool is_waiting(const struct netdev *dev, unsigned q)
+{
+	return dev->rx_waiting && dev->rx_waiting(dev, (uint16_t)q);
+}
+
 /* Return: all queues are quiet, and none will stay so silently. */
 static bool arm(const struct net_stack *st)
 {
@@ -53,7 +58,7 @@ static bool arm(const struct net_stack *st)
 		struct netdev *dev = netdev_get(i);
 
 		for (unsigned q = st->lcore; q < dev->nb_queues && quiet; q += st->nb_lcores)
-			quiet = dev->ops->rx_arm(dev, (uint16_t)q);
+			quiet = dev->ops->rx_arm(dev, (uint16_t)q) && !is_waiting(dev, q);
 	}
 	return quiet;
 }
@@ -68,7 +73,7 @@ static bool disarm(struct idle *idle)
 		struct netdev *dev = netdev_get(i);
 
 		for (unsigned q = st->lcore; q < dev->nb_queues; q += st->nb_lcores) {
-			if (!dev->ops->rx_disarm(dev, (uint16_t)q))
+			if (!dev->ops->rx_disarm(dev, (uint16_t)q) && !is_waiting(dev, q))
 				continue;
 			packets = true;
 			idle->port = dev->port;

@@ -134,6 +134,8 @@ struct netdev {
 	const struct netdev_ops *ops;
 	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
+	/* NULL, or are there packets for this queue of which no interrupt of its own tells? */
+	bool (*rx_waiting)(const struct netdev *dev, uint16_t queue);
 	enum netdev_mode mode;
 	uint16_t port;
 	uint16_t nb_queues;

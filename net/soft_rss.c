@@ -40,6 +40,7 @@ struct soft_rss {
 	struct rss_hash hash;
 	uint8_t reta[RSS_RETA_LEN];
 	unsigned n; /* queues */
+	const struct netdev *dev;
 	struct soft_queue *queue;
 	struct ring *ring; /* from queue i to k: i * n + k */
 };
@@ -86,6 +87,18 @@ static unsigned queue_for(const struct soft_rss *s, struct mbuf *m)
 	return s->reta[hash % RSS_RETA_LEN];
 }
 
+/* Whoever has a queue to which something was given may sleep; queues are dealt to lcores in turn.
+ */
+static NOINLINE void wake_takers(const struct soft_queue *q)
+{
+	for (unsigned i = 0; i < q->rss->n; i++) {
+		const struct ring *r = ring_of(q->rss, q->index, i);
+
+		if (r->given != __atomic_load_n(&r->taken, __ATOMIC_RELAXED))
+			lcore_wake(i % lcore_count());
+	}
+}
+
 /* From the device. Return: packets that stay here, in front of @pkts. */
 static uint16_t receive(struct soft_queue *q, struct mbuf **pkts, uint16_t n)
 {
@@ -100,6 +113,8 @@ static uint16_t receive(struct soft_queue *q, struct mbuf **pkts, uint16_t n)
 		else
 			give(q, to, pkts[i]);
 	}
+	if (kept != came && q->rss->dev->mode != NETDEV_POLL)
+		wake_takers(q);
 	return kept;
 }
 
@@ -156,6 +171,19 @@ static uint16_t take(struct soft_queue *q, struct mbuf **pkts, uint16_t n)
 		got = (uint16_t)(got + take_from(q, ring_of(q->rss, i, q->index), pkts + got,
 		                                 (uint16_t)(n - got)));
 	return got;
+}
+
+static bool soft_rx_waiting(const struct netdev *dev, uint16_t queue)
+{
+	const struct soft_rss *s = container_of(dev->rss, struct soft_rss, rss);
+	bool waiting = false;
+
+	for (unsigned i = 0; i < s->n && !waiting; i++) {
+		const struct ring *r = ring_of(s, i, queue);
+
+		waiting = __atomic_load_n(&r->given, __ATOMIC_ACQUIRE) != r->taken;
+	}
+	return waiting;
 }
 
 /* netdev.rx_burst. Whoever goes first can fill all of @n, so they take turns. */
@@ -261,7 +289,9 @@ static void attach(struct soft_rss *s, struct netdev *dev)
 		};
 		dev->queue[i].rx = &s->queue[i];
 	}
+	s->dev = dev;
 	dev->rx_burst = soft_rx_burst;
+	dev->rx_waiting = soft_rx_waiting;
 	dev->rss = &s->rss;
 }
 

@@ -268,7 +268,7 @@ group_soak() {
 	SOAK=1 hosted_tsan soak-hosted-tsan 3600 tests/hosted
 	SOAK=1 run_pytest soak-hosted 3600 -n "$jobs" --dist loadgroup -m soak tests/hosted
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
-	SOAK=1 guest_aarch64 soak-aarch64 tests/guest/test_lcores.py
+	SOAK=1 guest_aarch64 soak-aarch64 tests/guest/test_{lcores,interrupt}.py
 }
 
 guest_aarch64() { # name, tests...
@@ -280,7 +280,7 @@ guest_aarch64() { # name, tests...
 }
 
 group_aarch64() {
-	guest_aarch64 aarch64 tests/guest/test_{boot,machine,lcores,virtio,paths,testpmd}.py
+	guest_aarch64 aarch64 tests/guest/test_{boot,machine,lcores,interrupt,virtio,paths,testpmd}.py
 }
 
 group_guest-aarch64() { guest_aarch64 guest-aarch64 tests/guest; }

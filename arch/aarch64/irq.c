@@ -75,7 +75,8 @@ void irq_dispatch(void)
 	}
 }
 
-/* Whoever waits for the timer switches it off before this can be called: firmware has left it on. */
+/* Whoever waits for it switches it off before this can be called: firmware has left it on.
+ */
 static void timer_interrupt(void *arg)
 {
 	(void)arg;

@@ -12,7 +12,7 @@ from frames import exchange
 from ringzero import ARCH, STATIC, Nic, wait_until
 from test_multiqueue import GUEST_IP, OUR_IP, echo_flows, stats_of_queues
 
-IDLE_SECONDS = 2
+IDLE_SECONDS = 1.5
 IDLE_LIMIT = 0.4  # of a processor, on a machine that is busy with other tests; one that polls takes 1
 TICK = 0.1        # seconds: a sleeper looks around so often anyway
 

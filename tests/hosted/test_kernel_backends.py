@@ -99,6 +99,12 @@ def test_pairs_of_queues_are_queues_of_the_tap(vhost_net):
         guest.wait_stats(lambda s, q=queue: s["queue"] == q and s["rx_packets"] >= 50)
 
 
+def test_it_sleeps_until_the_kernel_has_a_packet(vhost_net):
+    guest = vhost_net("net.mode=interrupt")
+    exchange(guest, 100)
+    assert counters(guest, "tap7")[2]["interrupts"] >= 5
+
+
 @soak
 @one_kernel
 def test_a_tap_that_is_there_is_attached_to(vhost_net, linux):

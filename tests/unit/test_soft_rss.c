@@ -268,6 +268,27 @@ Test(soft_rss, every_packet_comes_out_where_its_hash_says)
 		cr_assert(out.got[i]);
 }
 
+Test(soft_rss, wakes_a_sleeper_for_what_it_was_given)
+{
+	open_port("net.rss=software net.rss_reta=1", QUEUES);
+	lcore_asleep(0, true); /* it has all queues here */
+	arrive(0, 20);
+	poll_queue(0, NETDEV_BURST);
+	cr_expect(dev.rx_waiting(&dev, 1));
+	cr_expect_not(dev.rx_waiting(&dev, 0));
+	cr_expect_eq(plat_test_woken, 0, "nobody sleeps at a port that is polled");
+	dev.mode = NETDEV_INTERRUPT;
+	poll_queue(0, NETDEV_BURST);
+	cr_expect_eq(plat_test_woken, 0, "nothing new");
+	arrive(0, 20);
+	poll_queue(0, NETDEV_BURST);
+	cr_expect_eq(plat_test_woken, 1);
+	for (unsigned i = 0; i < 4; i++)
+		poll_queue(1, NETDEV_BURST);
+	cr_expect_not(dev.rx_waiting(&dev, 1));
+	settle();
+}
+
 Test(soft_rss, a_ring_that_is_full_drops_and_counts)
 {
 	open_port("net.rss=software net.rss_reta=1", QUEUES);

@@ -12,8 +12,7 @@
 #include <time.h>
 
 #define FRAMES THREADS_FRAMES        /* the build says how many: sanitizers are slow */
-#define FRAMES_RESTING (FRAMES / 20) /* in each case */
-#define FRAMES_RESTING_SOAK 65536    /* 16 cases: a million */
+#define FRAMES_RESTING (FRAMES / 50) /* in each case */
 #define PAUSE_MAX 2000 /* loops between two frames, about as many as an arming takes */
 #define ON_THE_WAY 300 /* frames between the device's two queues */
 #define BURST 32
@@ -255,7 +254,7 @@ ParameterizedTest(struct thread_case *c, threads, every_frame_comes_back)
 	dev =
 	    (struct device){.d = &port.d, .sleeps = c->sleeps, .rests = c->rests, .frames = FRAMES};
 	if (c->rests)
-		dev.frames = plat_test_seeds() > 1 ? FRAMES_RESTING_SOAK : FRAMES_RESTING;
+		dev.frames = FRAMES_RESTING;
 	cr_assert_eq(pthread_create(&thread, NULL, device_thread, &dev), 0);
 	echo(&dev);
 	pthread_join(thread, NULL);

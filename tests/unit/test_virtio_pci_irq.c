@@ -64,6 +64,17 @@ static void vectors_work(struct virtio_dev *vd)
 	expect_calls(0, 1, 0);
 	device_raises(2);
 	expect_calls(0, 0, 1);
+
+	vd->ops->irq_route(vd, 1, 2);
+	device_raises(1);
+	cr_expect_eq(plat_test_irqs[1].lcore, 0);
+	device_raises(2);
+	cr_expect_eq(plat_test_irqs[2].lcore, 2);
+	expect_calls(0, 1, 1);
+	vd->ops->irq_route(vd, 0, plat_test_cpus);
+	cr_expect(said("vector 1 cannot go to lcore"));
+	device_raises(1);
+	expect_calls(0, 1, 0);
 }
 
 Test(virtio_pci_irq, gives_each_modern_queue_a_vector)
@@ -84,8 +95,10 @@ static void sharing_works(struct virtio_dev *vd, unsigned wanted)
 	cr_expect_eq(vd->nb_vectors, 1);
 	cr_assert_eq(vd->ops->set_config_vector(vd, 0), 0);
 	cr_assert_eq(vd->ops->queue_enable(vd, &vq, 0), 0);
+	vd->ops->irq_route(vd, 1, 1); /* it is the other queue's, too */
 	device_raises(0);
 	expect_calls(1, 1, 1);
+	cr_expect_eq(plat_test_irqs[0].lcore, 0);
 }
 
 Test(virtio_pci_irq, shares_a_vector_when_the_device_has_too_few)
