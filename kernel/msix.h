@@ -26,6 +26,10 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev);
  * error with the entry left masked */
 int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg);
 
+/** msix_move() - let another lcore, which has started, take an entry that was set; it stays masked
+ * or not. Return: 0, -ERANGE, or plat_irq_move()'s error, and then all is as it was */
+int msix_move(struct msix *mx, unsigned entry, unsigned lcore);
+
 void msix_mask(struct msix *mx, unsigned entry, bool masked);
 
 /** msix_disable() - switch off the MSI-X of a function that was not opened, as firmware may have

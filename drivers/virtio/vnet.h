@@ -33,6 +33,7 @@
 	 VIRTIO_NET_F_GUEST_USO6)
 #define VNET_RX_FILTER (1u << 31) /* of vnet_rxq.offloads: not all that comes is for us */
 #define VNET_BATCH 32             /* buffers refilled or reclaimed at a time */
+#define VNET_REFILL_MAX 128       /* refilled at a time in a large ring */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {
