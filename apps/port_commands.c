@@ -1,9 +1,11 @@
 /*
- * The console's commands about what ports receive, in testpmd's words:
+ * The console's commands about what ports receive, and about their queues, in testpmd's words:
  *
  *	set promisc all on			set allmulti 0 off
  *	mac_addr add 0 02:00:00:00:00:07	mcast_addr add 0 01:00:5e:00:00:01
  *	rx_vlan add 5 all
+ *	port 0 rxq 0 stop			port 0 txq 1 start
+ *	port config 0 rxq 0 ring_size 128
  */
 #include "apps/commands.h"
 #include "apps/words.h"
@@ -214,6 +216,86 @@ static void cmd_vlan(const char *args)
 	for_ports("rx_vlan", port, change_vlan, &c);
 }
 
+/* ---- queues ------------------------------------------------------------------------------- */
+
+static const char *queue_outcome(int err)
+{
+	switch (err) {
+	case 0:
+		return "done";
+	case -EOPNOTSUPP:
+		return "the device does not offer VIRTIO_F_RING_RESET, or the driver cannot";
+	case -EBUSY:
+		return "it is so already";
+	case -ENOSPC:
+		return "more descriptors than the queue had at the start (net.rxd, net.txd)";
+	case -EINVAL:
+		return "no such queue, or no size that its ring can have";
+	default:
+		return "the port does not run, or its device failed";
+	}
+}
+
+/* "P rxq|txq Q": which queue. Return: what follows, NULL for something else. */
+static const char *next_queue(const char *args, struct netdev **dev, uint16_t *queue, bool *tx)
+{
+	char port[WORD_LEN], kind[WORD_LEN], index[WORD_LEN];
+	unsigned p, q;
+
+	args = next_word(next_word(next_word(args, port), kind), index);
+	*tx = !strcmp(kind, "txq");
+	if ((!*tx && strcmp(kind, "rxq") != 0) || !word_number(port, &p) ||
+	    !word_number(index, &q) || p >= netdev_count() || q >= NETDEV_QUEUES_MAX)
+		return NULL;
+	*dev = netdev_get(p);
+	*queue = (uint16_t)q;
+	return args;
+}
+
+static void queue_done(const char *command, const struct netdev *dev, uint16_t queue, bool tx,
+                       int err)
+{
+	console_printf("port %u %s %u: %s: %s\n", dev->port, tx ? "txq" : "rxq", queue, command,
+	               queue_outcome(err));
+}
+
+static void cmd_port(const char *args)
+{
+	char what[WORD_LEN];
+	struct netdev *dev;
+	uint16_t queue;
+	bool tx;
+	int (*fn)(struct netdev *, uint16_t, bool) = NULL;
+
+	args = next_queue(args, &dev, &queue, &tx);
+	if (!args || *next_word(args, what) || (strcmp(what, "start") && strcmp(what, "stop"))) {
+		console_printf("port: a port, rxq or txq, its number, then start or stop\n");
+		return;
+	}
+	fn = !strcmp(what, "start") ? dev->ops->queue_start : dev->ops->queue_stop;
+	queue_done(what, dev, queue, tx, fn ? fn(dev, queue, tx) : -EOPNOTSUPP);
+}
+
+static void cmd_port_config(const char *args)
+{
+	char what[WORD_LEN] = "", size[WORD_LEN] = "";
+	struct netdev *dev;
+	uint16_t queue;
+	unsigned n;
+	bool tx;
+
+	args = next_queue(args, &dev, &queue, &tx);
+	if (!args || *next_word(next_word(args, what), size) || strcmp(what, "ring_size") != 0 ||
+	    !word_number(size, &n)) {
+		console_printf(
+		    "port config: a port, rxq or txq, its number, ring_size, descriptors\n");
+		return;
+	}
+	queue_done(what, dev, queue, tx,
+	           dev->ops->queue_resize ? dev->ops->queue_resize(dev, queue, tx, n)
+	                                  : -EOPNOTSUPP);
+}
+
 static const struct console_command port_commands[] = {
     {"set promisc", "all or a port, on or off: receive all that comes", cmd_promisc},
     {"set allmulti", "likewise: receive all multicast", cmd_allmulti},
@@ -225,6 +307,8 @@ static const struct console_command port_commands[] = {
     {"mac_addr", "add, remove or set, a port, an address: unicast to receive", cmd_mac},
     {"mcast_addr", "add or remove, a port, an address: multicast to receive", cmd_mcast},
     {"rx_vlan", "add or rm, a VLAN, a port: tags to receive", cmd_vlan},
+    {"port", "a port, rxq or txq, its number, start or stop: this queue alone", cmd_port},
+    {"port config", "the same three, ring_size, descriptors", cmd_port_config},
 };
 
 void port_commands_init(void)

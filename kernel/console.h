@@ -44,6 +44,12 @@ struct console_command {
 /** console_add_commands() - make commands known; the table must live for ever. At most 64 tables */
 void console_add_commands(const struct console_command *table, unsigned n);
 
+/** console_waits() - is there output that the transmitter did not take yet? */
+bool console_waits(void);
+
+/** console_look() - the next console_poll() looks for input, which it does not do each time */
+void console_look(void);
+
 /** console_poll() - drain some output, take some input, run a completed line's command */
 void console_poll(void);
 

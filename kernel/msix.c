@@ -70,6 +70,20 @@ static void message_write(volatile uint32_t *e, const struct plat_msi *msg)
 	mmio_write(&e[WORD_DATA], msg->data);
 }
 
+void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg)
+{
+	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
+
+	msg->addr = mmio_read(&e[WORD_ADDR_LO]) | (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32;
+	msg->data = mmio_read(&e[WORD_DATA]);
+}
+
+void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg)
+{
+	message_write(&mx->table[entry * ENTRY_WORDS], msg);
+	msix_mask(mx, entry, false);
+}
+
 int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 {
 	struct plat_msi msg;
@@ -81,8 +95,7 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	err = plat_irq_msi(pci_requester(mx->dev), fn, arg, &msg);
 	if (err)
 		return err;
-	message_write(&mx->table[entry * ENTRY_WORDS], &msg);
-	msix_mask(mx, entry, false);
+	msix_restore(mx, entry, &msg);
 	return 0;
 }
 
@@ -97,8 +110,7 @@ int msix_move(struct msix *mx, unsigned entry, unsigned lcore)
 	if (entry >= mx->nb_vectors)
 		return -ERANGE;
 	e = &mx->table[entry * ENTRY_WORDS];
-	msg.addr = (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32 | mmio_read(&e[WORD_ADDR_LO]);
-	msg.data = mmio_read(&e[WORD_DATA]);
+	msix_save(mx, entry, &msg);
 	err = plat_irq_move(pci_requester(mx->dev), lcore, &msg);
 	if (err)
 		return err;

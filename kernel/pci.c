@@ -136,6 +136,15 @@ void pci_enable(const struct pci_dev *d)
 	command_change(d, 0, set);
 }
 
+void pci_restore(struct pci_dev *d)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (d->bar[i].kind != PCI_BAR_NONE && d->bar[i].addr)
+			pci_bar_set(d, i, d->bar[i].addr);
+	}
+	pci_enable(d);
+}
+
 void pci_disable_master(const struct pci_dev *d)
 {
 	command_change(d, PCI_COMMAND_MASTER, 0);

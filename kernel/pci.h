@@ -64,6 +64,10 @@ unsigned pci_scan(void);
 unsigned pci_count(void);
 struct pci_dev *pci_dev(unsigned i);
 
+/** pci_rescan_step() - look at one more slot for a card that was plugged in since, and tell of it;
+ * to be called some times a second */
+void pci_rescan_step(void);
+
 /** pci_bridge_of() - the bridge that leads to @bus, NULL for a root bus */
 struct pci_dev *pci_bridge_of(uint8_t bus);
 
@@ -89,6 +93,8 @@ unsigned pci_cap_next(const struct pci_dev *d, uint8_t id, unsigned after);
 /** pci_enable() - switch on memory and I/O decoding (not where a BAR has no address) and bus
  * mastering */
 void pci_enable(const struct pci_dev *d);
+/** pci_restore() - a function that lost its registers gets its BARs back, and is enabled */
+void pci_restore(struct pci_dev *d);
 /** pci_disable_master() - no more DMA from this function */
 void pci_disable_master(const struct pci_dev *d);
 void pci_intx_enable(const struct pci_dev *d, bool on);

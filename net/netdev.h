@@ -28,9 +28,11 @@ struct netdev_stats {
 	uint64_t rx_nombuf; /* shortages: the pool could not fill the ring; counted once each */
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_errors;  /* dropped by the driver: packet it cannot send */
-	uint64_t tx_dropped; /* dropped above the driver because the ring was full */
+	uint64_t tx_dropped; /* dropped above the driver: the ring was full, or the link down */
 	uint64_t kicks;      /* notifications of the device, both directions */
 	uint64_t interrupts; /* of this queue's vector */
+	uint64_t tx_lost;    /* counted as sent, but the device was stopped before it said so */
+	uint64_t failures;   /* of the port's device: it was reset; told with the first queue */
 };
 
 /* What a port receives beside frames for its own address, those of its table, and broadcasts. */
@@ -42,6 +44,9 @@ struct netdev_stats {
 #define NETDEV_RX_NOBCAST (1u << 5)
 #define NETDEV_MACS_MAX 64 /* further addresses, unicast and multicast */
 #define NETDEV_VLAN_MAX 4095
+
+/* How a port waits for packets: net.mode */
+enum netdev_mode { NETDEV_POLL, NETDEV_INTERRUPT, NETDEV_ADAPTIVE };
 
 struct netdev;
 struct netdev_rss;
@@ -68,10 +73,27 @@ typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit,
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
 	void (*stop)(struct netdev *dev);
+	/* one Rx or Tx queue of a port that runs: its packets are counted as when the port is
+	 * stopped. -EOPNOTSUPP: the device cannot; -EINVAL: no such queue; -EBUSY: it is stopped,
+	 * or runs, already; -EIO: the port does not run, or failed. A start of the port starts all.
+	 * May be NULL */
+	int (*queue_stop)(struct netdev *dev, uint16_t queue, bool tx);
+	int (*queue_start)(struct netdev *dev, uint16_t queue, bool tx);
+	/* another number of descriptors from now on; a queue that runs is stopped and started.
+	 * Also -ENOSPC: more than there was at first; -EINVAL: not possible in this ring */
+	int (*queue_resize)(struct netdev *dev, uint16_t queue, bool tx, unsigned nentries);
 	/* adds this queue pair's counters to @out */
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
 	void (*link_poll)(struct netdev *dev);
+	/* interrupts of a queue go to this lcore, which alone uses it; before it sleeps for the
+	 * first time. NULL: the port cannot interrupt */
+	void (*rx_route)(struct netdev *dev, uint16_t queue, unsigned lcore);
+	/* asks for an interrupt at the next packet. False: there is a reason to poll once more, a
+	 * packet for one; or no interrupt would come. Together with rx_route */
+	bool (*rx_arm)(struct netdev *dev, uint16_t queue);
+	/* no interrupts any more. Return: are there packets? */
+	bool (*rx_disarm)(struct netdev *dev, uint16_t queue);
 	/* takes several segments in one, or not any more, of a port whose rx_offloads have it;
 	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
 	 * NULL */
@@ -103,7 +125,7 @@ struct netdev_ops {
 struct netdev_queue {
 	void *rx, *tx;        /* the driver's */
 	struct mempool *pool; /* of its Rx buffers; who sends by it takes packets from here too */
-	uint64_t tx_dropped;  /* the layer above counts here what a full ring made it drop */
+	uint64_t tx_dropped;  /* the layer above counts here what was not accepted */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct netdev {
@@ -112,11 +134,14 @@ struct netdev {
 	const struct netdev_ops *ops;
 	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
+	enum netdev_mode mode;
 	uint16_t port;
 	uint16_t nb_queues;
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool news; /* set by the driver, also in interrupts: call link_poll soon; by who has called
+	            */
 	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */
 	unsigned rx_mode;     /* NETDEV_RX_ flags that hold now */
 	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */
@@ -152,7 +177,8 @@ static inline uint16_t netdev_rx_burst(struct netdev *dev, uint16_t qi, struct m
  * The others still belong to the caller. Never blocks, never allocates. Buffers of what was sent
  * before come back in here, in batches; with @n == 0 that is all that happens.
  *
- * Return: number accepted, 0..@n. Short when the ring is full or the queue is broken.
+ * Return: number accepted, 0..@n. Short when the ring is full, the queue is broken or the link is
+ * down.
  */
 static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct mbuf **pkts,
                                        uint16_t n)

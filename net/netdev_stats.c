@@ -144,6 +144,8 @@ static void stats_add(struct netdev_stats *sum, const struct netdev_stats *s)
 	sum->tx_dropped += s->tx_dropped;
 	sum->kicks += s->kicks;
 	sum->interrupts += s->interrupts;
+	sum->tx_lost += s->tx_lost;
+	sum->failures += s->failures;
 }
 
 static unsigned count_queues(void)
@@ -231,6 +233,8 @@ static void print_json(const struct netdev *dev, uint16_t queue, const struct pe
 	json_u64(&j, "tx_dropped", st.tx_dropped);
 	json_u64(&j, "kicks", st.kicks);
 	json_u64(&j, "interrupts", st.interrupts);
+	json_u64(&j, "tx_lost", st.tx_lost);
+	json_u64(&j, "failures", st.failures);
 	json_u64(&j, "cycles_per_packet", e->cycles_per_packet);
 	json_u64(&j, "busy_permille", e->busy_permille);
 	json_end(&j);

@@ -27,6 +27,8 @@ struct virtio_bus {
 	/* takes the @i-th into use. Return: NULL, logged, when that fails; else it lives for ever
 	 */
 	struct virtio_dev *(*probe)(unsigned i);
+	/* some times a second: looks for what was added since, to tell of it; may be NULL */
+	void (*poll)(void);
 	/* leaves a device alone that its driver cannot use */
 	void (*release)(struct virtio_dev *vd);
 };

@@ -90,6 +90,11 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_UINT,
      .min = 1,
      .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.mode",
+     .kind = OPTION_WORD,
+     .fallback = "poll",
+     .allowed = "poll interrupt adaptive",
+     .help = "how a port waits for packets"},
     {.key = "net.rx_coal",
      .kind = OPTION_TEXT,
      .allowed = "packets,microseconds, up to 65535,1000000",
@@ -141,45 +146,10 @@ static int link_read(struct vnet *vn)
 		                       sizeof(speed));
 	/* anything beyond 0x7fffffff means unknown (virtio 5.1.4) */
 	vn->dev.speed = speed <= INT32_MAX ? speed : vn->speed_option;
-	vn->dev.link_up = status & VIRTIO_NET_S_LINK_UP;
+	vnet_link_set(vn, status & VIRTIO_NET_S_LINK_UP);
 	if (status & VIRTIO_NET_S_ANNOUNCE)
 		vnet_filter_announce(vn);
 	return 0;
-}
-
-/* Bursts do nothing from now on. */
-static void queues_give_up(struct vnet *vn, const char *why)
-{
-	for (unsigned i = 0; i < vn->nb_queues; i++) {
-		virtqueue_give_up(&vn->rxq[i].vq, why);
-		virtqueue_give_up(&vn->txq[i].vq, why);
-	}
-	virtqueue_give_up(&vn->ctrl.vq, why);
-}
-
-/* No more of this device until the port is stopped and started: it is told to forget its rings, so
- * that it writes nowhere any more. Not waited for, this is the loop. */
-static void port_fail(struct vnet *vn)
-{
-	vn->failed = true;
-	lcore_park();
-	vn->vd->ops->set_status(vn->vd, 0);
-	queues_give_up(vn, "the port failed");
-	lcore_resume();
-	if (vn->dev.link_up)
-		log_info("virtio_net", "port %u: link down", vn->dev.port);
-	vn->dev.link_up = false;
-	vn->recovery.wanted = vn->vd->ops->open != NULL;
-}
-
-static READS_OTHERS void queue_check(struct vnet *vn, const struct virtqueue *vq,
-                                     const char *direction)
-{
-	if (!vq->broken || vn->failed)
-		return;
-	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
-	        vn->dev.port, direction, vq->index / 2, vq->broken_why);
-	port_fail(vn);
 }
 
 static void vnet_link_poll(struct netdev *dev)
@@ -191,36 +161,20 @@ static void vnet_link_poll(struct netdev *dev)
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;
-	for (unsigned i = 0; i < vn->nb_active; i++) {
-		queue_check(vn, &vn->rxq[i].vq, "Rx");
-		queue_check(vn, &vn->txq[i].vq, "Tx");
-	}
+	vnet_health(vn);
+	if (vn->failed)
+		return;
 	vnet_filter_poll(vn);
-	if (vn->failed || (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE))
+	if (interrupts == vn->config_seen && vn->vd->irq_mode < VIRTIO_IRQ_EVENTS)
 		return;
-	if (vn->vd->ops->get_status(vn->vd) & VIRTIO_STATUS_NEEDS_RESET) {
-		log_err("virtio_net", "port %u: the device needs a reset; port is down", dev->port);
-		port_fail(vn);
-		return;
-	}
 	/* a configuration that does not hold still is looked at again next time */
 	if (!link_read(vn))
 		vn->config_seen = interrupts;
-	if (dev->link_up != was_up)
-		log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
-}
-
-/* In interrupt context. */
-static void vnet_irq(struct virtio_dev *vd, unsigned vector)
-{
-	struct vnet *vn = vd->driver;
-	uint64_t *counter = &vn->config_interrupts;
-
-	if (vector > vn->nb_queues)
+	if (dev->link_up == was_up)
 		return;
-	if (vector)
-		counter = &vn->rxq[vector - 1].interrupts;
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+	log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
+	if (dev->link_up)
+		vnet_watchdog_link_up(vn);
 }
 
 /* ---- start and stop ----------------------------------------------------------------------- */
@@ -231,13 +185,7 @@ static int queues_enable(struct vnet *vn)
 	int err = 0;
 
 	for (uint16_t i = 0; !err && i < vn->nb_queues; i++) {
-		uint16_t vector = VIRTIO_MSI_NO_VECTOR;
-
-		if (vd->irq_mode == VIRTIO_IRQ_MSIX)
-			vector = (uint16_t)(1 + i);
-		else if (vd->irq_mode == VIRTIO_IRQ_SHARED)
-			vector = 0;
-		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vector);
+		err = vd->ops->queue_enable(vd, &vn->rxq[i].vq, vnet_rx_vector(vd, i));
 		if (!err)
 			err = vd->ops->queue_enable(vd, &vn->txq[i].vq, VIRTIO_MSI_NO_VECTOR);
 	}
@@ -323,15 +271,17 @@ static int start_parked(struct netdev *dev)
 	vnet_filter_start(vn);
 	vnet_coal_start(vn);
 	vnet_queues_fill(vn);
+	vnet_mode_check(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
 		         vn->vd->name);
-		dev->link_up = true;
+		vnet_link_set(vn, true);
 	}
+	vnet_watchdog_start(vn);
 	return 0;
 
 err_reset:
-	queues_give_up(vn, "the port did not start");
+	vnet_queues_give_up(vn, "the port did not start");
 	virtio_dev_reset(vn->vd);
 	vn->negotiated = false;
 	return err;
@@ -340,21 +290,25 @@ err_reset:
 static void stop_parked(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
+	int err;
 
 	vn->recovery.wanted = false;
 	if (!vn->started)
 		return;
 	vn->started = false;
 	vn->negotiated = false;
-	dev->link_up = false;
-	queues_give_up(vn, "the port is stopped");
+	vnet_link_set(vn, false);
 	/* a device that does not stop keeps its buffers: better lost than written to */
-	if (virtio_dev_reset(vn->vd))
+	err = virtio_dev_reset(vn->vd);
+	if (!err)
+		vnet_queues_settle(vn);
+	vnet_queues_give_up(vn, "the port is stopped");
+	if (err)
 		return;
 
 	const unsigned unsent = vnet_queues_drain(vn);
 
-	if (vn->failed && unsent)
+	if (vn->failed && unsent && !vn->recovery.quiet)
 		log_warn("virtio_net",
 		         "port %u: %u packets were with the device when it failed: sent or lost",
 		         dev->port, unsent);
@@ -391,10 +345,14 @@ static READS_OTHERS void vnet_stats(const struct netdev *dev, uint16_t queue,
 	out->tx_packets += tx->stats.packets;
 	out->tx_bytes += tx->stats.bytes;
 	out->tx_errors += tx->stats.errors;
+	out->tx_lost += tx->stats.lost;
 	out->kicks += rx->vq.kicks + tx->vq.kicks;
 	out->interrupts += __atomic_load_n(&rx->interrupts, __ATOMIC_RELAXED);
-	if (!queue) /* the configuration's are told with those of the first queue */
-		out->interrupts += __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+	if (queue)
+		return;
+	/* what concerns the whole port is told with the first queue */
+	out->interrupts += __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+	out->failures += vn->recovery.failed;
 }
 
 static int vnet_set_lro(struct netdev *dev, bool on)
@@ -410,11 +368,17 @@ static const struct netdev_ops vnet_ops = {
     .set_mac = vnet_set_mac,
     .set_mac_entry = vnet_set_mac_entry,
     .set_vlan = vnet_set_vlan,
+    .rx_route = vnet_rx_route,
+    .rx_arm = vnet_rx_arm,
+    .rx_disarm = vnet_rx_disarm,
     .set_coalesce = vnet_set_coalesce,
     .get_coalesce = vnet_get_coalesce,
     .xstats = vnet_xstats,
     .start = vnet_start,
     .stop = vnet_stop,
+    .queue_stop = vnet_queue_stop,
+    .queue_start = vnet_queue_start,
+    .queue_resize = vnet_queue_resize,
     .stats = vnet_stats,
     .link_poll = vnet_link_poll,
     .describe = vnet_describe,
@@ -523,6 +487,7 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	if (err)
 		return err;
 	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
+	vnet_mode_init(vn, port);
 	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
 	vn->dev.ops = &vnet_ops;
 	vn->dev.nb_queues = vn->nb_queues;

@@ -74,6 +74,7 @@ struct virtio_pci_region {
 struct virtio_pci_vector {
 	struct virtio_pci *vp;
 	unsigned vector;
+	struct plat_msi msg;
 };
 
 struct virtio_pci {
@@ -83,6 +84,7 @@ struct virtio_pci {
 
 	struct msix msix;
 	bool msix_on;       /* legacy: the device configuration has moved */
+	bool leaving;       /* the card will be taken out */
 	bool vector_shared; /* vector 0 speaks for everything */
 	unsigned nb_irqs;   /* the configuration and the Rx queues */
 	virtio_irq_fn irq_fn;
@@ -90,6 +92,7 @@ struct virtio_pci {
 
 	struct {
 		volatile struct virtio_pci_common_cfg *common;
+		bool has_queue_reset; /* the structure is long enough */
 		volatile uint8_t *isr;
 		volatile uint8_t *device; /* device configuration, NULL: none */
 		uint32_t device_bytes;
@@ -113,7 +116,9 @@ int virtio_pci_legacy_init(struct virtio_pci *vp);
 int virtio_pci_config_read(struct virtio_dev *vd, unsigned offset, void *out, unsigned len);
 int virtio_pci_config_write(struct virtio_dev *vd, unsigned offset, const void *in, unsigned len);
 enum virtio_irq_mode virtio_pci_irq_setup(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
+void virtio_pci_irq_route(struct virtio_dev *vd, unsigned i, unsigned lcore);
 int virtio_pci_set_config_vector(struct virtio_dev *vd, uint16_t vector);
+bool virtio_pci_present(struct virtio_dev *vd);
 
 /**
  * virtio_pci_queue_vector() - map the selected queue to a vector (virtio 4.1.5.1.2)

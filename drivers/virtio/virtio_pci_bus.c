@@ -40,5 +40,6 @@ static struct virtio_dev *bus_probe(unsigned nth)
 const struct virtio_bus virtio_bus = {
     .scan = bus_scan,
     .probe = bus_probe,
+    .poll = pci_rescan_step,
     .release = virtio_pci_release,
 };

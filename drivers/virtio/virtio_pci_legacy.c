@@ -163,6 +163,7 @@ static void legacy_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 
 static const struct virtio_transport_ops legacy_ops = {
     .name = "legacy",
+    .present = virtio_pci_present,
     .get_features = legacy_get_features,
     .set_features = legacy_set_features,
     .get_status = legacy_get_status,
@@ -175,6 +176,7 @@ static const struct virtio_transport_ops legacy_ops = {
     .queue_size_is_fixed = true,
     .queue_enable = legacy_queue_enable,
     .irq_setup = virtio_pci_irq_setup,
+    .irq_route = virtio_pci_irq_route,
     .set_config_vector = virtio_pci_set_config_vector,
     .notify = legacy_notify,
 };

@@ -4,13 +4,16 @@
  * BAR; the first usable one of each type wins (4.1.4.1), so a notification structure in I/O space
  * is passed over for the one in memory. No capability is ever written.
  */
+#include "drivers/virtio/virtio_dev.h"
 #include "drivers/virtio/virtio_pci.h"
 #include "drivers/virtio/virtqueue.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/mmio.h"
+#include "kernel/plat.h"
 #include "kernel/string.h"
 #include <arch/barrier.h>
+#include <arch/cpu.h>
 
 #define NOTIFY_CAP_BYTES (sizeof(struct virtio_pci_cap) + 4)
 #define NOTIFY_BYTES 2
@@ -83,12 +86,14 @@ static volatile uint8_t *region_map(const struct pci_dev *d, const struct virtio
 
 static int regions_map(struct virtio_pci *vp, const struct virtio_pci_region *regions)
 {
+	const struct virtio_pci_region *common = &regions[VIRTIO_PCI_CAP_COMMON_CFG];
 	const struct virtio_pci_region *device = &regions[VIRTIO_PCI_CAP_DEVICE_CFG];
 	const struct virtio_pci_region *notify = &regions[VIRTIO_PCI_CAP_NOTIFY_CFG];
 	const struct pci_dev *d = vp->pci;
 
-	vp->modern.common = (volatile void *)region_map(d, &regions[VIRTIO_PCI_CAP_COMMON_CFG],
-	                                                VIRTIO_PCI_COMMON_CFG_MIN);
+	vp->modern.common =
+	    (volatile void *)region_map(d, common, sizeof(struct virtio_pci_common_cfg));
+	vp->modern.has_queue_reset = common->length >= sizeof(struct virtio_pci_common_cfg);
 	vp->modern.isr = region_map(d, &regions[VIRTIO_PCI_CAP_ISR_CFG], 1);
 	if (device->length) {
 		vp->modern.device = region_map(d, device, CONFIG_MAP_MAX);
@@ -182,7 +187,9 @@ static uint64_t modern_get_features(struct virtio_dev *vd)
 	mmio_write(&cfg->device_feature_select, 0);
 	features = mmio_read(&cfg->device_feature);
 	mmio_write(&cfg->device_feature_select, 1);
-	return features | (uint64_t)mmio_read(&cfg->device_feature) << 32;
+	features |= (uint64_t)mmio_read(&cfg->device_feature) << 32;
+	return virtio_pci_of(vd)->modern.has_queue_reset ? features
+	                                                 : features & ~VIRTIO_F_RING_RESET;
 }
 
 static void modern_set_features(struct virtio_dev *vd, uint64_t features)
@@ -283,6 +290,24 @@ static int modern_queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint
 	return -EIO;
 }
 
+static int modern_queue_reset(struct virtio_dev *vd, const struct virtqueue *vq)
+{
+	volatile struct virtio_pci_common_cfg *cfg = common_of(vd);
+	const uint64_t deadline_ns = plat_time_ns() + VIRTIO_RESET_TIMEOUT_NS;
+
+	mmio_write(&cfg->queue_select, vq->index);
+	mmio_write(&cfg->queue_reset, 1);
+	while (mmio_read(&cfg->queue_reset)) {
+		if (plat_time_ns() > deadline_ns) {
+			log_err("virtio_pci", "%s: queue %u does not reset within a second",
+			        vd->name, vq->index);
+			return -ETIMEDOUT;
+		}
+		cpu_pause();
+	}
+	return 0;
+}
+
 static void modern_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 {
 	(void)vd;
@@ -292,6 +317,7 @@ static void modern_notify(struct virtio_dev *vd, const struct virtqueue *vq)
 
 static const struct virtio_transport_ops modern_ops = {
     .name = "modern",
+    .present = virtio_pci_present,
     .get_features = modern_get_features,
     .set_features = modern_set_features,
     .get_status = modern_get_status,
@@ -303,7 +329,9 @@ static const struct virtio_transport_ops modern_ops = {
     .queue_size = modern_queue_size,
     .queue_size_is_fixed = false,
     .queue_enable = modern_queue_enable,
+    .queue_reset = modern_queue_reset,
     .irq_setup = virtio_pci_irq_setup,
+    .irq_route = virtio_pci_irq_route,
     .set_config_vector = virtio_pci_set_config_vector,
     .notify = modern_notify,
 };

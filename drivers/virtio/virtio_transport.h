@@ -22,6 +22,7 @@ enum virtio_irq_mode {
 	VIRTIO_IRQ_MSIX,   /* a vector for the configuration, one for each Rx queue */
 	VIRTIO_IRQ_SHARED, /* MSI-X, but one vector for everything */
 	VIRTIO_IRQ_INTX,   /* the function's pin; ISR tells which */
+	VIRTIO_IRQ_EVENTS, /* each Rx queue's own event counter; the configuration is polled for */
 	VIRTIO_IRQ_NONE,   /* polling only */
 };
 
@@ -31,6 +32,10 @@ struct virtio_transport_ops {
 	/* of devices that may go away and come back: reach the device, if that is not done already.
 	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */
 	int (*open)(struct virtio_dev *vd);
+
+	/* of devices that may be taken out and put back: is it there, and not about to leave? One
+	 * that came back is as new. Called often. NULL: it stays */
+	bool (*present)(struct virtio_dev *vd);
 
 	/* virtio 2.2 */
 	uint64_t (*get_features)(struct virtio_dev *vd);
@@ -57,9 +62,16 @@ struct virtio_transport_ops {
 	 */
 	int (*queue_enable)(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector);
 
+	/* with VIRTIO_F_RING_RESET: the device forgets this queue alone, and has done so when 0 comes
+	 * back (virtio 2.6.1); then it may be enabled again. -ETIMEDOUT. NULL: cannot be */
+	int (*queue_reset)(struct virtio_dev *vd, const struct virtqueue *vq);
+
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for
 	 * the configuration and 1 + i for the i-th Rx queue, with both when they share one */
 	enum virtio_irq_mode (*irq_setup)(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
+	/* NULL: all go to the first lcore. Else interrupts of the i-th Rx queue go to another from
+	 * now on, where the device has one for each queue, and the machine can */
+	void (*irq_route)(struct virtio_dev *vd, unsigned i, unsigned lcore);
 	/* -EIO when the device has no vector left for its configuration */
 	int (*set_config_vector)(struct virtio_dev *vd, uint16_t vector);
 

@@ -111,6 +111,7 @@ struct virtqueue {
 	uint64_t desc_iova, avail_iova, used_iova; /* packed: ring, driver area, device area */
 	volatile void *notify_addr;                /* the transport's own */
 	uint16_t index;                            /* the device's number of this queue */
+	bool stopped;                              /* it alone: vnet_queue_stop() */
 	const char *broken_why;
 } __attribute__((aligned(CACHE_LINE)));
 

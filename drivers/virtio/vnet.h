@@ -5,7 +5,10 @@
  *	vnet_features.c	which features are asked for, and what the port can do with them
  *	vnet_sizes.c	how many queues there are, and how large
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
+ *	vnet_intr.c	interrupts, and asking for them
  *	vnet_recover.c	bringing a port back whose device failed or went away
+ *	vnet_ring_reset.c stopping, starting and resizing one queue
+ *	vnet_watchdog.c	noticing that a device does not send any more
  *	vnet_rx.h	the receive body	\  always-inline, specialised by a constant path
  *	vnet_tx.h	the transmit body	/
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
@@ -41,6 +44,7 @@ struct vnet_queue_stats {
 	uint64_t errors;   /* dropped: bad length, bad header, unsendable */
 	uint64_t nombuf;   /* shortages of buffers, each counted once */
 	uint64_t filtered; /* not for us, though the device let them in */
+	uint64_t lost;     /* counted as sent, and then taken back from the device */
 };
 
 struct vnet_rxq {
@@ -57,7 +61,8 @@ struct vnet_rxq {
 	const struct vnet_gate *gate;
 	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
-	bool starved; /* the last refill found too little in the pool */
+	bool starved;   /* the last refill found too little in the pool */
+	uint16_t lcore; /* that uses it, once it was told */
 	uint64_t interrupts;
 };
 
@@ -72,6 +77,9 @@ struct vnet_txq {
 	bool full_hdr;     /* each header is written by vnet_tx_offload() */
 	bool odd;          /* one of these two */
 	uint32_t offloads; /* MBUF_ flags that are honoured */
+	/* of vnet_watchdog.c */
+	uint32_t seen_at;  /* where the device was when it was looked at last */
+	uint64_t stall_ns; /* for how long it has been there, with packets to send */
 };
 
 /* The control queue: one command at a time. */
@@ -106,12 +114,26 @@ struct vnet_coal {
 	bool given;
 };
 
-/* Of a port that failed, on a transport that can reach its device anew; see vnet_recover.c. */
+/* Of a port that failed; see vnet_recover.c. */
 struct vnet_recovery {
 	bool wanted;
-	uint64_t tried_ns; /* when last */
-	uint64_t wait_ns;  /* until the next time */
-	unsigned failures; /* in a row */
+	bool quiet;        /* it is nothing new: not logged */
+	bool excused;      /* it does not count as a failure in a row */
+	bool away;         /* said that its device is not there */
+	uint64_t asked_ns; /* when the device was told to reset, and did not do it at once; or 0 */
+	uint64_t tried_ns; /* when the last try ended */
+	uint64_t wait_ns;  /* until the next one */
+	unsigned failures; /* tries in a row after which the port did not run for long */
+	uint64_t failed;   /* how often the port did */
+};
+
+#define VNET_WATCHDOG_LINK_NS 500000000ull /* the patience once a link has come up */
+
+/* See vnet_watchdog.c. */
+struct vnet_watchdog {
+	uint64_t looked_ns;
+	uint64_t patience_ns; /* with a device that does not send */
+	unsigned bites;       /* without a packet sent in between */
 };
 
 struct vnet {
@@ -139,6 +161,7 @@ struct vnet {
 	bool started;
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	struct vnet_recovery recovery;
+	struct vnet_watchdog watchdog;
 	uint64_t config_interrupts;
 	uint64_t config_seen; /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
@@ -175,17 +198,86 @@ unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budge
  * bytes. Fewer buffers than the rings could hold are fine. Return: 0, or -ENOMEM, logged */
 int vnet_queues_alloc(struct vnet *vn, size_t budget);
 
+/** vnet_ring_resize() - an empty ring gets another number of entries, as far as there is memory for
+ * them. Return: 0, -ENOSPC above that, or -EINVAL */
+int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries);
+
 /** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */
 void vnet_queues_init(struct vnet *vn);
 
 /** vnet_queues_fill() - give the device its first receive buffers; it is live */
 void vnet_queues_fill(struct vnet *vn);
 
-/** vnet_queues_drain() - take back every buffer that the device holds; it was reset before. Return:
- * packets among them that were to be sent */
+/** vnet_rxq_discard() - take received packets that nobody has read out of the ring, and count them
+ * as errors */
+void vnet_rxq_discard(struct vnet *vn, struct vnet_rxq *q);
+
+/** vnet_queues_settle() - take out of the rings what the device has used by now: sent packets are
+ * free, received ones are counted as errors, as nobody will read them. Not of broken queues */
+void vnet_queues_settle(struct vnet *vn);
+
+/** vnet_queues_give_up() - bursts do nothing from now on */
+void vnet_queues_give_up(struct vnet *vn, const char *why);
+
+/** vnet_queues_drain() - take back every buffer that the device holds; it was reset before. Packets
+ * among them that were to be sent are counted as lost. Return: how many */
 unsigned vnet_queues_drain(struct vnet *vn);
+
+/** vnet_irq() - the transport's interrupts, in whose context it runs */
+void vnet_irq(struct virtio_dev *vd, unsigned vector);
+
+/** vnet_mode_init() - how the port waits, by its options */
+void vnet_mode_init(struct vnet *vn, unsigned port);
+
+/** vnet_mode_check() - a port that is to wait for interrupts and gets none polls, which is logged;
+ * after each start */
+void vnet_mode_check(struct vnet *vn);
+
+void vnet_rx_route(struct netdev *dev, uint16_t queue, unsigned lcore);
+bool vnet_rx_arm(struct netdev *dev, uint16_t queue);
+bool vnet_rx_disarm(struct netdev *dev, uint16_t queue);
+/** vnet_rxq_drain(), vnet_txq_drain() - the same of one queue */
+void vnet_rxq_drain(struct vnet_rxq *q);
+unsigned vnet_txq_drain(struct vnet_txq *q);
+
+/** vnet_txq_reclaim() - free what the device has sent, however little it is */
+void vnet_txq_reclaim(struct vnet *vn, struct vnet_txq *q);
+
+/** vnet_link_set() - the link is up or down from now on; while it is down nothing is sent */
+void vnet_link_set(struct vnet *vn, bool up);
+
+/** vnet_rx_vector() - of an Rx queue */
+static inline uint16_t vnet_rx_vector(const struct virtio_dev *vd, unsigned pair)
+{
+	if (vd->irq_mode == VIRTIO_IRQ_MSIX)
+		return (uint16_t)(1 + pair);
+	return vd->irq_mode == VIRTIO_IRQ_SHARED ? 0 : VIRTIO_MSI_NO_VECTOR;
+}
+
+/* As in netdev_ops; see vnet_ring_reset.c. */
+int vnet_queue_stop(struct netdev *dev, uint16_t queue, bool tx);
+int vnet_queue_start(struct netdev *dev, uint16_t queue, bool tx);
+int vnet_queue_resize(struct netdev *dev, uint16_t queue, bool tx, unsigned nentries);
+
+/** vnet_fail() - no more of this device until the port is stopped and started, which
+ * vnet_recover() will do. Every buffer stays where it is. Who knows why has said it */
+void vnet_fail(struct vnet *vn);
+
+/** vnet_health() - if a queue is broken, or the device needs a reset, is gone or does not send any
+ * more: say so and vnet_fail(); from link_poll */
+void vnet_health(struct vnet *vn);
 
 /** vnet_recover() - if the port failed and it is time to: stop and start it; from link_poll */
 void vnet_recover(struct vnet *vn);
+
+/** vnet_watchdog_start() - the port has been started; the other lcores are parked */
+void vnet_watchdog_start(struct vnet *vn);
+
+/** vnet_watchdog_link_up() - the link of a port that runs has come up */
+void vnet_watchdog_link_up(struct vnet *vn);
+
+/** vnet_watchdog_stalled() - a Tx queue whose device has had packets for too long without sending
+ * one, NULL: there is none; from link_poll */
+const struct vnet_txq *vnet_watchdog_stalled(struct vnet *vn);
 
 #endif

@@ -14,7 +14,7 @@
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT |                     \
 	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU |       \
 	 VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX |                \
-	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER)
+	 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_F_RING_RESET)
 /* What the options for offloads may bring in addition. */
 #define VNET_OFFLOAD_FEATURES                                                                      \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |          \
@@ -153,6 +153,8 @@ uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 		wanted &= ~VIRTIO_F_IN_ORDER;
 	if (!options_port_u64("net.packed_vq", port))
 		wanted &= ~VIRTIO_F_RING_PACKED;
+	if (!vd->ops->queue_reset)
+		wanted &= ~VIRTIO_F_RING_RESET;
 	if (!vd->legacy)
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
 	wanted |= offload_features(vd, port, wanted) | pairs | vnet_rss_features(vd, port, pairs) |

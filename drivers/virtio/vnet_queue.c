@@ -117,7 +117,7 @@ static int pool_alloc(struct vnet *vn, uint16_t pair, size_t budget)
 static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 {
 	const unsigned per_buf = q->hdr_alone ? 2 : 1;
-	unsigned fill = vn->rxd / per_buf;
+	unsigned fill = q->vq.nentries / per_buf;
 	unsigned batch;
 
 	if (q->pool->size < fill + vn->txd + POOL_EXTRA)
@@ -125,7 +125,7 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 	if (!fill) {
 		log_err("virtio_net",
 		        "%s: %u Rx descriptors are too few, %u are needed; raise net.rxd",
-		        vn->vd->name, vn->rxd, per_buf);
+		        vn->vd->name, q->vq.nentries, per_buf);
 		return -EINVAL;
 	}
 	if (q == vn->rxq && fill * vn->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
@@ -138,18 +138,18 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 	/* the device can do without the buffers that wait for their batch, or there is none */
 	if (!batch || (fill - batch) * vn->data_room < frame_longest(vn))
 		batch = 1;
-	q->keep_free = (uint16_t)(vn->rxd - fill * per_buf);
+	q->keep_free = (uint16_t)(q->vq.nentries - fill * per_buf);
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
 	return 0;
 }
 
 /* Sent buffers are freed when some have piled up: not so many that receiving starves, and always
  * in a ring so small that a packet of VQ_SEGS_MAX pieces might wait for them. */
-static uint16_t tx_reclaim_at(const struct vnet *vn, const struct mempool *pool)
+static uint16_t tx_reclaim_at(uint16_t txd, const struct mempool *pool)
 {
-	if (vn->txd <= VNET_BATCH + VQ_SEGS_MAX)
-		return vn->txd;
-	return (uint16_t)(vn->txd - min_u64(VNET_BATCH, pool->size / 4));
+	if (txd <= VNET_BATCH + VQ_SEGS_MAX)
+		return txd;
+	return (uint16_t)(txd - min_u64(VNET_BATCH, pool->size / 4));
 }
 
 unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budget)
@@ -207,7 +207,7 @@ static int bufs_alloc(struct vnet *vn, uint16_t pair, size_t budget)
 	rx->data_room = vn->data_room;
 	rx->buf_bytes = rx->data_room + rx->hdr_len;
 	rx->vq.full_len = rx->buf_bytes;
-	vn->txq[pair].reclaim_at = tx_reclaim_at(vn, rx->pool);
+	vn->txq[pair].reclaim_at = tx_reclaim_at(vn->txd, rx->pool);
 	return rx_thresholds(vn, rx);
 }
 
@@ -246,8 +246,30 @@ void vnet_queues_init(struct vnet *vn)
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
 		vnet_ring_init(vn, &vn->rxq[i].vq);
 		vnet_ring_init(vn, &vn->txq[i].vq);
+		vn->rxq[i].vq.stopped = vn->txq[i].vq.stopped = false;
 		vn->rxq[i].port = vn->dev.port;
 	}
+}
+
+int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries)
+{
+	const bool tx = vq->index & 1;
+	struct vnet_rxq *rx = &vn->rxq[vq->index / 2];
+	const uint16_t before = vq->nentries;
+
+	if (!nentries || (!vq->is_packed && !is_power_of_two(nentries)))
+		return -EINVAL;
+	if (nentries > (tx ? vn->txd : vn->rxd))
+		return -ENOSPC;
+	vq->nentries = (uint16_t)nentries;
+	if (tx) {
+		vn->txq[vq->index / 2].reclaim_at = tx_reclaim_at(vq->nentries, rx->pool);
+		return 0;
+	}
+	if (!rx_thresholds(vn, rx))
+		return 0;
+	vq->nentries = before;
+	return -EINVAL;
 }
 
 /* Return: packets. */
@@ -263,20 +285,80 @@ static unsigned queue_drain(struct virtqueue *vq)
 	return n;
 }
 
+void vnet_rxq_drain(struct vnet_rxq *q)
+{
+	/* a posted Rx buffer is one segment, whatever its last life left in next */
+	for (unsigned id = 0; id < q->vq.nentries; id++) {
+		struct mbuf *m = q->vq.slot[id].cookie;
+
+		if (m)
+			m->next = NULL;
+	}
+	queue_drain(&q->vq);
+}
+
+unsigned vnet_txq_drain(struct vnet_txq *q)
+{
+	const unsigned n = queue_drain(&q->vq);
+
+	q->stats.lost += n;
+	return n;
+}
+
 unsigned vnet_queues_drain(struct vnet *vn)
 {
 	unsigned unsent = 0;
 
 	for (uint16_t i = 0; i < vn->nb_queues; i++) {
-		/* a posted Rx buffer is one segment, whatever its last life left in next */
-		for (unsigned id = 0; id < vn->rxd; id++) {
-			struct mbuf *m = vn->rxq[i].vq.slot[id].cookie;
-
-			if (m)
-				m->next = NULL;
-		}
-		queue_drain(&vn->rxq[i].vq);
-		unsent += queue_drain(&vn->txq[i].vq);
+		vnet_rxq_drain(&vn->rxq[i]);
+		unsent += vnet_txq_drain(&vn->txq[i]);
 	}
 	return unsent;
+}
+
+void vnet_queues_give_up(struct vnet *vn, const char *why)
+{
+	for (unsigned i = 0; i < vn->nb_queues; i++) {
+		virtqueue_give_up(&vn->rxq[i].vq, why);
+		virtqueue_give_up(&vn->txq[i].vq, why);
+	}
+	virtqueue_give_up(&vn->ctrl.vq, why);
+}
+
+void vnet_txq_reclaim(struct vnet *vn, struct vnet_txq *q)
+{
+	const uint16_t at = q->reclaim_at;
+	struct mbuf *none[1];
+
+	q->reclaim_at = q->vq.nentries;
+	(void)vn->choice.tx->tx(q, none, 0);
+	q->reclaim_at = at;
+}
+
+/* Received packets that nobody has read yet. No refill, so that they are at most a ring full. */
+void vnet_rxq_discard(struct vnet *vn, struct vnet_rxq *q)
+{
+	const uint16_t at = q->refill_at;
+	const struct vnet_queue_stats before = q->stats;
+	struct mbuf *pkts[NETDEV_BURST];
+	uint16_t n;
+
+	q->refill_at = UINT16_MAX;
+	while (!q->vq.broken && (n = vn->choice.rx->rx(q, pkts, NETDEV_BURST)) != 0) {
+		q->stats.errors += n;
+		for (unsigned i = 0; i < n; i++)
+			mbuf_free(pkts[i]);
+	}
+	q->stats.packets = before.packets;
+	q->stats.bytes = before.bytes;
+	q->refill_at = at;
+}
+
+void vnet_queues_settle(struct vnet *vn)
+{
+	for (unsigned i = 0; i < vn->nb_active; i++) {
+		vnet_rxq_discard(vn, &vn->rxq[i]);
+		if (!vn->txq[i].vq.broken)
+			vnet_txq_reclaim(vn, &vn->txq[i]);
+	}
 }

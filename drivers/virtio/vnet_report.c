@@ -10,6 +10,7 @@ static const char *const irq_names[] = {
     [VIRTIO_IRQ_MSIX] = "MSI-X",
     [VIRTIO_IRQ_SHARED] = "MSI-X, one vector shared",
     [VIRTIO_IRQ_INTX] = "INTx",
+    [VIRTIO_IRQ_EVENTS] = "events",
     [VIRTIO_IRQ_NONE] = "none, polling only",
 };
 
@@ -118,8 +119,8 @@ void vnet_describe(const struct netdev *dev, struct json *j)
 	describe_path(&vn->choice, j);
 	json_u64(j, "rxq", vn->nb_active);
 	json_u64(j, "txq", vn->nb_active);
-	json_u64(j, "rxd", vn->rxd);
-	json_u64(j, "txd", vn->txd);
+	json_u64(j, "rxd", vn->rxq->vq.nentries);
+	json_u64(j, "txd", vn->txq->vq.nentries);
 	json_u64(j, "mtu", dev->mtu);
 	json_string(j, "link", dev->link_up ? "up" : "down");
 	json_u64(j, "speed", dev->speed);

@@ -144,7 +144,8 @@ struct vdev_queue {
 	const struct vdev_ring_ops *ring;
 	uint16_t index, size, vector;
 	bool enabled;
-	bool dead; /* a breach or a lie after which the ring means nothing any more */
+	bool was_reset; /* alone, since the device was: it may be enabled once more */
+	bool dead;      /* a breach or a lie after which the ring means nothing any more */
 	uint64_t desc_iova, avail_iova, used_iova;
 
 	/* split ring: our view, and a copy of all that only the device may write */
@@ -242,6 +243,8 @@ struct vdev {
 	unsigned nb_queues;
 	unsigned reset_reads;      /* status reads until a reset is done */
 	bool reset_sticks;         /* it never is */
+	bool queue_reset_sticks;   /* nor is that of a queue */
+	bool gone;                 /* vdev_take_out() */
 	bool needs_reset_at_start; /* DEVICE_NEEDS_RESET as the answer to DRIVER_OK */
 	unsigned vectors;          /* MSI-X vectors that the device has; 0: none */
 	bool intx;                 /* without MSI-X: has it a pin? */
@@ -313,6 +316,12 @@ void vdev_lie(struct vdev *d, unsigned queue, enum vdev_lie lie, uint64_t after,
 
 /** vdev_needs_reset() - set DEVICE_NEEDS_RESET and tell the driver */
 void vdev_needs_reset(struct vdev *d);
+
+/** vdev_take_out() - the card is not there any more: reads give all ones, writes are lost */
+void vdev_take_out(struct vdev *d);
+
+/** vdev_put_back() - it is, as new */
+void vdev_put_back(struct vdev *d);
 
 /** vdev_config_change() - new configuration, with its notification */
 void vdev_config_change(struct vdev *d, const struct virtio_net_config *config);

@@ -120,8 +120,10 @@ void vdev_queue_close(struct vdev_queue *q)
 
 static void reset(struct vdev *d)
 {
-	for (unsigned i = 0; i < VDEV_QUEUES_MAX; i++)
+	for (unsigned i = 0; i < VDEV_QUEUES_MAX; i++) {
 		vdev_queue_close(&d->queue[i]);
+		d->queue[i].was_reset = false;
+	}
 	d->resets++;
 	d->reset_seen = d->reset_unread = true;
 	d->reset_left = d->reset_reads;
@@ -132,9 +134,30 @@ static void reset(struct vdev *d)
 		d->status = 0;
 }
 
+static bool present(struct virtio_dev *vd)
+{
+	return !of(vd)->gone;
+}
+
+void vdev_take_out(struct vdev *d)
+{
+	reset(d);
+	d->reset_unread = false;
+	d->status = 0;
+	d->gone = true;
+}
+
+void vdev_put_back(struct vdev *d)
+{
+	d->gone = false;
+}
+
 static uint8_t get_status(struct virtio_dev *vd)
 {
 	struct vdev *d = of(vd);
+
+	if (d->gone)
+		return 0xff;
 
 	if (d->reset_unread && !d->reset_sticks) {
 		if (d->reset_left) {
@@ -187,6 +210,8 @@ static void set_status(struct virtio_dev *vd, uint8_t status)
 	const uint8_t old = d->status & (uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
 	uint8_t new = status &(uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
 
+	if (d->gone)
+		return;
 	if (!status) {
 		reset(d);
 		return;
@@ -341,7 +366,7 @@ static void check_queue(struct vdev *d, const struct virtqueue *vq)
 	check_reset_done(d, "queue enabled");
 	if (!(d->status & before))
 		vdev_violate(d, "3.1.1: queue %u enabled before feature negotiation", vq->index);
-	if (d->status & VIRTIO_STATUS_DRIVER_OK)
+	if ((d->status & VIRTIO_STATUS_DRIVER_OK) && !d->queue[vq->index].was_reset)
 		vdev_violate(d, "3.1.1: queue %u enabled after DRIVER_OK", vq->index);
 	if (d->queue[vq->index].enabled)
 		vdev_violate(d, "4.1.4.3.2: queue %u enabled twice", vq->index);
@@ -392,10 +417,31 @@ static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t ve
 	return 0;
 }
 
+static int queue_reset(struct virtio_dev *vd, const struct virtqueue *vq)
+{
+	struct vdev *d = of(vd);
+	struct vdev_queue *q = &d->queue[vq->index];
+
+	check_reset_done(d, "queue reset");
+	if (!vdev_has(d, VIRTIO_F_RING_RESET))
+		vdev_violate(d, "2.6.1: queue %u reset without VIRTIO_F_RING_RESET", vq->index);
+	if (vq->index >= d->nb_queues || !q->enabled) {
+		vdev_violate(d, "4.1.4.3: queue %u reset, which is not enabled", vq->index);
+		return 0;
+	}
+	if (d->queue_reset_sticks)
+		return -ETIMEDOUT;
+	vdev_queue_close(q);
+	q->was_reset = true;
+	return 0;
+}
+
 static void notify(struct virtio_dev *vd, const struct virtqueue *vq)
 {
 	struct vdev *d = of(vd);
 
+	if (d->gone)
+		return;
 	check_reset_done(d, "notification");
 	if (!(d->status & VIRTIO_STATUS_DRIVER_OK))
 		vdev_violate(d, "3.1.1: queue %u notified before DRIVER_OK", vq->index);
@@ -495,10 +541,11 @@ void vdev_interrupt_config(struct vdev *d)
 /* ---- the seam ----------------------------------------------------------------------------- */
 
 #define OPS                                                                                        \
-	.get_features = get_features, .set_features = set_features, .get_status = get_status,      \
-	.set_status = set_status, .config_read = config_read, .config_write = config_write,        \
-	.config_generation = config_generation, .nb_queues = nb_queues, .queue_size = queue_size,  \
-	.queue_enable = queue_enable, .irq_setup = irq_setup,                                      \
+	.present = present, .get_features = get_features, .set_features = set_features,            \
+	.get_status = get_status, .set_status = set_status, .config_read = config_read,            \
+	.config_write = config_write, .config_generation = config_generation,                      \
+	.nb_queues = nb_queues, .queue_size = queue_size, .queue_enable = queue_enable,            \
+	.queue_reset = queue_reset, .irq_setup = irq_setup,                                        \
 	.set_config_vector = set_config_vector, .notify = notify
 
 static const struct virtio_transport_ops modern_ops = {.name = "modern", OPS};

@@ -17,6 +17,8 @@ unsigned cap_common, cap_notify, cap_isr, cap_device, cap_msix;
 
 static unsigned field_bytes(unsigned offset)
 {
+	if (offset >= VIRTIO_PCI_COMMON_CFG_MIN)
+		return 2;
 	if (offset < FIELD(config_msix_vector) || offset >= FIELD(queue_desc_lo))
 		return 4;
 	return offset == FIELD(device_status) || offset == FIELD(config_generation) ? 1 : 2;
@@ -35,7 +37,7 @@ static uint32_t common_read(unsigned offset)
 	case FIELD(num_queues):
 		return card.nb_queues;
 	case FIELD(device_status):
-		return card.status;
+		return card.status_stuck ? 0xff : card.status;
 	case FIELD(config_generation):
 		return 7;
 	case FIELD(queue_size):
@@ -46,6 +48,13 @@ static uint32_t common_read(unsigned offset)
 		return card.q[n].enabled;
 	case FIELD(queue_notify_off):
 		return card.q[n].notify_off;
+	case FIELD(queue_reset):
+		card.breaches += !(card.accepted & VIRTIO_F_RING_RESET);
+		if (!card.reset_reads)
+			return card.reset_sticks;
+		if (!--card.reset_reads)
+			card.q[n].enabled = 0;
+		return 1;
 	default:
 		card.breaches++;
 		return 0;
@@ -73,6 +82,11 @@ static void queue_write(unsigned offset, uint32_t v)
 {
 	unsigned n = card.selected;
 
+	if (offset == FIELD(queue_reset)) {
+		card.breaches += v != 1 || !(card.accepted & VIRTIO_F_RING_RESET);
+		card.reset_reads = 3;
+		return;
+	}
 	if (n >= FAKE_VIRTIO_QUEUES || card.q[n].enabled) {
 		card.breaches++;
 		return;
@@ -138,7 +152,7 @@ static unsigned place(const volatile void *p, unsigned width)
 	uintptr_t offset = (uintptr_t)p - (uintptr_t)dev_bar;
 
 	cr_assert_lt(offset, FAKE_VIRTIO_BAR_BYTES, "an access outside of the BAR");
-	if (offset < VIRTIO_PCI_COMMON_CFG_MIN && width != field_bytes((unsigned)offset))
+	if (offset < sizeof(struct virtio_pci_common_cfg) && width != field_bytes((unsigned)offset))
 		card.breaches++;
 	if (offset % width)
 		card.breaches++;

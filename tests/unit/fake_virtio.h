@@ -67,6 +67,10 @@ struct fake_virtio {
 		uint32_t pfn;
 	} q[FAKE_VIRTIO_QUEUES];
 	bool refuse_queue_vectors, refuse_vector_0, refuse_size, refuse_enable;
+	bool status_stuck; /* it reads as all ones */
+	bool reset_sticks; /* of a queue */
+	unsigned
+	    reset_reads; /* of queue_reset until a queue is reset; 0: it is, or was not asked */
 	bool keep_queue_vectors; /* has vector 2 where it is to have none */
 
 	unsigned breaches; /* of virtio 4.1.3.1 and 4.1.4.3.2 */

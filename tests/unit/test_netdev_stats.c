@@ -28,6 +28,8 @@ static void add_stats(const struct netdev *dev, uint16_t queue, struct netdev_st
 	out->tx_dropped += c->tx_dropped;
 	out->kicks += c->kicks;
 	out->interrupts += c->interrupts;
+	out->tx_lost += c->tx_lost;
+	out->failures += c->failures;
 }
 
 static const struct netdev_ops ops = {.stats = add_stats};
@@ -87,7 +89,7 @@ Test(netdev_stats, collecting_starts_from_zero)
 Test(netdev_stats, the_json_line_is_as_documented)
 {
 	add_port(1);
-	counters[0][0] = (struct netdev_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+	counters[0][0] = (struct netdev_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 	stats_init(&printer, STATS_JSON, SECOND);
 	stats_poll(&printer, 100);
 	stats_work(&printer.effort, 1000, 4);
@@ -97,7 +99,8 @@ Test(netdev_stats, the_json_line_is_as_documented)
 	    plat_test_output(),
 	    "{\"type\":\"stats\",\"t_us\":1000000,\"port\":0,\"queue\":0,\"rx_packets\":1,"
 	    "\"rx_bytes\":2,\"rx_errors\":3,\"rx_nombuf\":4,\"tx_packets\":5,\"tx_bytes\":6,"
-	    "\"tx_errors\":7,\"tx_dropped\":8,\"kicks\":9,\"interrupts\":10,"
+	    "\"tx_errors\":7,\"tx_dropped\":8,\"kicks\":9,\"interrupts\":10,\"tx_lost\":11,"
+	    "\"failures\":12,"
 	    "\"cycles_per_packet\":250,\"busy_permille\":250}\r\n");
 }
 

@@ -19,7 +19,7 @@ Test(virtio_net, accepts_nothing_that_is_not_implemented)
 	    VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_INDIRECT_DESC |
 	    VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS |
 	    VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_F_RING_PACKED |
-	    VIRTIO_F_IN_ORDER | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
+	    VIRTIO_F_IN_ORDER | VIRTIO_F_RING_RESET | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
 	    VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_MAC_ADDR | VIRTIO_NET_F_GUEST_ANNOUNCE |
 	    VIRTIO_NET_F_NOTF_COAL | VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS;
 
@@ -115,7 +115,7 @@ Test(virtio_net, refuses_a_modern_device_without_version_1)
 Test(virtio_net, gives_up_when_the_device_refuses_the_features)
 {
 	port_open(&port, MRG);
-	port.d.features_needed = VIRTIO_F_RING_RESET;
+	port.d.features_needed = VIRTIO_BIT(38);
 	refused(&port, "features");
 	cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
 }

@@ -243,6 +243,39 @@ Test(virtio_pci, enables_a_modern_queue_of_a_smaller_size)
 	cr_expect_eq(card.notified_width, 2);
 }
 
+Test(virtio_pci, resets_one_queue_and_enables_it_again)
+{
+	struct virtio_dev *vd = fake_virtio_probe();
+	struct virtqueue vq = fake_virtio_queue(vd, 2, 64);
+
+	card.offered |= VIRTIO_F_RING_RESET;
+	cr_assert(vd->ops->get_features(vd) & VIRTIO_F_RING_RESET);
+	vd->ops->set_features(vd, VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET);
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
+	card.selected = 0;
+	cr_assert_eq(vd->ops->queue_reset(vd, &vq), 0);
+	cr_assert_eq(card.reset_reads, 0, "waited for");
+	cr_assert_not(card.q[2].enabled);
+	vq.nentries = 32;
+	cr_assert_eq(vd->ops->queue_enable(vd, &vq, VIRTIO_MSI_NO_VECTOR), 0);
+	cr_assert_eq(card.q[2].size, 32);
+
+	plat_test_time_step_ns = 1000000;
+	card.reset_sticks = true;
+	cr_assert_eq(vd->ops->queue_reset(vd, &vq), -ETIMEDOUT);
+	cr_assert(said("queue 2 does not reset"));
+}
+
+Test(virtio_pci, has_no_queue_reset_without_its_register)
+{
+	struct virtio_dev *vd;
+
+	fake_pci_put32(dev_pci, cap_common + 12, VIRTIO_PCI_COMMON_CFG_MIN);
+	vd = fake_virtio_probe();
+	card.offered |= VIRTIO_F_RING_RESET;
+	cr_assert_not(vd->ops->get_features(vd) & VIRTIO_F_RING_RESET);
+}
+
 Test(virtio_pci, has_no_queue_behind_the_last)
 {
 	struct virtio_dev *vd = fake_virtio_probe();
