@@ -206,6 +206,7 @@ static void start_port(struct netdev *dev)
 
 	if (loop.app->tell_idle && !options_given("net.mode", dev->port))
 		dev->mode = NETDEV_INTERRUPT;
+	soft_rss_attach(dev);
 	err = dev->ops->start(dev);
 	if (err) {
 		log_err("net", "port %u does not start (error %d)", dev->port, -err);
@@ -222,12 +223,9 @@ static void start_port(struct netdev *dev)
 static void probe_card(unsigned nth, size_t budget)
 {
 	struct virtio_dev *vd = virtio_bus.probe(nth);
-	struct netdev *dev = vd ? virtio_net_probe(vd, budget) : NULL;
 
-	if (dev) {
-		soft_rss_attach(dev);
+	if (vd && virtio_net_probe(vd, budget))
 		return;
-	}
 	if (vd)
 		virtio_bus.release(vd);
 	port_missing();

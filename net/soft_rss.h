@@ -24,7 +24,7 @@
  * soft_rss_attach() - put the layer onto a port that was not started, if net.rss says so
  *
  * net.rss=software always, net.rss=auto if the device does not do it. Sets dev->rss. Without memory
- * or with one queue pair the port stays as it is, which is told.
+ * or with one queue pair the port stays as it is, which is told. A port with it is polled.
  */
 void soft_rss_attach(struct netdev *dev);
 

@@ -26,14 +26,14 @@ MAC = "52:54:00:12:34:56"
 def testpmd(start, netns):
     """testpmd(words, props) makes a guest on a tap with PAIRS queues that counts and drops what comes, and waits
     until all that is sent does come."""
-    def make(words, props, rss="rss=on,hash=on,"):
+    def make(words, props, rss="rss=on,hash=on,", cpus=1):
         # the host says nothing of its own
         netns.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
         netns.add_tap("tap0", "10.9.0.1/24", several=True)
         netns.run("ip", "link", "set", "tap0", "arp", "off", "multicast", "off")
         nic = Nic(f"mq=on,vectors=10,{rss}{props}", backend="tap", ifname="tap0", queues=PAIRS)
         guest = start(nics=[nic], netns=netns, options=f"app=testpmd fwd=rxonly net.rxq={PAIRS} {words}",
-                      pcap=False)
+                      pcap=False, extra=["-smp", str(cpus)])
         guest.wait_ready()
         for _ in range(20):
             before = sum(received(guest).values())
@@ -132,7 +132,9 @@ def test_the_device_chooses_queues_by_hash(testpmd, netns, needs_property, words
 
 
 def test_software_chooses_queues_by_hash(testpmd, netns):
-    guest = testpmd("net.rss=auto net.rss_reta=0,1,2,3", "", rss="")
+    """From one processor to the other."""
+    guest = testpmd("net.rss=auto net.rss_reta=0,1,2,3 lcores=2", "", rss="", cpus=2)
+    guest.wait_text(r"lcore 1 on processor")
     guest.wait_text(r"flows are spread over 4 queues in software")
     check_changes(guest, netns)
     assert "soft_rss_given" in guest.command("show port xstats all", r"rx_q3_soft_rss_nombuf: \d+")

@@ -60,7 +60,9 @@ static inline unsigned flow_extension(uint8_t *p, enum flow_kind kind, uint8_t n
 	memset(p, 0, 48);
 	p[0] = next;
 	if (kind == FLOW_UDPV6_HOP || kind == FLOW_UDPV6_FRAGMENT) {
-		p[3] = kind == FLOW_UDPV6_HOP ? 4 : 0x09; /* PadN; an offset, and more to come */
+		/* PadN; or more to come, an offset, or neither: whole all the same */
+		p[3] =
+		    kind == FLOW_UDPV6_HOP ? 4 : (uint8_t)(seed % 3 == 2 ? 0 : 1 + 7 * (seed % 3));
 		p[2] = kind == FLOW_UDPV6_HOP ? 1 : 0;
 		return 8;
 	}

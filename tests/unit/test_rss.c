@@ -7,6 +7,8 @@
 #include "net/rss_hash.h"
 #include "tests/unit/said.h"
 
+#define DIGITS_78 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff0123456789abcd"
+
 static const struct rss usual = {
     .types = RSS_ALL,
     .key = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
@@ -203,25 +205,20 @@ Test(rss, options_and_what_holds_without_them)
 Test(rss, words_that_are_none)
 {
 	static const char *const words[] = {
-	    "net.rss=on",
-	    "net.rss_types=udp6",
-	    "net.rss_types=",
-	    "net.rss_key=00",
-	    "net.rss_reta=",
-	    "net.rss_reta=0,",
-	    "net.rss_reta=128",
-	    "net.rss_reta=0;1",
-	    "net.rss_reta=-1",
-	    "net.rss_key=",
-	    "net.rss_reta=0,1,x",
-	    "net.rss_key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-	    "0123456789abcdeg",
-	    "net.rss_key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-	    "0123456789abcdef0",
+	    "net.rss=on",      "net.rss_types=udp6", "net.rss_types=",     "net.rss_key=00",
+	    "net.rss_reta=",   "net.rss_reta=0,",    "net.rss_reta=128",   "net.rss_reta=0;1",
+	    "net.rss_reta=-1", "net.rss_key=",       "net.rss_reta=0,1,x",
 	};
+	static const char *const ends[] = {"", "e", "eg", "ef0", "ef"}; /* the last one is good */
 
 	options_reset();
 	options_declare(virtio_net_options, virtio_net_nb_options);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		cr_assert_eq(options_parse(words[i], "test"), 1, "%s", words[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		char word[120];
+
+		snprintf(word, sizeof(word), "net.rss_key=%s%s", DIGITS_78, ends[i]);
+		cr_assert_eq(options_parse(word, "test"), i + 1 < ARRAY_SIZE(ends), "%s", word);
+	}
 }
