@@ -70,7 +70,7 @@ void pci_rescan_step(void)
 	}
 
 	const struct pci_dev d = {.host = pci_dev(0)->host,
-	                          .bdf = (uint16_t)(bus << 8 | rescan.slot << 3)};
+	                          .bdf = (uint16_t)((unsigned)bus << 8 | rescan.slot << 3)};
 
 	rescan.slot++;
 	look(&d);
