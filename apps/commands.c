@@ -5,6 +5,7 @@
 #include "apps/commands.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
+#include "kernel/lcore.h"
 #include "kernel/panic.h"
 #include "kernel/pci.h"
 #include "kernel/pci_text.h"
@@ -84,46 +85,86 @@ static void cmd_lro(const char *args)
 
 /* ---- ways to crash ------------------------------------------------------------------------ */
 
-static void crash_stack(unsigned depth);
-static void (*volatile crash_again)(unsigned) = crash_stack; /* unknown to the compiler */
+static void dig(unsigned depth);
+static void (*volatile dig_again)(unsigned) = dig; /* unknown to the compiler */
 
-static void crash_stack(unsigned depth)
+static void dig(unsigned depth)
 {
 	volatile unsigned here[64];
 
 	here[0] = depth + 1;
-	crash_again(here[0]);
+	dig_again(here[0]);
 	here[0] = depth; /* keeps the call from becoming a jump */
 }
 
-static void crash_exec(void)
+static void crash_null(void *arg)
+{
+	*(volatile unsigned *)arg = 1;
+}
+
+static void crash_ud(void *arg)
+{
+	(void)arg;
+	__builtin_trap();
+}
+
+static void crash_stack(void *arg)
+{
+	(void)arg;
+	dig(0);
+}
+
+static void crash_exec(void *arg)
 {
 	static uint8_t data[16] = {
 	    0xc3}; /* a return on x86: nothing happens if it may be executed */
 	const uintptr_t at = (uintptr_t)data;
 
+	(void)arg;
 	((void (*)(void))at)();
 }
 
-static void cmd_crash(const char *args)
+static void crash_code(void *arg)
 {
-	volatile uintptr_t nowhere = 0;
 	volatile uintptr_t code = (uintptr_t)crash_exec;
 
-	if (!strcmp(args, "null"))
-		*(volatile unsigned *)nowhere = 1; /* NOLINT(clang-analyzer-core.NullDereference) */
-	else if (!strcmp(args, "ud"))
-		__builtin_trap();
-	else if (!strcmp(args, "stack"))
-		crash_stack(0);
-	else if (!strcmp(args, "code"))
-		*(volatile uint8_t *)code = 0; /* must not be written */
-	else if (!strcmp(args, "exec"))
-		crash_exec();
-	else if (!strcmp(args, "panic"))
-		panic("asked for at the console");
-	else
-		console_printf("debug crash: one of null ud stack code exec panic\n");
+	(void)arg;
+	*(volatile uint8_t *)code = 0; /* must not be written */
+}
+
+static void crash_panic(void *arg)
+{
+	(void)arg;
+	panic("asked for at the console");
+}
+
+static const struct {
+	const char *name;
+	lcore_fn fn;
+} crashes[] = {
+    {"null", crash_null}, {"ud", crash_ud},     {"stack", crash_stack},
+    {"code", crash_code}, {"exec", crash_exec}, {"panic", crash_panic},
+};
+
+/* HOW, or HOW LCORE of one digit or two */
+static void cmd_crash(const char *args)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) {
+		const size_t len = strlen(crashes[i].name);
+		const char *digit = args + len + 1;
+		unsigned lcore = 0;
+
+		if (strncmp(args, crashes[i].name, len) != 0 || (args[len] && args[len] != ' '))
+			continue;
+		for (unsigned n = 0; args[len] && n < 2 && *digit >= '0' && *digit <= '9'; n++)
+			lcore = 10 * lcore + (unsigned)(*digit++ - '0');
+		if (lcore < lcore_count() && !(args[len] && *digit)) {
+			lcore_run(lcore, crashes[i].fn, NULL);
+			return;
+		}
+	}
+	console_printf("debug crash: one of null ud stack code exec panic, and an lcore below %u\n",
+	               lcore_count());
 }
 
 static const struct console_command commands[] = {
@@ -132,7 +173,7 @@ static const struct console_command commands[] = {
     {"show port info all", "what was negotiated, one JSON line a port", cmd_port_info},
     {"show net stats", "what the stack received, sent and dropped, and why", cmd_net_stats},
     {"port config all lro", "on, off: large receive of ports that have it", cmd_lro},
-    {"debug crash", "crash: null, ud, stack, code, exec or panic", cmd_crash},
+    {"debug crash", "crash: null, ud, stack, code, exec or panic; on which lcore", cmd_crash},
 };
 
 void commands_init(const struct net_stack *st)

@@ -85,7 +85,7 @@ static struct {
 	unsigned nb_ports;
 	struct fwd_stream *streams; /* those of an lcore behind those of the one before */
 	unsigned nb_streams;
-	struct pmd_lcore lcore[LCORES_MAX];
+	struct pmd_lcore *lcore; /* one for each */
 } pmd;
 
 /* ---- packets ------------------------------------------------------------------------------ */
@@ -264,7 +264,8 @@ static int testpmd_start(struct net_stack *st)
 		return -ENODEV;
 	}
 	pmd.streams = mem_alloc("testpmd", nb_streams * sizeof(*pmd.streams), CACHE_LINE);
-	if (!pmd.streams)
+	pmd.lcore = mem_alloc("testpmd", st->nb_lcores * sizeof(*pmd.lcore), CACHE_LINE);
+	if (!pmd.streams || !pmd.lcore)
 		return -ENOMEM;
 	for (unsigned i = 0; i < st->nb_lcores; i++)
 		add_lcore(st, i);

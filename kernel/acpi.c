@@ -26,6 +26,7 @@
 #define MADT_LAPIC_ADDR 5
 #define MADT_X2APIC 9
 #define MADT_CPU_ENABLED 1u
+#define MADT_LAPIC_ALL 0xff /* the ID that means all, and so nobody */
 
 #define GAS_BYTES 12
 #define GAS_MEMORY 0
@@ -264,12 +265,10 @@ static void madt_add_cpu(struct acpi_madt *m, uint32_t apic_id, uint32_t flags)
 	for (unsigned i = 0; i < m->nb_cpus; i++)
 		if (m->apic_id[i] == apic_id)
 			return;
-	if (m->nb_cpus == ACPI_CPUS_MAX) {
-		log_warn("acpi", "MADT: more than %u processors: %u is ignored", ACPI_CPUS_MAX,
-		         apic_id);
-		return;
-	}
-	m->apic_id[m->nb_cpus++] = apic_id;
+	if (m->nb_cpus == ACPI_CPUS_MAX)
+		m->nb_cpus_more++;
+	else
+		m->apic_id[m->nb_cpus++] = apic_id;
 }
 
 static void madt_add_ioapic(struct acpi_madt *m, uint32_t addr, uint32_t gsi_base)
@@ -302,7 +301,7 @@ static void madt_entry(struct acpi_madt *m, const uint8_t *e)
 {
 	switch (e[0]) {
 	case MADT_LAPIC:
-		if (e[1] >= 8)
+		if (e[1] >= 8 && e[3] != MADT_LAPIC_ALL)
 			madt_add_cpu(m, e[3], get32(e + 4));
 		break;
 	case MADT_IOAPIC:

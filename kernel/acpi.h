@@ -48,7 +48,7 @@ int acpi_mcfg(struct acpi_mcfg *out);
 
 struct acpi_madt {
 	uint64_t lapic_base;
-	unsigned nb_cpus;
+	unsigned nb_cpus, nb_cpus_more; /* enabled ones; those for which there is no room */
 	uint32_t apic_id[ACPI_CPUS_MAX];
 	unsigned nb_ioapics;
 	struct {

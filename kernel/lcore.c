@@ -5,6 +5,7 @@
  * other way round: both numbers are written with release and read with acquire.
  */
 #include "kernel/lcore.h"
+#include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/options.h"
 #include "kernel/panic.h"
@@ -20,17 +21,20 @@ struct wish {
 	uint16_t cpu[LCORES_MAX]; /* as many of a list as there is room for; the count itself */
 };
 
-struct rest {
-	unsigned seq; /* for which the lcore rests */
+/* What the first lcore and another tell each other. */
+struct lcore {
+	unsigned seq;        /* for which it rests */
+	lcore_fn fn, errand; /* for ever, and between two turns */
+	void *arg, *errand_arg;
 } __attribute__((aligned(CACHE_LINE)));
 
 static struct {
-	unsigned n;
-	unsigned running; /* these are to be parked, and the first one */
-	unsigned depth;   /* of lcore_park() */
+	unsigned others;         /* than the first */
+	unsigned others_running; /* of these: they are to be parked */
+	unsigned depth;          /* of lcore_park() */
 	uint16_t cpu[LCORES_MAX];
-	struct rest rest[LCORES_MAX];
-} lcores = {.n = 1, .running = 1};
+	struct lcore lcore[LCORES_MAX];
+} lcores;
 
 unsigned lcore_park_seq;
 
@@ -85,7 +89,7 @@ bool lcores_valid(const char *text)
 
 unsigned lcore_count(void)
 {
-	return LCORES_MAX > 1 ? lcores.n : 1;
+	return 1 + lcores.others;
 }
 
 /* The processors: those of a list, else the machine's. Return: how many. */
@@ -111,48 +115,110 @@ static unsigned choose(unsigned most)
 	return n;
 }
 
+/* The first one's processor is the first of them that it can go to. */
+static void bind_first(unsigned n)
+{
+	uint16_t *cpu = lcores.cpu;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint16_t taken = cpu[i];
+
+		if (plat_cpu_bind(taken) != 0)
+			continue;
+		cpu[i] = cpu[0];
+		cpu[0] = taken;
+		return;
+	}
+	log_warn("lcore",
+	         "lcore 0 cannot be bound to processor %u: it stays where it is; lcores= names "
+	         "others",
+	         cpu[0]);
+}
+
+/* Where a processor starts. */
+static void wait_for_job(void *arg)
+{
+	const struct lcore *l = arg;
+	lcore_fn fn;
+
+	while (!(fn = __atomic_load_n(&l->fn, __ATOMIC_ACQUIRE)))
+		cpu_pause();
+	fn(l->arg);
+}
+
+static const char *reason(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return "there is none, or it is taken: lcores= names others";
+	case -ENOMEM:
+		return "no memory for its stacks: give the machine more";
+	case -EOPNOTSUPP:
+		return "this machine has no way to start it";
+	default:
+		return "it does not answer";
+	}
+}
+
+/* Return: how many lcores there are then, the first one too. */
+static unsigned start_processors(unsigned n)
+{
+	unsigned started = 1;
+
+	for (unsigned i = 1; i < n; i++) {
+		const uint16_t cpu = lcores.cpu[i];
+		const int err = plat_cpu_start(started, cpu, wait_for_job, &lcores.lcore[started]);
+
+		if (err)
+			log_warn("lcore", "lcore %u does not start on processor %u: %s", started,
+			         cpu, reason(err));
+		else
+			lcores.cpu[started++] = cpu;
+	}
+	return started;
+}
+
 unsigned lcore_plan(unsigned most)
 {
-	if (LCORES_MAX == 1 && options_given("lcores", 0))
-		log_info("lcore", "one lcore: other processors are not started on this platform");
-	if (LCORES_MAX == 1)
-		return 1;
-	lcores.n = choose(most);
-	if (lcores.n == 1 && !options_given("lcores", 0))
+	unsigned n;
+
+	if (most == 1 && !options_given("lcores", 0))
 		return 1; /* wherever it may run */
-	if (plat_cpu_bind(lcores.cpu[0]))
-		log_warn("lcore", "lcore 0 cannot be bound to processor %u: lcores= names others",
-		         lcores.cpu[0]);
-	for (unsigned i = 0; i < lcores.n; i++)
+	n = choose(most);
+	if (n == 1 && !options_given("lcores", 0))
+		return 1;
+	bind_first(n);
+	n = start_processors(n);
+	lcores.others = n - 1;
+	for (unsigned i = 0; i < n; i++)
 		log_info("lcore", "lcore %u on processor %u", i, lcores.cpu[i]);
-	return lcores.n;
+	return n;
 }
 
 void lcore_start(unsigned i, lcore_fn fn, void *arg)
 {
-	if (LCORES_MAX > 1 && plat_cpu_start(lcores.cpu[i], fn, arg))
-		panic("lcore %u does not start on processor %u: lcores= names others", i,
-		      lcores.cpu[i]);
-	lcores.running = i + 1;
+	lcores.lcore[i].arg = arg;
+	__atomic_store_n(&lcores.lcore[i].fn, fn, __ATOMIC_RELEASE);
+	lcores.others_running = i;
 }
 
 /* ---- parking ------------------------------------------------------------------------------ */
 
 static bool rests(unsigned i, unsigned seq)
 {
-	return __atomic_load_n(&lcores.rest[i].seq, __ATOMIC_ACQUIRE) == seq;
+	return __atomic_load_n(&lcores.lcore[i].seq, __ATOMIC_ACQUIRE) == seq;
 }
 
-void lcore_park_others(void)
+void lcore_park(void)
 {
 	const unsigned seq = lcore_park_seq + 1;
 	uint64_t deadline_ns;
 
-	if (LCORES_MAX == 1 || lcores.depth++ || lcores.running == 1)
+	if (lcores.depth++ || !lcores.others_running)
 		return;
 	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
-	for (unsigned i = 1; i < lcores.running; i++) {
+	for (unsigned i = 1; i <= lcores.others_running; i++) {
 		while (!rests(i, seq)) {
 			if (plat_time_ns() > deadline_ns)
 				panic("lcore %u does not come to rest", i);
@@ -161,16 +227,33 @@ void lcore_park_others(void)
 	}
 }
 
-void lcore_resume_others(void)
+void lcore_resume(void)
 {
-	if (LCORES_MAX == 1 || --lcores.depth || lcores.running == 1)
+	if (--lcores.depth || !lcores.others_running)
 		return;
 	__atomic_store_n(&lcore_park_seq, lcore_park_seq + 1, __ATOMIC_RELEASE);
 }
 
 void lcore_rest(unsigned i, unsigned seq)
 {
-	__atomic_store_n(&lcores.rest[i].seq, seq, __ATOMIC_RELEASE);
+	struct lcore *l = &lcores.lcore[i];
+
+	if (l->errand)
+		l->errand(l->errand_arg);
+	__atomic_store_n(&l->seq, seq, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&lcore_park_seq, __ATOMIC_ACQUIRE) == seq)
 		cpu_pause();
+}
+
+void lcore_run(unsigned i, lcore_fn fn, void *arg)
+{
+	if (i == 0) {
+		fn(arg);
+		return;
+	}
+	lcores.lcore[i].errand_arg = arg;
+	lcores.lcore[i].errand = fn;
+	lcore_park();
+	lcores.lcore[i].errand = NULL;
+	lcore_resume();
 }

@@ -16,9 +16,7 @@
 
 #include "kernel/compiler.h"
 
-#ifndef LCORES_MAX
-#define LCORES_MAX 1 /* a platform that can start processors is built with more */
-#endif
+#define LCORES_MAX 64
 #define LCORE_PARK_NS 1000000000ull /* all others must have come to rest */
 
 /* For what reads counters of another lcore: single words that only their owner writes, an old value
@@ -39,38 +37,33 @@ bool lcores_valid(const char *text);
  * lcore_plan() - decide how many lcores there are
  * @most: so many can be given work
  *
- * Once. With more than one, the caller is bound to the first processor. Return: 1..@most.
+ * Once. The caller is bound to the first processor, unless there is nothing to share; the others
+ * have been started and wait for lcore_start(). One that does not start is told of and left out.
+ * Return: 1..@most.
  */
 unsigned lcore_plan(unsigned most);
 
 /** lcore_count() - what lcore_plan() returned, 1 before */
 unsigned lcore_count(void);
 
-/** lcore_start() - let lcore @i, one after the other, run @fn(@arg), which does not return. Panics
- * when there is no such processor after all */
+/** lcore_start() - let lcore @i, one after the other, run @fn(@arg), which does not return */
 void lcore_start(unsigned i, lcore_fn fn, void *arg);
 
 /* Odd: the others are to rest. */
 extern unsigned lcore_park_seq;
 
-void lcore_park_others(void);
-void lcore_resume_others(void);
 COLD void lcore_rest(unsigned i, unsigned seq);
+
+/** lcore_run() - let @fn run on lcore @i, which has started, between two turns of its loop. From
+ * the first lcore, which waits until it is done */
+void lcore_run(unsigned i, lcore_fn fn, void *arg);
 
 /** lcore_park() - from the first lcore: when it returns, no other is inside its loop's turn. May be
  * nested. Panics when one does not come to rest within LCORE_PARK_NS */
-static inline void lcore_park(void)
-{
-	if (LCORES_MAX > 1)
-		lcore_park_others();
-}
+void lcore_park(void);
 
 /** lcore_resume() - once for each lcore_park() */
-static inline void lcore_resume(void)
-{
-	if (LCORES_MAX > 1)
-		lcore_resume_others();
-}
+void lcore_resume(void);
 
 /** lcore_rest_if_asked() - lcore @i has nothing in hand: it waits here while it is to be parked */
 static inline void lcore_rest_if_asked(unsigned i)

@@ -394,14 +394,14 @@ void kmain(const struct boot_args *boot)
 		      mem_free_bytes() >> 10);
 	probe_ports();
 	nb_lcores = plan_lcores();
-	if (LCORES_MAX > 1 && nb_lcores > 1 && net_share_create(&loop.stack, nb_lcores))
+	if (nb_lcores > 1 && net_share_create(&loop.stack, nb_lcores))
 		panic("memory for %u lcores is missing; ask for fewer: lcores=", nb_lcores);
 	if (loop.app->start(&loop.stack)) {
 		log_err("main", "application %s does not start", loop.app->name);
 		console_flush();
 		plat_fail();
 	}
-	if (LCORES_MAX > 1 && nb_lcores > 1)
+	if (nb_lcores > 1)
 		start_lcores(nb_lcores);
 	console_live();
 	run();

@@ -62,21 +62,29 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev)
 	return nb_vectors;
 }
 
+/* What the table gives back is the device's word. */
+static void message_read(volatile uint32_t *e, struct plat_msi *msg)
+{
+	msg->addr = (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32 | mmio_read(&e[WORD_ADDR_LO]);
+	msg->data = mmio_read(&e[WORD_DATA]);
+}
+
+/* The entry is masked. */
+static void message_write(volatile uint32_t *e, const struct plat_msi *msg)
+{
+	mmio_write(&e[WORD_ADDR_LO], (uint32_t)msg->addr);
+	mmio_write(&e[WORD_ADDR_HI], (uint32_t)(msg->addr >> 32));
+	mmio_write(&e[WORD_DATA], msg->data);
+}
+
 void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg)
 {
-	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
-
-	msg->addr = mmio_read(&e[WORD_ADDR_LO]) | (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32;
-	msg->data = mmio_read(&e[WORD_DATA]);
+	message_read(&mx->table[entry * ENTRY_WORDS], msg);
 }
 
 void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg)
 {
-	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
-
-	mmio_write(&e[WORD_ADDR_LO], (uint32_t)msg->addr);
-	mmio_write(&e[WORD_ADDR_HI], (uint32_t)(msg->addr >> 32));
-	mmio_write(&e[WORD_DATA], msg->data);
+	message_write(&mx->table[entry * ENTRY_WORDS], msg);
 	msix_mask(mx, entry, false);
 }
 
@@ -92,6 +100,28 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	if (err)
 		return err;
 	msix_restore(mx, entry, &msg);
+	return 0;
+}
+
+/* plat_irq_move() checks what the table gave back. */
+int msix_move(struct msix *mx, unsigned entry, unsigned lcore)
+{
+	volatile uint32_t *e;
+	struct plat_msi msg;
+	bool masked;
+	int err;
+
+	if (entry >= mx->nb_vectors)
+		return -ERANGE;
+	e = &mx->table[entry * ENTRY_WORDS];
+	message_read(e, &msg);
+	err = plat_irq_move(pci_requester(mx->dev), lcore, &msg);
+	if (err)
+		return err;
+	masked = mmio_read(&e[WORD_CONTROL]) & CONTROL_MASKED;
+	msix_mask(mx, entry, true);
+	message_write(e, &msg);
+	msix_mask(mx, entry, masked);
 	return 0;
 }
 

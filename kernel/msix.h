@@ -32,6 +32,10 @@ void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg);
 /** msix_restore() - write it again, and unmask the entry */
 void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg);
 
+/** msix_move() - let another lcore, which has started, take an entry that was set; it stays masked
+ * or not. Return: 0, -ERANGE, or plat_irq_move()'s error, and then all is as it was */
+int msix_move(struct msix *mx, unsigned entry, unsigned lcore);
+
 void msix_mask(struct msix *mx, unsigned entry, bool masked);
 
 /** msix_disable() - switch off the MSI-X of a function that was not opened, as firmware may have

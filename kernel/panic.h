@@ -12,4 +12,14 @@
  */
 NORETURN COLD void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/**
+ * panic_begin() - for whoever reports the end: no interrupts any more, and the other lcores stand
+ *
+ * Does not return when another lcore is at it. Return: false when this one is.
+ */
+COLD bool panic_begin(void);
+
+/** panic_title() - begin the report: what is wrong, and on which lcore, where there are several */
+COLD void panic_title(const char *what);
+
 #endif

@@ -76,12 +76,24 @@ struct plat_msi {
 /**
  * plat_irq_msi() - reserve an interrupt and say how a device raises it
  * @requester: pci_requester() of the function that will; some machines look at who writes
- * @fn:  called in interrupt context with @arg, on the boot core
+ * @fn:  called in interrupt context with @arg, on the first lcore until plat_irq_move()
  * @msg: filled on success
  *
  * Return: 0, -ENOSPC when no vector is left, -EOPNOTSUPP when the machine has no MSI.
  */
 int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg);
+
+/**
+ * plat_irq_move() - let another lcore, which has started, take an interrupt
+ * @requester: as told to plat_irq_msi()
+ * @msg: what plat_irq_msi() filled. When it is another afterwards, the device has to be told
+ *
+ * One that was raised before may still arrive at the old lcore.
+ *
+ * Return: 0, -EINVAL when there is no such lcore or interrupt, -EOPNOTSUPP when that processor
+ * cannot be reached by messages, -EIO; it stays where it is then.
+ */
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg);
 
 /**
  * plat_irq_intx() - listen on the line of a PCI function's interrupt pin
@@ -99,8 +111,8 @@ int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg);
  * lines that were switched off; to be called now and then, never from a handler */
 void plat_irq_report(void);
 
-/** plat_irq_off() - let no interrupt in any more, for panic(). Platforms without interrupts need
- * not supply it */
+/** plat_irq_off() - let no interrupt in any more on this lcore, for panic(). Platforms without
+ * interrupts need not supply it */
 void plat_irq_off(void);
 
 /* ---- processor ---------------------------------------------------------------------------- */
@@ -114,18 +126,27 @@ void plat_irq_off(void);
 /** plat_isa() - the ISA_ bits that code may use (on x86_64 CPUID and XCR0 both agree) */
 unsigned plat_isa(void);
 
-/* Of platforms that can start processors, built with LCORES_MAX above 1; see kernel/lcore.h. */
+/* Lcores; see kernel/lcore.h. */
 
-/** plat_cpus() - the processors that may be used, at most @max.
- * Return: how many, at least 1 */
+/** plat_cpus() - the processors that may be used, at most @max, that of the caller first where it
+ * cannot leave it. Return: how many, at least 1 */
 unsigned plat_cpus(uint16_t *cpus, unsigned max);
 
-/** plat_cpu_bind() - stay on this processor from now on. Return: 0, or -EINVAL when it is none */
+/** plat_cpu_bind() - stay on this processor from now on. Return: 0, or -EINVAL when that cannot be
+ */
 int plat_cpu_bind(uint16_t cpu);
 
-/** plat_cpu_start() - let a processor run @fn(@arg), without interrupts. Return: 0, -EINVAL when it
- * is none, -EAGAIN when it does not start */
-int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg);
+/**
+ * plat_cpu_start() - let a processor run @fn(@arg) as lcore @lcore; from the first lcore alone
+ *
+ * On bare metal it takes interrupts. Return: 0, -EINVAL when there is no such processor or it runs
+ * already, -EAGAIN when it does not answer for some seconds, -ENOMEM, -EOPNOTSUPP.
+ */
+int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *arg);
+
+/** plat_lcore() - which lcore calls; in handlers, too. Platforms without several need not supply it
+ */
+unsigned plat_lcore(void);
 
 /** plat_random() - fill @buf with unpredictable bytes (good enough for transaction ids) */
 void plat_random(void *buf, size_t len);
@@ -146,6 +167,10 @@ NORETURN void plat_poweroff(void);
  * Called by panic() after the console was flushed. Safe everywhere.
  */
 NORETURN void plat_fail(void);
+
+/** plat_stop_others() - the other lcores run no further, for panic(). Platforms that end all at
+ * once need not supply it */
+void plat_stop_others(void);
 
 /** plat_print_registers() - print what the processor's registers hold, for panic(). Platforms whose
  * debugger shows them need not supply it */

@@ -313,7 +313,7 @@ void arp_input(struct net_if *nif, struct mbuf *m)
 		net_drop(m, &stats->drop_arp);
 		return;
 	}
-	if (LCORES_MAX > 1 && nif->st->share)
+	if (nif->st->share)
 		net_share_arp(nif, arp);
 	if (arp_conflict(nif, arp)) {
 		net_drop(m, &stats->drop_arp);

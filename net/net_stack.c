@@ -172,7 +172,7 @@ static void net_if_follow(struct net_if *nif)
 void net_stack_timers(struct net_stack *st, uint64_t now_ns)
 {
 	st->now_ns = now_ns;
-	if (LCORES_MAX > 1 && st->share)
+	if (st->share)
 		net_share_poll(st);
 	if (likely(now_ns < st->next_timer_ns))
 		return;
@@ -372,7 +372,7 @@ static_assert(ARRAY_SIZE(stat_names) * sizeof(uint64_t) == sizeof(struct net_if_
 
 static const struct net_stack *stack_of(const struct net_stack *st, unsigned lcore)
 {
-	return LCORES_MAX > 1 && lcore ? net_share_stack(st, lcore) : st;
+	return lcore ? net_share_stack(st, lcore) : st;
 }
 
 /* Of an interface on all lcores. */

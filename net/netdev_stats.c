@@ -254,7 +254,7 @@ static void print_all_json(const struct period *p)
 
 static READS_OTHERS struct stats_effort effort_now(const struct stats_printer *s, unsigned lcore)
 {
-	return LCORES_MAX > 1 && lcore ? *s->effort_of[lcore] : s->effort;
+	return lcore ? *s->effort_of[lcore] : s->effort;
 }
 
 /* What lcore @i did since the last period. */

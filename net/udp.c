@@ -55,7 +55,7 @@ static COLD void udp_input_unbound(struct net_if *nif, struct mbuf *m, const str
 	    udp->src == cpu_to_be16(DHCP_SERVER_PORT)) {
 		nif->stats.rx_delivered++;
 		mbuf_pull(m, UDP_HEADER_LEN);
-		if (LCORES_MAX > 1 && nif->st->lcore)
+		if (nif->st->lcore)
 			net_share_dhcp(nif, m);
 		else
 			dhcp_input(nif, m);

@@ -12,12 +12,15 @@ UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PO
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-UNIT_CFLAGS := $(CFLAGS_COMMON) -DLCORES_MAX=64 -Iarch/x86_64/include
+UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 # TSan knows no fences; nothing that it watches depends on one. Criterion does not run under it.
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/criterion -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c tests/unit/test_lcore.c
 SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
+
+# tests are compiled four times as fast; what they test is not among them
+$(foreach v,unit asan unit-aarch64,$(BUILD)/$(v)/obj/tests/unit/test_%.o): TEST_O := -O0
 
 define unit_variant # name, extra flags, tests, what has main(), helpers left out
 $(BUILD)/$(1)/obj/%.o: %.c Makefile tests/build.mk
@@ -39,8 +42,6 @@ $(1)-tests: $(3:tests/unit/%.c=$(BUILD)/$(1)/%)
 endef
 
 $(eval $(call unit_variant,unit,-DTHREADS_FRAMES=100000 -DVEC_SEEDS=20000,$(UNIT_SRCS),-lcriterion -l:libfdt.a))
-# compiled thrice as fast; what they test is not among them
-$(BUILD)/asan/obj/tests/unit/test_%.o: TEST_O := -O0
 $(eval $(call unit_variant,asan,$(SAN_CFLAGS),$(UNIT_SRCS),-lcriterion -l:libfdt.a))
 $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/tests/criterion/runner.o,\
 	tests/unit/fake_%))
@@ -52,7 +53,7 @@ $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/te
 
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 UNIT_A64 := $(BUILD)/unit-aarch64
-UNIT_A64_CFLAGS := $(CFLAGS_COMMON) -DLCORES_MAX=64 -Iarch/aarch64/include -Itests/criterion \
+UNIT_A64_CFLAGS := $(CFLAGS_COMMON) -Iarch/aarch64/include -Itests/criterion \
 	-isystem $(ARM64_ROOT)/usr/include -DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 UNIT_A64_SRCS := $(filter-out $(if $(WITHOUT_LIBFDT),%/test_devtree.c) %/test_vhost_link.c %_sse.c \
 	%_avx2.c %_avx512.c,$(wildcard tests/unit/test_*.c))
@@ -63,7 +64,7 @@ UNIT_A64_LIB_SRCS := $(filter-out $(VEC_X86_SRCS) $(UNIT_A64_FDT_SRCS) tests/vec
 
 $(UNIT_A64)/obj/%.o: %.c Makefile tests/build.mk
 	@mkdir -p $(@D)
-	$(AARCH64_CC) $(UNIT_A64_CFLAGS) -c -o $@ $<
+	$(AARCH64_CC) $(UNIT_A64_CFLAGS) $(TEST_O) -c -o $@ $<
 
 $(UNIT_A64)/libringzero.a: $(UNIT_A64_LIB_SRCS:%.c=$(UNIT_A64)/obj/%.o)
 	@rm -f $@

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 
 SIZES = (64, 512, 1400)
-PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "vhost", "rtt", "pps")
+PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "vhost", "queues", "rtt",
+         "pps")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
 PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
@@ -275,6 +276,21 @@ class Bench:
             print(f"bench: net_vhost is not measured: {str(e).splitlines()[0]}")
             return {}
 
+    def queues_part(self):
+        """One queue and lcore, and two."""
+        import netns
+        import queues
+        lacking = netns.missing()
+        if lacking:
+            print(f"bench: queues are not measured: needs {lacking}")
+            return {}
+        try:
+            return {"queues": queues.measure(self.ringzero, self.tools, self.args.runs,
+                                             self.wait_for_quiet)}
+        except (AssertionError, OSError, subprocess.SubprocessError) as e:
+            print(f"bench: queues are not measured: {str(e).splitlines()[0]}")
+            return {}
+
     def speed(self, folder, extra=()):
         """Round trips and rates of the guest that sits at these sockets."""
         found = {}
@@ -431,7 +447,7 @@ def main():
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
              ("insn", bench.insn_part), ("icount", bench.icount_part), ("paths", bench.paths_part),
-             ("vhost", bench.vhost_part)]
+             ("vhost", bench.vhost_part), ("queues", bench.queues_part)]
     for name, measure in steps:
         if name in wanted:
             print(f"bench: {name} ...", flush=True)
@@ -463,6 +479,9 @@ def main():
     if "vhost" in result:
         import vhost
         vhost.print_table(result["vhost"])
+    if "queues" in result:
+        import queues
+        queues.print_table(result["queues"])
     if args.profile and "functions" in result:
         print("instructions per 64 B packet by function:")
         for name, n in result["functions"]["64"]:

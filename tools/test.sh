@@ -11,7 +11,7 @@
 #   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
 #   guest   pytest on the images in QEMU, tests/guest, as many guests at a time as there are processors
-#   aarch64 those of them on aarch64 that are about the machine: boot, devices, interrupts, paths
+#   aarch64 those of them on aarch64 that are about the machine: boot, lcores, devices, paths
 #   guest-aarch64   not among all: every guest test on aarch64
 #   soak    not among all: the grids of unit tests with SOAK_SEEDS (5) seeds, the whole grid of guests
 #
@@ -268,6 +268,7 @@ group_soak() {
 	SOAK=1 hosted_tsan soak-hosted-tsan 3600 tests/hosted
 	SOAK=1 run_pytest soak-hosted 3600 -n "$jobs" --dist loadgroup -m soak tests/hosted
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
+	SOAK=1 guest_aarch64 soak-aarch64 tests/guest/test_lcores.py
 }
 
 guest_aarch64() { # name, tests...
@@ -279,7 +280,7 @@ guest_aarch64() { # name, tests...
 }
 
 group_aarch64() {
-	guest_aarch64 aarch64 tests/guest/test_{boot,machine,virtio,paths,testpmd}.py
+	guest_aarch64 aarch64 tests/guest/test_{boot,machine,lcores,virtio,paths,testpmd}.py
 }
 
 group_guest-aarch64() { guest_aarch64 guest-aarch64 tests/guest; }

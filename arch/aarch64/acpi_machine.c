@@ -15,6 +15,7 @@
 #define MADT_MSI_FRAME 0x0d
 #define MADT_GICR 0x0e
 #define MADT_ITS 0x0f
+#define GICC_ENABLED 1u
 #define MSI_FRAME_SPI_GIVEN 1u
 #define GICR_OF_ONE_BYTES 0x20000u
 #define GIC_FRAME_BYTES 0x10000u
@@ -102,14 +103,23 @@ static void add_frame(struct gic_info *gic, struct span e)
 	gic->nb_v2m++;
 }
 
-static void madt_entry(struct gic_info *gic, struct span e)
+static void add_cpu(struct machine *m, struct span e)
 {
+	if (get(e, 32, 8))
+		m->gic.cpu = (struct machine_range){get(e, 32, 8), GIC_CPU_BYTES};
+	/* where there are no ranges, each processor names its own */
+	add_redist(&m->gic, get(e, 60, 8), GICR_OF_ONE_BYTES);
+	if (part(e, 68, 8).at && (get(e, 12, 4) & GICC_ENABLED))
+		machine_add_cpu(m, mpidr_affinity(get(e, 68, 8)));
+}
+
+static void madt_entry(struct machine *m, struct span e)
+{
+	struct gic_info *gic = &m->gic;
+
 	switch (get(e, 0, 1)) {
 	case MADT_GICC:
-		if (get(e, 32, 8))
-			gic->cpu = (struct machine_range){get(e, 32, 8), GIC_CPU_BYTES};
-		/* where there are no ranges, each processor names its own */
-		add_redist(gic, get(e, 60, 8), GICR_OF_ONE_BYTES);
+		add_cpu(m, e);
 		break;
 	case MADT_GICD:
 		gic->dist = (struct machine_range){get(e, 8, 8), GIC_FRAME_BYTES};
@@ -130,8 +140,9 @@ static void madt_entry(struct gic_info *gic, struct span e)
 	}
 }
 
-static void read_madt(struct gic_info *gic)
+static void read_madt(struct machine *m)
 {
+	struct gic_info *gic = &m->gic;
 	const struct span madt = table_of("APIC");
 	uint64_t at = MADT_FIRST;
 
@@ -140,7 +151,7 @@ static void read_madt(struct gic_info *gic)
 
 		if (bytes < 2 || !part(madt, at, bytes).at)
 			break;
-		madt_entry(gic, part(madt, at, bytes));
+		madt_entry(m, part(madt, at, bytes));
 		at += bytes;
 	}
 	/* before ACPI 6.0 it did not say */
@@ -278,7 +289,7 @@ static void read_fw_cfg(struct machine *m)
 
 void acpi_machine(struct machine *m)
 {
-	read_madt(&m->gic);
+	read_madt(m);
 	read_pci(m);
 	read_psci(m);
 	read_spcr(m);

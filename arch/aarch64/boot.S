@@ -17,6 +17,11 @@
 #define PTE_TABLE 3
 #define PTE_BLOCK_MEMORY (1 | 3 << 8 | 1 << 10)	/* shared, accessed; attribute 0 */
 
+/* struct cpu_arch (arch/cpu_block.h) */
+#define CPU_ROOT 2048
+#define CPU_STACK 2064
+#define CPU_NESTED 2080
+
 #define HCR_RW (1 << 31)
 #define SPSR_EL1H_MASKED 0x3c5
 #define R_AARCH64_RELATIVE 1027
@@ -48,28 +53,55 @@ at_el1:
 	bl clear_bss
 	bl forget_cached
 	bl early_map
+	adrp x0, early_tables
+	ldr x1, =SCTLR_RES1 | SCTLR_MMU_CACHES
 	bl mmu_on
 
-	mov x0, #3 << 20		/* vector registers: libraries use them */
-	msr cpacr_el1, x0
-	adrp x0, trap_vectors
-	add x0, x0, :lo12:trap_vectors
-	msr vbar_el1, x0
-	isb
-
-	/* Exceptions are taken on SP_EL1, everything else runs on SP_EL0. */
-	msr spsel, #1
-	adrp x0, stack_exception_top
-	ldr x0, [x0, :lo12:stack_exception_top]
-	mov sp, x0
-	msr spsel, #0
 	adrp x0, stack_boot_top
 	ldr x0, [x0, :lo12:stack_boot_top]
-	mov sp, x0
-	mov x29, xzr
-	mov x30, xzr
+	adrp x1, stack_exception_top
+	ldr x1, [x1, :lo12:stack_exception_top]
+	adrp x2, stack_nested_top
+	ldr x2, [x2, :lo12:stack_nested_top]
+	bl stacks_and_vectors
 	mov x0, x19
 	b start
+
+/* A further processor, with its block (struct cpu) in x0: everything is there already. */
+	.global cpu_entry
+cpu_entry:
+	mov x19, x0
+	mrs x0, CurrentEL
+	cmp x0, #2 << 2
+	b.ne 1f
+	bl leave_el2
+1:
+	add x20, x19, #CPU_ROOT
+	ldp x0, x1, [x20]
+	bl mmu_on
+	ldp x0, x1, [x20, #CPU_STACK - CPU_ROOT]
+	ldr x2, [x20, #CPU_NESTED - CPU_ROOT]
+	bl stacks_and_vectors
+	mov x0, x19
+	b cpu_main
+
+/* Exceptions are taken on SP_EL1 (x1), everything else runs on SP_EL0 (x0); x2: see trap.S. */
+stacks_and_vectors:
+	mov x3, #3 << 20		/* vector registers: libraries use them */
+	msr cpacr_el1, x3
+	adrp x3, trap_vectors
+	add x3, x3, :lo12:trap_vectors
+	msr vbar_el1, x3
+	isb
+	msr tpidr_el1, x2
+	msr spsel, #1
+	mov sp, x1
+	msr spsel, #0
+	mov sp, x0
+	mov x2, x30
+	mov x29, xzr
+	mov x30, xzr
+	br x2
 
 /* EL1 gets the timer, the interrupt controller's registers and the vector unit. */
 leave_el2:
@@ -174,19 +206,18 @@ early_map:
 	dsb sy
 	ret
 
+/* mmu_on(root, sctlr): from no MMU at all. */
 mmu_on:
-	ldr x0, =MAIR
-	msr mair_el1, x0
-	mrs x1, id_aa64mmfr0_el1
-	and x1, x1, #0xf
-	mov x2, #PARANGE_48
-	cmp x1, x2
-	csel x1, x1, x2, lo
-	ldr x0, =TCR
-	orr x0, x0, x1, lsl #32
-	msr tcr_el1, x0
-	adrp x0, early_tables
-	ldr x1, =SCTLR_RES1 | SCTLR_MMU_CACHES
+	ldr x2, =MAIR
+	msr mair_el1, x2
+	mrs x3, id_aa64mmfr0_el1
+	and x3, x3, #0xf
+	mov x4, #PARANGE_48
+	cmp x3, x4
+	csel x3, x3, x4, lo
+	ldr x2, =TCR
+	orr x2, x2, x3, lsl #32
+	msr tcr_el1, x2
 	/* falls through */
 
 /*

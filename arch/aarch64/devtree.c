@@ -190,6 +190,25 @@ static void find_psci(const void *fdt, struct machine *m)
 		                                   : PSCI_NONE;
 }
 
+/* Processors that PSCI starts; those of a tree that does not say how are taken for such, too. */
+static void find_cpus(const void *fdt, struct machine *m)
+{
+	const int all = fdt_path_offset(fdt, "/cpus");
+	const unsigned cells = cells_of(fdt, all, "#address-cells", 1);
+	int node = all < 0 ? all : fdt_first_subnode(fdt, all);
+
+	for (unsigned n = 0; n < NODES_MAX && node >= 0; n++) {
+		const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+		const char *how = fdt_getprop(fdt, node, "enable-method", NULL);
+		struct cells reg = devtree_cells(fdt, node, "reg");
+
+		if (type && !strcmp(type, "cpu") && is_enabled(fdt, node) &&
+		    (!how || !strcmp(how, "psci")) && cells && reg.nb >= cells)
+			machine_add_cpu(m, mpidr_affinity(cells_take(&reg, cells)));
+		node = fdt_next_subnode(fdt, node);
+	}
+}
+
 /* ---- interrupt controller ----------------------------------------------------------------- */
 
 static void add_v2m(const void *fdt, int node, struct gic_info *gic)
@@ -270,6 +289,7 @@ int devtree_parse(const void *fdt, size_t bytes, struct machine *m, struct boot_
 	exclude_reserved(fdt, bi);
 	find_uart(fdt, m);
 	find_psci(fdt, m);
+	find_cpus(fdt, m);
 	find_gic(fdt, &m->gic);
 	node = find_one(fdt, "qemu,fw-cfg-mmio");
 	if (node >= 0)

@@ -6,8 +6,11 @@
 #define ARCH_AARCH64_GIC_H
 
 #include "arch/aarch64/machine.h"
+#include "kernel/lcore.h"
 #include "kernel/plat.h"
 
+#define GIC_POKE 0 /* a software-generated interrupt; its bit is the first, too */
+#define GIC_SGI_END 16
 #define GIC_SPI_FIRST 32
 #define GIC_SPI_END 1020
 #define GIC_NONE 1023 /* what ack() gives when nothing waits */
@@ -15,10 +18,16 @@
 
 struct gic_ops {
 	const char *name;
-	uint32_t (*ack)(void); /* the interrupt that waits; it is active from now on */
-	void (*eoi)(uint32_t intid);
-	void (*enable)(unsigned spi, bool level); /* to the boot core */
+	uint32_t (*ack)(void); /* the interrupt that waits, in @intid_mask; active from now on */
+	void (*eoi)(uint32_t acked);
+	void (*enable)(unsigned spi, bool level); /* to the first lcore */
 	void (*disable)(unsigned spi);
+	void (*route)(unsigned spi, unsigned lcore); /* to another that has started */
+	/* from the first, before it starts: can it have interrupts? */
+	bool (*cpu_find)(unsigned lcore, uint64_t affinity);
+	void (*cpu_setup)(unsigned lcore); /* on the lcore itself */
+	void (*poke)(unsigned lcore);      /* raises interrupt GIC_POKE there */
+	uint32_t intid_mask;
 	unsigned nb_spis_end; /* the first number that does not exist */
 };
 
@@ -46,20 +55,26 @@ bool gic_wait(const volatile uint32_t *reg, uint32_t mask);
 /* ---- the ITS ----------------------------------------------------------------------------------
  */
 
-/** gicv3_redist() - the boot core's redistributor, and its address and number for the ITS */
+/** gicv3_redist() - an lcore's redistributor, and its address and number for the ITS */
 struct gicv3_redist {
 	volatile uint8_t *regs;
 	uint64_t phys;
 	unsigned processor;
 };
-const struct gicv3_redist *gicv3_redist(void);
+const struct gicv3_redist *gicv3_redist(unsigned lcore);
 
 #define ITS_LPIS 512 /* vectors that can be given */
 
 /** its_init() - tables and command queue. Return: 0, or a negative error, logged */
 int its_init(const struct machine_range *regs);
 
+/** its_add_lcore() - let messages reach one more; @pending: CPU_PENDING_BYTES of 0 */
+int its_add_lcore(unsigned lcore, const void *pending);
+
 /** its_map() - let device @id raise @lpi. Return: 0 with @msg filled, -ENOSPC, -EIO */
 int its_map(uint32_t id, uint32_t lpi, struct plat_msi *msg);
+
+/** its_move() - to another lcore. Return: 0, -EINVAL when there is none such, -EIO */
+int its_move(uint32_t id, const struct plat_msi *msg, unsigned lcore);
 
 #endif

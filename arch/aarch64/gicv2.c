@@ -12,6 +12,7 @@
 #define DIST_PRIORITY (0x400 / 4)
 #define DIST_TARGETS (0x800 / 4)
 #define DIST_CONFIG (0xc00 / 4)
+#define DIST_SGI (0xf00 / 4)
 #define DIST_BYTES 0x1000
 
 #define TYPER_LINES 0x1f
@@ -26,6 +27,7 @@
 #define CPU_EOI (0x10 / 4)
 #define CPU_BYTES 0x100
 
+#define SGI_TO_SHIFT 16
 #define CTLR_ENABLE 1u
 #define ACK_INTID 0x3ffu
 
@@ -81,25 +83,30 @@ void gic_dist_enable(const struct gic_dist *d, unsigned spi, bool on)
 
 static struct gic_dist dist;
 static volatile uint32_t *cpu;
-static uint32_t boot_core; /* its bit among the targets */
+static uint8_t target[LCORES_MAX]; /* the bit of each */
 
 static uint32_t v2_ack(void)
 {
-	return mmio_read(&cpu[CPU_ACK]) & ACK_INTID;
+	return mmio_read(&cpu[CPU_ACK]); /* of a poke also who sent it, which eoi has to tell */
 }
 
-static void v2_eoi(uint32_t intid)
+static void v2_eoi(uint32_t acked)
 {
-	mmio_write(&cpu[CPU_EOI], intid);
+	mmio_write(&cpu[CPU_EOI], acked);
+}
+
+static void v2_route(unsigned spi, unsigned lcore)
+{
+	volatile uint32_t *reg = &dist.regs[DIST_TARGETS + spi / 4];
+	const unsigned shift = 8 * (spi % 4);
+
+	mmio_write(reg, (mmio_read(reg) & ~(0xffu << shift)) | (uint32_t)target[lcore] << shift);
 }
 
 static void v2_enable(unsigned spi, bool level)
 {
-	volatile uint32_t *target = &dist.regs[DIST_TARGETS + spi / 4];
-	const unsigned shift = 8 * (spi % 4);
-
 	gic_dist_trigger(&dist, spi, level);
-	mmio_write(target, (mmio_read(target) & ~(0xffu << shift)) | boot_core << shift);
+	v2_route(spi, 0);
 	gic_dist_enable(&dist, spi, true);
 }
 
@@ -108,13 +115,41 @@ static void v2_disable(unsigned spi)
 	gic_dist_enable(&dist, spi, false);
 }
 
+static bool v2_cpu_find(unsigned lcore, uint64_t affinity)
+{
+	(void)affinity;
+	return lcore < 8; /* more it does not have */
+}
+
+/* The first words are each processor's own. */
+static void v2_cpu_setup(unsigned lcore)
+{
+	const uint8_t own = mmio_read(&dist.regs[DIST_TARGETS]) & 0xff;
+
+	target[lcore] = own ? own : 1; /* with one processor it is 0 */
+	mmio_write(&dist.regs[DIST_CLEAR_ENABLE], UINT32_MAX);
+	gic_dist_enable(&dist, GIC_POKE, true);
+	mmio_write(&cpu[CPU_PRIORITY_MASK], 0xffu);
+	mmio_write(&cpu[CPU_CTLR], CTLR_ENABLE);
+}
+
+static void v2_poke(unsigned lcore)
+{
+	mmio_write(&dist.regs[DIST_SGI], (uint32_t)target[lcore] << SGI_TO_SHIFT | GIC_POKE);
+}
+
 const struct gic_ops *gicv2_init(const struct gic_info *gic)
 {
 	static struct gic_ops ops = {.name = "GICv2",
+	                             .intid_mask = ACK_INTID,
 	                             .ack = v2_ack,
 	                             .eoi = v2_eoi,
 	                             .enable = v2_enable,
-	                             .disable = v2_disable};
+	                             .disable = v2_disable,
+	                             .route = v2_route,
+	                             .cpu_find = v2_cpu_find,
+	                             .cpu_setup = v2_cpu_setup,
+	                             .poke = v2_poke};
 
 	if (gic->cpu.bytes < CPU_BYTES || !gic_dist_init(&dist, gic))
 		return NULL;
@@ -122,12 +157,7 @@ const struct gic_ops *gicv2_init(const struct gic_info *gic)
 	if (!cpu)
 		return NULL;
 	ops.nb_spis_end = dist.nb_end;
-	/* the first words say who reads them; with one core they are 0 */
-	boot_core = mmio_read(&dist.regs[DIST_TARGETS]) & 0xff;
-	boot_core = boot_core ? boot_core : 1;
-	mmio_write(&dist.regs[DIST_CLEAR_ENABLE], UINT32_MAX);
 	mmio_write(&dist.regs[DIST_CTLR], CTLR_ENABLE);
-	mmio_write(&cpu[CPU_PRIORITY_MASK], 0xffu);
-	mmio_write(&cpu[CPU_CTLR], CTLR_ENABLE);
+	v2_cpu_setup(0);
 	return &ops;
 }

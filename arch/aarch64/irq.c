@@ -1,10 +1,11 @@
 /*
  * Interrupts: who handles which, the messages of devices (GICv2m, ITS) and their pins. All go to
- * the boot core and are handled one at a time.
+ * the first lcore until they are moved; each lcore handles one at a time.
  */
 #include "arch/aarch64/gic.h"
 #include "arch/aarch64/regs.h"
 #include "arch/aarch64/trap.h"
+#include "arch/bare/cpus.h"
 #include "arch/bare/irq_line.h"
 #include "kernel/errno.h"
 #include "kernel/log.h"
@@ -58,17 +59,19 @@ static bool is_special(uint32_t intid)
 void irq_dispatch(void)
 {
 	for (unsigned n = 0; n < DISPATCH_MAX; n++) {
-		const uint32_t intid = gic->ack();
+		const uint32_t acked = gic->ack(), intid = acked & gic->intid_mask;
 		struct handler h;
 
 		if (is_special(intid))
 			return;
+		if (intid == GIC_POKE)
+			cpu_stop();
 		h = handler_of(intid);
 		if (h.fn)
 			h.fn(h.arg);
-		else
+		else if (intid >= GIC_SGI_END)
 			nb_unhandled++;
-		gic->eoi(intid);
+		gic->eoi(acked);
 	}
 }
 
@@ -182,6 +185,51 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
 		if (machine.gic.v2m[i].count && machine.gic.v2m[i].phandle == m->phandle)
 			return v2m_msi(&machine.gic.v2m[i], h, msg);
 	return -EOPNOTSUPP;
+}
+
+static bool is_given(unsigned spi)
+{
+	return spi >= GIC_SPI_FIRST && spi < gic->nb_spis_end && spis[spi].fn;
+}
+
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg)
+{
+	const struct pci_msi_map *m = map_of(requester);
+	uint64_t id;
+
+	if (!gic || !m || !cpu_id_of(lcore, &id))
+		return -EINVAL;
+	if (has_its && m->phandle == machine.gic.its_phandle)
+		return its_move(m->id + (requester - m->rid), msg, lcore);
+	if (!is_given(msg->data))
+		return -EINVAL;
+	gic->route(msg->data, lcore);
+	return 0;
+}
+
+/* ---- other lcores ------------------------------------------------------------------------- */
+
+bool irq_cpu_find(unsigned lcore, uint64_t affinity)
+{
+	return !gic || gic->cpu_find(lcore, affinity);
+}
+
+void irq_cpu_setup(unsigned lcore)
+{
+	if (gic)
+		gic->cpu_setup(lcore);
+}
+
+void irq_cpu_arrived(unsigned lcore, const void *pending)
+{
+	if (has_its && its_add_lcore(lcore, pending))
+		log_warn("irq", "lcore %u cannot be reached by messages", lcore);
+}
+
+void irq_poke(unsigned lcore)
+{
+	if (gic)
+		gic->poke(lcore);
 }
 
 /* ---- pins --------------------------------------------------------------------------------- */

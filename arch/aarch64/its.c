@@ -1,8 +1,8 @@
 /*
  * The interrupt translation service (Arm IHI 0069, chapters 5 and 12.19): a device writes an event
  * number, the ITS knows from the bus who wrote it, and looks up an interrupt (LPI) in tables that
- * it keeps in memory and that only its commands change. All interrupts go to the boot core: one
- * collection.
+ * it keeps in memory and that only its commands change. Each lcore has a collection of interrupts,
+ * with its own number; they begin in that of the first.
  */
 #include "arch/aarch64/gic.h"
 #include "arch/aarch64/regs.h"
@@ -10,6 +10,7 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/plat.h"
+#include <arch/cpu_block.h>
 #include <arch/io.h>
 
 #define ITS_BYTES 0x20000u
@@ -45,16 +46,23 @@
 #define REDIST_CTLR_LPIS 1u
 #define PROP_CACHED (7ull << 7)
 #define PENDBASER_ZERO (1ull << 62)
-#define PEND_ALIGN 0x10000u
 #define LPI_ID_BITS 14            /* the fewest there may be: interrupts 8192 to 16383 */
 #define LPI_ENABLED_PRIORITY 0xa3 /* bit 1 is one */
 
 #define QUEUE_BYTES PAGE_SIZE
 #define COMMAND_WORDS 4
 #define COMMAND_NS 100000000ull
-#define COLLECTION 0
 
-enum { CMD_SYNC = 0x05, CMD_MAPD = 0x08, CMD_MAPC = 0x09, CMD_MAPTI = 0x0a, CMD_INV = 0x0c };
+enum {
+	CMD_MOVI = 0x01,
+	CMD_SYNC = 0x05,
+	CMD_MAPD = 0x08,
+	CMD_MAPC = 0x09,
+	CMD_MAPTI = 0x0a,
+	CMD_INV = 0x0c
+};
+
+static_assert(CPU_PENDING_BYTES == (1u << LPI_ID_BITS) / 8, "a bit for each");
 
 #define DEVICES_MAX 64
 #define EVENT_BITS 8 /* of each device: more than virtio's 129 vectors */
@@ -71,9 +79,11 @@ static struct {
 	uint64_t queue_at; /* byte of the next command */
 	uint64_t itt_entry_bytes;
 	unsigned device_bits;
-	uint64_t target;  /* the boot core, as commands name it */
-	uint8_t *config;  /* one byte for each LPI */
-	uint64_t *level1; /* of the devices' table; NULL: it has one level */
+	bool physical_targets;
+	unsigned nb_targets;         /* lcores that it can reach */
+	uint64_t target[LCORES_MAX]; /* as commands name them */
+	uint8_t *config;             /* one byte for each LPI */
+	uint64_t *level1;            /* of the devices' table; NULL: it has one level */
 	uint64_t level2_devices;
 	unsigned nb_devices;
 	struct its_device device[DEVICES_MAX];
@@ -184,15 +194,10 @@ static int tables_init(void)
 }
 
 /* The redistributor's: which LPIs are enabled, and which are pending. */
-static int lpis_init(const struct gicv3_redist *r)
+static int lpis_on(const struct gicv3_redist *r, const void *pending)
 {
 	volatile uint32_t *ctlr = (volatile uint32_t *)(r->regs + REDIST_CTLR);
-	const size_t config_bytes = (1u << LPI_ID_BITS) - GIC_LPI_FIRST;
-	const void *pending = mem_alloc("lpi pending", (1u << LPI_ID_BITS) / 8, PEND_ALIGN);
 
-	its.config = mem_alloc("lpi configuration", config_bytes, PAGE_SIZE);
-	if (!its.config || !pending)
-		return -ENOMEM;
 	/* left on, it cannot be switched off for sure, and the tables are another's */
 	if (mmio_read32(ctlr) & REDIST_CTLR_LPIS)
 		return -EBUSY;
@@ -205,6 +210,17 @@ static int lpis_init(const struct gicv3_redist *r)
 	mmio_write32(ctlr, mmio_read32(ctlr) | REDIST_CTLR_LPIS);
 	dsb();
 	return 0;
+}
+
+static int lpis_init(void)
+{
+	const size_t config_bytes = (1u << LPI_ID_BITS) - GIC_LPI_FIRST;
+	const void *pending = mem_alloc("lpi pending", CPU_PENDING_BYTES, CPU_BLOCK_ALIGN);
+
+	its.config = mem_alloc("lpi configuration", config_bytes, PAGE_SIZE);
+	if (!its.config || !pending)
+		return -ENOMEM;
+	return lpis_on(gicv3_redist(0), pending);
 }
 
 static int queue_init(void)
@@ -220,24 +236,38 @@ static int queue_init(void)
 	return 0;
 }
 
-static int set_up(const struct gicv3_redist *r)
+static int collection_add(unsigned lcore)
+{
+	const struct gicv3_redist *r = gicv3_redist(lcore);
+	const uint64_t target = its.physical_targets ? r->phys : (uint64_t)r->processor << 16;
+	int err = command(CMD_MAPC, 0, BASE_VALID | target | lcore);
+
+	if (!err)
+		err = command(CMD_SYNC, 0, target);
+	if (err)
+		return err;
+	its.target[lcore] = target;
+	its.nb_targets = lcore + 1;
+	return 0;
+}
+
+static int set_up(void)
 {
 	const uint64_t typer = its_read(ITS_TYPER);
 	int err;
 
 	its.itt_entry_bytes = TYPER_ITT_ENTRY_BYTES(typer);
 	its.device_bits = (unsigned)min_u64(TYPER_DEVICE_BITS(typer), 16); /* requester IDs */
-	its.target = typer & TYPER_PHYSICAL_TARGETS ? r->phys : (uint64_t)r->processor << 16;
+	its.physical_targets = typer & TYPER_PHYSICAL_TARGETS;
 	err = tables_init();
 	if (!err)
-		err = lpis_init(r);
+		err = lpis_init();
 	if (!err)
 		err = queue_init();
 	if (err)
 		return err;
 	mmio_write32((volatile uint32_t *)(its.regs + ITS_CTLR), CTLR_ENABLED);
-	err = command(CMD_MAPC, 0, BASE_VALID | its.target | COLLECTION);
-	return err ? err : command(CMD_SYNC, 0, its.target);
+	return collection_add(0);
 }
 
 int its_init(const struct machine_range *regs)
@@ -253,7 +283,7 @@ int its_init(const struct machine_range *regs)
 		mmio_write32(ctlr, 0);
 		while (!(mmio_read32(ctlr) & CTLR_QUIESCENT) && plat_time_ns() < deadline)
 			;
-		err = set_up(gicv3_redist());
+		err = set_up();
 	}
 	if (!err)
 		return 0;
@@ -314,6 +344,17 @@ static struct its_device *device_of(uint32_t id)
 	return device_add(id);
 }
 
+/* One after the other: where one fails, those behind it are not reached either. */
+int its_add_lcore(unsigned lcore, const void *pending)
+{
+	int err;
+
+	if (!its.regs || lcore != its.nb_targets)
+		return -EINVAL;
+	err = lpis_on(gicv3_redist(lcore), pending);
+	return err ? err : collection_add(lcore);
+}
+
 int its_map(uint32_t id, uint32_t lpi, struct plat_msi *msg)
 {
 	struct its_device *d = its.regs ? device_of(id) : NULL;
@@ -323,10 +364,25 @@ int its_map(uint32_t id, uint32_t lpi, struct plat_msi *msg)
 		return -ENOSPC;
 	event = d->nb_events++;
 	its.config[lpi - GIC_LPI_FIRST] = LPI_ENABLED_PRIORITY;
-	if (command(with_device(CMD_MAPTI, id), event | (uint64_t)lpi << 32, COLLECTION) ||
-	    command(with_device(CMD_INV, id), event, 0) || command(CMD_SYNC, 0, its.target))
+	if (command(with_device(CMD_MAPTI, id), event | (uint64_t)lpi << 32, 0) ||
+	    command(with_device(CMD_INV, id), event, 0) || command(CMD_SYNC, 0, its.target[0]))
 		return -EIO;
 	msg->addr = its.phys + ITS_TRANSLATER;
 	msg->data = event;
 	return 0;
+}
+
+int its_move(uint32_t id, const struct plat_msi *msg, unsigned lcore)
+{
+	if (lcore >= its.nb_targets)
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < its.nb_devices; i++) {
+		if (its.device[i].id != id || msg->data >= its.device[i].nb_events)
+			continue;
+		if (command(with_device(CMD_MOVI, id), msg->data, lcore) ||
+		    command(CMD_SYNC, 0, its.target[lcore]))
+			return -EIO;
+		return 0;
+	}
+	return -EINVAL;
 }

@@ -8,7 +8,8 @@
 #include "kernel/compiler.h"
 #include "kernel/pci.h"
 
-#define GIC_REDISTS_MAX 16
+#define CPUS_KNOWN_MAX 64
+#define GIC_REDISTS_MAX CPUS_KNOWN_MAX
 #define GIC_V2M_MAX 4
 #define PCI_MSI_MAPS_MAX 16
 #define PCI_INTX_MAPS_MAX 128 /* 32 slots of 4 pins */
@@ -68,12 +69,31 @@ struct machine {
 	struct machine_range uart; /* a PL011; no bytes: none */
 	struct machine_range fw_cfg;
 	enum psci_conduit psci;
-	uint32_t timer_hz; /* 0: as the processor says */
+	unsigned nb_cpus, nb_cpus_more; /* those that can be used, and for which there is no room */
+	uint64_t cpu[CPUS_KNOWN_MAX];   /* the affinity fields of MPIDR */
+	uint32_t timer_hz;              /* 0: as the processor says */
 	struct gic_info gic;
 	struct pci_info pci;
 };
 
 extern struct machine machine;
+
+#define MPIDR_AFFINITY 0xff00ffffffull
+
+/** mpidr_affinity() - the fields of MPIDR that name a processor */
+static inline uint64_t mpidr_affinity(uint64_t mpidr)
+{
+	return mpidr & MPIDR_AFFINITY;
+}
+
+/** machine_add_cpu() - one more of the enabled processors */
+static inline void machine_add_cpu(struct machine *m, uint64_t affinity)
+{
+	if (m->nb_cpus == CPUS_KNOWN_MAX)
+		m->nb_cpus_more++;
+	else
+		m->cpu[m->nb_cpus++] = affinity;
+}
 
 /** serial_init() - set up the console; where there is none, output is discarded */
 void serial_init(void);
@@ -87,8 +107,23 @@ void clock_init(void);
 /** irq_init() - interrupt controller on, everything masked */
 void irq_init(void);
 
+/** irq_cpu_find() - from the first lcore: how another is reached. Return: false when it is not */
+bool irq_cpu_find(unsigned lcore, uint64_t affinity);
+
+/** irq_cpu_setup() - on another lcore: its part of the interrupt controller */
+void irq_cpu_setup(unsigned lcore);
+
+/** irq_cpu_arrived() - it may get messages now; @pending: see struct cpu_arch */
+void irq_cpu_arrived(unsigned lcore, const void *pending);
+
+/** irq_poke() - make it call cpu_stop() */
+void irq_poke(unsigned lcore);
+
 /** pci_host_init() - how configuration space is reached */
 void pci_host_init(void);
+
+/** psci_call() - ask the firmware or hypervisor; what it answers */
+uint64_t psci_call(uint32_t fn, uint64_t a, uint64_t b, uint64_t c);
 
 /** power_asks_semihosting() - is an undefined instruction our question for a debugger? Then there
  * is none, and the instruction is to be skipped */

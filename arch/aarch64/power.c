@@ -5,8 +5,10 @@
  */
 #include "arch/aarch64/machine.h"
 #include "arch/aarch64/regs.h"
+#include "arch/bare/cpus.h"
 #include "kernel/plat.h"
 
+#define PSCI_NOT_SUPPORTED UINT64_MAX
 #define PSCI_SYSTEM_OFF 0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
 
@@ -21,26 +23,20 @@ bool power_asks_semihosting(void)
 	return asking;
 }
 
-static void psci(uint32_t fn)
+uint64_t psci_call(uint32_t fn, uint64_t a, uint64_t b, uint64_t c)
 {
 	if (machine.psci == PSCI_HVC)
-		hvc_call(fn, 0, 0, 0);
-	else if (machine.psci == PSCI_SMC)
-		smc_call(fn, 0, 0, 0);
-}
-
-NORETURN static void halt_for_ever(void)
-{
-	irq_disable();
-	for (;;)
-		wait_for_interrupt();
+		return hvc_call(fn, a, b, c);
+	if (machine.psci == PSCI_SMC)
+		return smc_call(fn, a, b, c);
+	return PSCI_NOT_SUPPORTED;
 }
 
 NORETURN void plat_poweroff(void)
 {
 	irq_disable();
-	psci(PSCI_SYSTEM_OFF);
-	halt_for_ever();
+	psci_call(PSCI_SYSTEM_OFF, 0, 0, 0);
+	cpu_halt();
 }
 
 NORETURN void plat_fail(void)
@@ -51,6 +47,6 @@ NORETURN void plat_fail(void)
 	asking = true;
 	semihosting_call(SEMIHOSTING_EXIT_EXTENDED, how);
 	asking = false;
-	psci(PSCI_SYSTEM_RESET);
-	halt_for_ever();
+	psci_call(PSCI_SYSTEM_RESET, 0, 0, 0);
+	cpu_halt();
 }

@@ -26,6 +26,17 @@ static inline void dsb(void)
 	__asm__ volatile("dsb sy" ::: "memory");
 }
 
+/** cache_clean() - what was written is in memory, also for who looks without cache */
+static inline void cache_clean(const void *p, size_t bytes)
+{
+	const uint64_t line = 4ull << (sysreg_read("ctr_el0") >> 16 & 0xf);
+	const uint64_t from = (uint64_t)(uintptr_t)p;
+
+	for (uint64_t at = align_down(from, line); at < from + bytes; at += line)
+		__asm__ volatile("dc cvac, %0" : : "r"(at) : "memory");
+	dsb();
+}
+
 static inline void irq_enable(void)
 {
 	__asm__ volatile("msr daifclr, #2" ::: "memory");
@@ -47,7 +58,12 @@ static inline void wait_for_interrupt(void)
 	__asm__ volatile("wfi" ::: "memory");
 }
 
-/* A call of the firmware or hypervisor (SMC Calling Convention 1.1). */
+/* A call of the firmware or hypervisor (SMC Calling Convention 1.0: it may use these for itself).
+ */
+#define CALL_CLOBBERS                                                                              \
+	"x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",       \
+	    "x17", "memory"
+
 static inline uint64_t smc_call(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
 {
 	register uint64_t x0 __asm__("x0") = fn;
@@ -55,7 +71,7 @@ static inline uint64_t smc_call(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
 	register uint64_t x2 __asm__("x2") = b;
 	register uint64_t x3 __asm__("x3") = c;
 
-	__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+	__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : CALL_CLOBBERS);
 	return x0;
 }
 
@@ -66,7 +82,7 @@ static inline uint64_t hvc_call(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
 	register uint64_t x2 __asm__("x2") = b;
 	register uint64_t x3 __asm__("x3") = c;
 
-	__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+	__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : CALL_CLOBBERS);
 	return x0;
 }
 

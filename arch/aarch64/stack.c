@@ -15,14 +15,14 @@ static struct {
 	uint8_t nested_guard[PAGE_SIZE], nested[NESTED_STACK_BYTES];
 } memory __attribute__((aligned(PAGE_SIZE)));
 
-/* For boot.S and trap.S, which know no C constants. */
+/* For boot.S, which knows no C constants. */
 extern uint8_t *const stack_boot_top, *const stack_exception_top, *const stack_nested_top;
 uint8_t *const stack_boot_top = memory.boot + sizeof(memory.boot);
 uint8_t *const stack_exception_top = memory.exception + sizeof(memory.exception);
 uint8_t *const stack_nested_top = memory.nested + sizeof(memory.nested);
 
 const struct stack stacks[] = {
-    [STACK_BOOT] = {"boot", memory.boot_guard, memory.boot, BOOT_STACK_BYTES},
+    [STACK_BOOT] = {"main", memory.boot_guard, memory.boot, BOOT_STACK_BYTES},
     [STACK_EXCEPTION] = {"exception", memory.exception_guard, memory.exception,
                          EXCEPTION_STACK_BYTES},
     [STACK_NESTED] = {"nested exception", memory.nested_guard, memory.nested, NESTED_STACK_BYTES},

@@ -1,7 +1,7 @@
 /*
  * The exception vectors (Arm ARM, D1.3.1.5). Code runs on SP_EL0 and exceptions are taken on
  * SP_EL1, so a full stack does no harm here. An exception in the handling of another one finds
- * SP_EL1 in use, which may be what went wrong: it gets a stack of its own.
+ * SP_EL1 in use, which may be what went wrong: it gets a stack of its own, whose end is in TPIDR_EL1.
  */
 
 /* struct trap_frame (trap.h) */
@@ -25,8 +25,7 @@
 	msr tpidrro_el0, x0
 	mov x0, sp
 	msr tpidr_el0, x0
-	adrp x0, stack_nested_top
-	ldr x0, [x0, :lo12:stack_nested_top]
+	mrs x0, tpidr_el1
 	mov sp, x0
 	mrs x0, tpidrro_el0
 	sub sp, sp, #FRAME_BYTES

@@ -53,8 +53,6 @@ static const struct {
     {0x3c, "breakpoint instruction"},
 };
 
-static unsigned depth;
-
 static unsigned class_of(uint64_t esr)
 {
 	return esr >> ESR_CLASS_SHIFT & 0x3f;
@@ -108,11 +106,11 @@ static const char *name_of(const struct trap_frame *f)
 
 static void describe(char *what, size_t size, const struct trap_frame *f)
 {
-	const struct stack *s = is_abort(f) ? stack_of_guard(f->far) : NULL;
+	struct stack s;
 
-	if (s)
-		fmt_buf(what, size, "stack overflow: the %s stack of %zu bytes is full", s->name,
-		        s->bytes);
+	if (is_abort(f) && stack_of_guard(f->far, &s))
+		fmt_buf(what, size, "stack overflow: the %s stack of %zu bytes is full", s.name,
+		        s.bytes);
 	else if (is_abort(f))
 		fmt_buf(what, size, "page fault: %s 0x%llx, %s", abort_access(f->esr),
 		        (unsigned long long)f->far, abort_reason(f->esr));
@@ -169,13 +167,12 @@ void trap_report(const struct trap_frame *f)
 	static const char again[] = "panic: an exception in the report of an exception\n";
 	char what[WHAT_MAX];
 
-	if (depth++) {
+	if (!panic_begin()) {
 		(void)plat_console_write(again, sizeof(again) - 1);
 		plat_fail();
 	}
 	describe(what, sizeof(what), f);
-	console_flush();
-	console_printf("panic: %s\n", what);
+	panic_title(what);
 	print_registers(f);
 	console_flush();
 	console_printf("backtrace:\n");

@@ -24,11 +24,19 @@ static bool is_text(uint64_t addr)
 
 static const struct call_frame *frame_at(uint64_t fp)
 {
-	const struct stack *s = stack_of(fp);
+	struct stack s;
 
-	if (!s || fp % sizeof(uint64_t) || stack_top(s) - fp < sizeof(struct call_frame))
+	if (!stack_of(fp, &s) || fp % sizeof(uint64_t) ||
+	    stack_top(&s) - fp < sizeof(struct call_frame))
 		return NULL;
 	return (const struct call_frame *)(uintptr_t)fp;
+}
+
+static bool is_same_stack(uint64_t a, uint64_t b)
+{
+	struct stack of_a, of_b;
+
+	return stack_of(a, &of_a) && stack_of(b, &of_b) && of_a.base == of_b.base;
 }
 
 static void print_name(uint64_t addr, uint64_t back)
@@ -57,9 +65,9 @@ void backtrace_print_return(uint64_t return_addr)
 /* After a call through a bad pointer there is no frame yet, only the return address. */
 void backtrace_print_bad_call(uint64_t pc, uint64_t sp)
 {
-	const struct stack *s = stack_of(sp);
+	struct stack s;
 
-	if (is_text(pc) || !s || sp % sizeof(uint64_t))
+	if (is_text(pc) || !stack_of(sp, &s) || sp % sizeof(uint64_t))
 		return;
 
 	backtrace_print_return(*(const uint64_t *)(uintptr_t)sp);
@@ -86,7 +94,7 @@ void backtrace_print(uint64_t fp)
 			repeats = 0;
 			lines++;
 		}
-		if (stack_of(f->caller_fp) == stack_of(fp) && f->caller_fp <= fp)
+		if (f->caller_fp <= fp && is_same_stack(f->caller_fp, fp))
 			return;
 		fp = f->caller_fp;
 		f = frame_at(fp);

@@ -70,12 +70,12 @@ static bool page_fits(uint64_t va, uint64_t left, unsigned level)
 }
 
 /*
- * Map one page at @va, the largest that fits in @left bytes.
+ * Map one page at @va, the largest that fits in @left bytes, to memory @moved bytes above.
  *
  * @shared: a page that is mapped with other rights is fine.
  * Return: bytes that are mapped now, or a negative error.
  */
-static int64_t map_page(uint64_t va, uint64_t left, uint64_t rights, bool shared)
+static int64_t map_page(uint64_t va, uint64_t left, uint64_t rights, bool shared, uint64_t moved)
 {
 	unsigned level;
 	uint64_t *e = walk(va, &level);
@@ -93,14 +93,14 @@ static int64_t map_page(uint64_t va, uint64_t left, uint64_t rights, bool shared
 		*e = pte_table((uint64_t)(uintptr_t)t);
 		e = entry_of(t, va, --level);
 	}
-	*e = pte_page(va, rights, level);
+	*e = pte_page(va + moved, rights, level);
 	return (int64_t)level_bytes(level);
 }
 
 /* [@va, @va + @len) is rounded out to pages. */
-static int map_range(uint64_t va, uint64_t len, uint64_t rights, bool shared)
+static int map_range(uint64_t va, uint64_t len, uint64_t rights, bool shared, uint64_t moved)
 {
-	if (va >= limits.end || len > limits.end - va)
+	if (va + moved >= limits.end || len > limits.end - (va + moved))
 		return -EINVAL;
 
 	const uint64_t end = align_up(va + len, PAGE_SIZE);
@@ -108,7 +108,7 @@ static int map_range(uint64_t va, uint64_t len, uint64_t rights, bool shared)
 	rights &= limits.rights_mask;
 	va = align_down(va, PAGE_SIZE);
 	while (va < end) {
-		const int64_t done = map_page(va, end - va, rights, shared);
+		const int64_t done = map_page(va, end - va, rights, shared, moved);
 
 		if (done < 0)
 			return (int)done;
@@ -133,7 +133,7 @@ static bool touches_guard(uint64_t va, uint64_t len)
 
 static int map_image_part(const uint8_t *start, const uint8_t *end, uint64_t rights)
 {
-	return map_range((uint64_t)(uintptr_t)start, (uint64_t)(end - start), rights, false);
+	return map_range((uint64_t)(uintptr_t)start, (uint64_t)(end - start), rights, false, 0);
 }
 
 /* In pieces, because the guard pages lie in it. */
@@ -165,14 +165,19 @@ struct page_table *paging_build(const struct paging_limits *l)
 
 int paging_map_ram(uint64_t phys, uint64_t len)
 {
-	return map_range(phys, len, RIGHTS_RAM, false);
+	return map_range(phys, len, RIGHTS_RAM, false, 0);
+}
+
+int paging_map_at(uint64_t va, uint64_t phys, uint64_t len)
+{
+	return map_range(va, len, RIGHTS_RAM, false, phys - va);
 }
 
 const void *paging_map_ro(uint64_t phys, size_t len)
 {
 	if (phys >= limits.end || len > limits.end - phys || touches_guard(phys, len))
 		return NULL;
-	if (map_range(phys, len, RIGHTS_RO, true))
+	if (map_range(phys, len, RIGHTS_RO, true, 0))
 		return NULL;
 	return (const void *)(uintptr_t)phys;
 }
@@ -182,7 +187,7 @@ volatile void *plat_mmio_map(uint64_t phys, size_t len)
 	int err = -EINVAL;
 
 	if (phys < limits.end && len <= limits.end - phys && !touches_guard(phys, len))
-		err = map_range(phys, len, RIGHTS_MMIO, false);
+		err = map_range(phys, len, RIGHTS_MMIO, false, 0);
 	if (!err)
 		return (volatile void *)(uintptr_t)phys;
 

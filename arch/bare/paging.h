@@ -43,6 +43,10 @@ int paging_init(void);
  */
 int paging_map_ram(uint64_t phys, uint64_t len);
 
+/** paging_map_at() - map memory once more, as paging_map_ram() does, at @va, which is above all
+ * physical addresses. Return: 0, -ENOMEM, or -EBUSY when something is there */
+int paging_map_at(uint64_t va, uint64_t phys, uint64_t len);
+
 /**
  * paging_map_ro() - make @len bytes of firmware tables readable
  *

@@ -5,7 +5,7 @@
 HOSTED_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(USER_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
 	$(wildcard arch/hosted/*.c)
 HOSTED_SRCS := $(filter-out kernel/string.c,$(HOSTED_SRCS))
-HOSTED_CFLAGS := $(CFLAGS_COMMON) -DLCORES_MAX=64 -Iarch/x86_64/include -fno-omit-frame-pointer
+HOSTED_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -fno-omit-frame-pointer
 HOSTED_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOSTED_TSAN := -fsanitize=thread -Wno-tsan
 

@@ -84,6 +84,14 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
 	return -EOPNOTSUPP;
 }
 
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg)
+{
+	(void)requester;
+	(void)lcore;
+	(void)msg;
+	return -EINVAL;
+}
+
 int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 {
 	(void)line;

@@ -14,9 +14,17 @@
 #define CPUS_MAX 1024
 
 struct start {
+	unsigned lcore;
 	void (*fn)(void *arg);
 	void *arg;
 };
+
+static __thread unsigned own_lcore;
+
+unsigned plat_lcore(void)
+{
+	return own_lcore;
+}
 
 unsigned plat_cpus(uint16_t *cpus, unsigned max)
 {
@@ -49,11 +57,12 @@ static void *run(void *arg)
 	const struct start s = *(struct start *)arg;
 
 	free(arg);
+	own_lcore = s.lcore;
 	s.fn(s.arg);
 	return NULL;
 }
 
-int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg)
+int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *arg)
 {
 	static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 	struct start *s = malloc(sizeof(*s));
@@ -67,7 +76,7 @@ int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg)
 		free(s);
 		return -EINVAL;
 	}
-	*s = (struct start){fn, arg};
+	*s = (struct start){lcore, fn, arg};
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);

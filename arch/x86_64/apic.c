@@ -4,6 +4,8 @@
  * under virtualisation; else the memory-mapped xAPIC. The pair of 8259 controllers that firmware
  * leaves in charge is moved off the exception vectors and masked.
  */
+#include "arch/x86_64/apic.h"
+#include "arch/bare/cpus.h"
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/pio.h"
@@ -31,6 +33,8 @@
 #define APIC_EOI 0xb0
 #define APIC_SPURIOUS 0xf0
 #define APIC_ESR 0x280
+#define APIC_COMMAND 0x300
+#define APIC_COMMAND_TO 0x310 /* x2APIC has both in one */
 #define APIC_LVT_TIMER 0x320
 #define APIC_LVT_THERMAL 0x330
 #define APIC_LVT_PERF 0x340
@@ -40,10 +44,14 @@
 #define MSR_X2APIC 0x800u
 
 #define SPURIOUS_ENABLE (1u << 8)
+#define COMMAND_PENDING (1u << 12)
+#define COMMAND_LOOKS 100000
+#define XAPIC_ID_MAX 254 /* 255 means all */
 #define LVT_MASKED (1u << 16)
 #define LVT_NMI (4u << 8)
 
 #define MSI_ADDR 0xfee00000u
+#define MSI_ADDR_ID_SHIFT 12
 #define MSI_APIC_ID_MAX 255 /* what fits the address without interrupt remapping */
 
 #define PIC1_COMMAND 0x20
@@ -137,10 +145,13 @@ static void apic_setup(void)
 	if (last_lvt >= 5)
 		apic_write(APIC_LVT_THERMAL, LVT_MASKED);
 	apic_write(APIC_ESR, 0);
+}
 
+static uint32_t own_id(void)
+{
 	const uint32_t id = apic_read(APIC_ID);
 
-	boot_apic_id = mode == APIC_MSR ? id : id >> 24;
+	return mode == APIC_MSR ? id : id >> 24;
 }
 
 void apic_init(void)
@@ -152,6 +163,7 @@ void apic_init(void)
 		return;
 	}
 	apic_setup();
+	boot_apic_id = own_id();
 	ioapic_init();
 	log_info("apic", "%s, id %u, %u I/O APIC inputs", mode == APIC_MSR ? "x2APIC" : "xAPIC",
 	         boot_apic_id, ioapic_inputs());
@@ -170,7 +182,52 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
 		return -ENOSPC;
 
 	/* SDM 3A, 11.11: physical destination, fixed delivery, edge */
-	msg->addr = MSI_ADDR | boot_apic_id << 12;
+	msg->addr = MSI_ADDR | boot_apic_id << MSI_ADDR_ID_SHIFT;
 	msg->data = vector;
 	return 0;
+}
+
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg)
+{
+	uint64_t id;
+
+	(void)requester;
+	if (!cpu_id_of(lcore, &id))
+		return -EINVAL;
+	if (id > MSI_APIC_ID_MAX)
+		return -EOPNOTSUPP;
+	msg->addr = MSI_ADDR | id << MSI_ADDR_ID_SHIFT;
+	return 0;
+}
+
+/* ---- other processors --------------------------------------------------------------------- */
+
+void apic_init_other(void)
+{
+	const uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+
+	msr_write(MSR_APIC_BASE, base);
+	if (mode == APIC_MSR)
+		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+	apic_setup();
+}
+
+bool apic_reaches(uint32_t id)
+{
+	return mode == APIC_MSR || (mode == APIC_MMIO && id <= XAPIC_ID_MAX);
+}
+
+void apic_send(uint32_t id, uint32_t command)
+{
+	/* what it is to find in memory first: writing the MSR waits for no store */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (mode == APIC_MSR) {
+		msr_write(MSR_X2APIC + APIC_COMMAND / 16, (uint64_t)id << 32 | command);
+		return;
+	}
+	apic_write(APIC_COMMAND_TO, id << 24);
+	apic_write(APIC_COMMAND, command);
+	for (unsigned i = 0; i < COMMAND_LOOKS; i++)
+		if (!(apic_read(APIC_COMMAND) & COMMAND_PENDING))
+			break;
 }

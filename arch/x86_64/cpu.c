@@ -53,6 +53,7 @@
 #define MXCSR_DEFAULT 0x1f80u /* all exceptions masked, round to nearest */
 
 static unsigned isa;
+static uint64_t xcr0; /* 0: there is none */
 
 static uint64_t xcr0_read(void)
 {
@@ -67,9 +68,15 @@ static void xcr0_write(uint64_t v)
 	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
 }
 
-static void enable(struct cpuid leaf1, struct cpuid leaf7)
+static void registers_reset(void)
 {
 	const uint32_t mxcsr = MXCSR_DEFAULT;
+
+	__asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+}
+
+static void enable(struct cpuid leaf1, struct cpuid leaf7)
+{
 	uint64_t cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	if (leaf1.ecx & CPUID1_ECX_XSAVE)
@@ -82,7 +89,7 @@ static void enable(struct cpuid leaf1, struct cpuid leaf7)
 		cr4 |= CR4_UMIP;
 	cr0_write((cr0_read() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
 	cr4_write(cr4);
-	__asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+	registers_reset();
 }
 
 /* Return: the state components that are on, as in XCR0. */
@@ -102,18 +109,19 @@ static uint64_t xstate_enable(uint32_t leaf1_ecx)
 	if ((want & XCR0_AVX) && (has & XCR0_AVX512) == XCR0_AVX512)
 		want |= XCR0_AVX512;
 	xcr0_write(want);
-	return xcr0_read();
+	xcr0 = xcr0_read();
+	return xcr0;
 }
 
-static unsigned isa_detect(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint64_t xcr0)
+static unsigned isa_detect(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint64_t xstate)
 {
 	unsigned found = 0;
 
 	if ((leaf1_ecx & NEED_SSE) == NEED_SSE)
 		found |= ISA_SSE;
-	if ((xcr0 & XCR0_AVX) && (leaf7_ebx & CPUID7_EBX_AVX2))
+	if ((xstate & XCR0_AVX) && (leaf7_ebx & CPUID7_EBX_AVX2))
 		found |= ISA_AVX2;
-	if ((found & ISA_AVX2) && (xcr0 & XCR0_AVX512) == XCR0_AVX512 &&
+	if ((found & ISA_AVX2) && (xstate & XCR0_AVX512) == XCR0_AVX512 &&
 	    (leaf7_ebx & NEED_AVX512) == NEED_AVX512)
 		found |= ISA_AVX512;
 	return found;
@@ -141,6 +149,13 @@ void cpu_init(void)
 
 	enable(leaf1, leaf7);
 	isa = isa_detect(leaf1.ecx, leaf7.ebx, xstate_enable(leaf1.ecx));
+}
+
+void cpu_init_other(void)
+{
+	if (xcr0)
+		xcr0_write(xcr0);
+	registers_reset();
 }
 
 void cpu_report(void)

@@ -13,6 +13,7 @@
  */
 #include "arch/x86_64/ioapic.h"
 #include "arch/bare/irq_line.h"
+#include "arch/x86_64/apic.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/acpi.h"
 #include "kernel/errno.h"

@@ -10,7 +10,4 @@ void ioapic_init(void);
 /** ioapic_inputs() - how many inputs they have together */
 unsigned ioapic_inputs(void);
 
-/** apic_boot_id() - where interrupts go: the local APIC id of the boot core */
-uint32_t apic_boot_id(void);
-
 #endif

@@ -5,11 +5,20 @@
 /** cpu_init() - switch on what this processor has, and remember what vector code may use */
 void cpu_init(void);
 
+/** cpu_init_other() - the same on another processor, with the control registers of the first */
+void cpu_init_other(void);
+
 /** cpu_report() - one log line about the processor; needs cpu_init() */
 void cpu_report(void);
 
 /** clock_init() - find and calibrate the clock; needs acpi_init() */
 void clock_init(void);
+
+#define AP_PAGES_END 0xa0000 /* processors start in real mode */
+
+/** ap_page_take() - set aside a page where other processors begin; before boot_memory_init() */
+struct boot_info;
+void ap_page_take(struct boot_info *bi);
 
 /** apic_init() - local APIC on, interrupt controllers masked; needs trap_init() and acpi_init() */
 void apic_init(void);

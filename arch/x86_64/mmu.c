@@ -37,6 +37,7 @@ static uint64_t top_table(const struct page_table *root)
 	struct page_table *top = paging_table_new();
 
 	top->entry[0] = (uint64_t)(uintptr_t)root | PTE_PRESENT | PTE_WRITABLE;
+	top->entry[TABLE_ENTRIES - 1] = top->entry[0]; /* the upper half has the same bits below */
 	return (uint64_t)(uintptr_t)top;
 }
 

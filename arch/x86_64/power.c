@@ -4,6 +4,7 @@
  * Failure asks for a status that is not 0: isa-debug-exit, then pvpanic (with -action
  * panic=exit-failure); without both the machine is reset, which -no-reboot turns into an end.
  */
+#include "arch/bare/cpus.h"
 #include "arch/x86_64/pio.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/acpi.h"
@@ -36,12 +37,6 @@ static void settle(void)
 {
 	for (unsigned i = 0; i < SETTLE_PAUSES; i++)
 		cpu_pause();
-}
-
-NORETURN static void halt_for_ever(void)
-{
-	for (;;)
-		__asm__ volatile("cli\n\thlt");
 }
 
 /* An exception without a table to find its handler in resets the processor. */
@@ -97,7 +92,7 @@ NORETURN void plat_poweroff(void)
 	pio_write16(QEMU_PM1_CNT_BOCHS, PM1_SLEEP_ENABLE);
 	settle();
 	machine_reset();
-	halt_for_ever();
+	cpu_halt();
 }
 
 NORETURN void plat_fail(void)
@@ -114,5 +109,5 @@ NORETURN void plat_fail(void)
 		settle();
 	}
 	machine_reset();
-	halt_for_ever();
+	cpu_halt();
 }

@@ -23,7 +23,7 @@ extern uint8_t *const stack_boot_top;
 uint8_t *const stack_boot_top = memory.boot + sizeof(memory.boot);
 
 const struct stack stacks[STACKS] = {
-    [STACK_BOOT] = {"boot", memory.boot_guard, memory.boot, BOOT_STACK_BYTES},
+    [STACK_BOOT] = {"main", memory.boot_guard, memory.boot, BOOT_STACK_BYTES},
     [STACK_DOUBLE_FAULT] = {"double fault", memory.double_fault_guard, memory.double_fault,
                             IST_STACK_BYTES},
     [STACK_NMI] = {"NMI", memory.nmi_guard, memory.nmi, IST_STACK_BYTES},

@@ -4,6 +4,7 @@
 
 #include "arch/bare/stack.h"
 
+/* From the second on also the numbers of IST stacks. */
 enum stack_id { STACK_BOOT, STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACKS };
 
 #endif

@@ -22,7 +22,7 @@
 
 #define FOUR_GIB (1ull << 32)
 
-/* The BIOS's own data, and room for the real-mode code that other cores start in. */
+/* The BIOS's own data, and room for what it may do yet. */
 #define LOW_RESERVED 0x8000
 
 #define FW_CFG_SELECTOR 0x510
@@ -81,6 +81,7 @@ static NORETURN void machine_start(enum boot_kind kind, uint64_t arg)
 	boot_info_read(kind, arg);
 	if (paging_init())
 		panic("boot: the kernel image is too big for its page tables");
+	ap_page_take(&info);
 	boot_memory_init(&info, LOW_RESERVED);
 	cpu_report();
 	acpi_init(rsdp_map(), paging_map_ro);

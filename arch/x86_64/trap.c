@@ -6,6 +6,7 @@
  * NMI and machine check have stacks of their own, because they may come when rsp is worthless.
  */
 #include "arch/x86_64/trap.h"
+#include "arch/bare/cpus.h"
 #include "arch/x86_64/machine.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/stack.h"
@@ -28,13 +29,6 @@
 
 #define CPUID1_EDX_MCE (1u << 7)
 
-struct tss {
-	uint32_t reserved0;
-	uint64_t rsp[3], reserved1, ist[7], reserved2;
-	uint16_t reserved3, io_map;
-} __attribute__((packed, aligned(4)));
-static_assert(sizeof(struct tss) == 104, "SDM 3A, figure 8-11");
-
 struct gate {
 	uint16_t offset_low, selector;
 	uint16_t flags, offset_mid; /* flags: the number of the IST stack, then the type */
@@ -49,27 +43,40 @@ struct handler {
 
 extern const uint8_t trap_stubs[]; /* trap.asm */
 
-static struct tss tss = {.io_map = sizeof(struct tss)};
-static uint64_t gdt[5] = {0, GDT_CODE64, GDT_STACK}; /* then the TSS, which takes two */
+static struct cpu_arch boot_cpu;
 static struct gate idt[TRAP_VECTORS];
 static struct handler handlers[TRAP_VECTORS];
 static uint64_t nb_unhandled;
 
-static void gdt_load(void)
+static void gdt_load(struct cpu_arch *a)
 {
-	const uint64_t base = (uint64_t)(uintptr_t)&tss;
+	const uint64_t base = (uint64_t)(uintptr_t)&a->tss;
 
-	gdt[SELECTOR_TSS / 8] =
-	    GDT_TSS | (sizeof(tss) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
-	gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
-	gdt_set(gdt, sizeof(gdt) - 1, SELECTOR_CODE, SELECTOR_STACK);
+	a->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
+	a->gdt[SELECTOR_STACK / 8] = GDT_STACK;
+	a->gdt[SELECTOR_TSS / 8] =
+	    GDT_TSS | (sizeof(a->tss) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+	a->gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
+	gdt_set(a->gdt, sizeof(a->gdt) - 1, SELECTOR_CODE, SELECTOR_STACK);
 	task_set(SELECTOR_TSS);
 }
 
-static void ist_set(unsigned vector, unsigned ist, enum stack_id stack)
+/* Stack k is IST stack k. */
+static void tss_fill(struct tss *tss, unsigned slot)
 {
-	tss.ist[ist - 1] = stack_top(&stacks[stack]);
-	idt[vector].flags = (uint16_t)(GATE_INTERRUPT | ist);
+	tss->io_map = sizeof(*tss);
+	for (unsigned k = STACK_DOUBLE_FAULT; k < STACKS; k++) {
+		const struct stack s = stack_in(slot, k);
+
+		tss->ist[k - 1] = stack_top(&s);
+	}
+}
+
+void trap_load(struct cpu_arch *a, unsigned slot)
+{
+	tss_fill(&a->tss, slot);
+	gdt_load(a);
+	idt_set(idt, sizeof(idt) - 1);
 }
 
 void trap_init(void)
@@ -83,11 +90,10 @@ void trap_init(void)
 		                       .offset_mid = (uint16_t)(stub >> 16),
 		                       .offset_high = (uint32_t)(stub >> 32)};
 	}
-	ist_set(VECTOR_DOUBLE_FAULT, 1, STACK_DOUBLE_FAULT);
-	ist_set(VECTOR_NMI, 2, STACK_NMI);
-	ist_set(VECTOR_MACHINE_CHECK, 3, STACK_MACHINE_CHECK);
-	gdt_load();
-	idt_set(idt, sizeof(idt) - 1);
+	idt[VECTOR_DOUBLE_FAULT].flags |= STACK_DOUBLE_FAULT;
+	idt[VECTOR_NMI].flags |= STACK_NMI;
+	idt[VECTOR_MACHINE_CHECK].flags |= STACK_MACHINE_CHECK;
+	trap_load(&boot_cpu, 0);
 	/* without it a machine check resets the machine and says nothing */
 	if (cpuid(1, 0).edx & CPUID1_EDX_MCE)
 		cr4_write(cr4_read() | CR4_MCE);
@@ -129,6 +135,8 @@ void trap_dispatch(struct trap_frame *f)
 {
 	const unsigned vector = f->vector % TRAP_VECTORS;
 
+	if (vector == VECTOR_NMI)
+		cpu_stop(); /* a panic elsewhere sends it */
 	if (vector < TRAP_EXCEPTIONS)
 		trap_report(f);
 	if (handlers[vector].fn)

@@ -31,6 +31,10 @@ void trap_dispatch(struct trap_frame *f);
 /** trap_init() - load the final GDT, TSS and IDT; interrupts stay off */
 void trap_init(void);
 
+/** trap_load() - the same for another processor, with the stacks of its slot */
+struct cpu_arch;
+void trap_load(struct cpu_arch *a, unsigned slot);
+
 /**
  * trap_set_handler() - give a vector its handler
  * @vector: 0x20..0xff

@@ -47,14 +47,11 @@ static const char *const names[TRAP_EXCEPTIONS] = {
     [30] = "security exception (#SX)",
 };
 
-static unsigned depth;
-
 /* A push on a full stack faults twice, the second time for want of room for the frame. */
-static const struct stack *overflown_stack(const struct trap_frame *f)
+static bool is_overflow(const struct trap_frame *f, struct stack *s)
 {
-	if (f->vector != VECTOR_PAGE_FAULT && f->vector != VECTOR_DOUBLE_FAULT)
-		return NULL;
-	return stack_of_guard(cr2_read());
+	return (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_DOUBLE_FAULT) &&
+	       stack_of_guard(cr2_read(), s);
 }
 
 static const char *page_fault_access(uint64_t error)
@@ -73,12 +70,12 @@ static const char *page_fault_reason(uint64_t error)
 
 static void describe(char *what, size_t size, const struct trap_frame *f)
 {
-	const struct stack *s = overflown_stack(f);
 	const char *name = names[f->vector % TRAP_EXCEPTIONS];
+	struct stack s;
 
-	if (s)
-		fmt_buf(what, size, "stack overflow: the %s stack of %zu bytes is full", s->name,
-		        s->bytes);
+	if (is_overflow(f, &s))
+		fmt_buf(what, size, "stack overflow: the %s stack of %zu bytes is full", s.name,
+		        s.bytes);
 	else if (f->vector == VECTOR_PAGE_FAULT)
 		fmt_buf(what, size, "%s: %s 0x%llx, %s", name, page_fault_access(f->error),
 		        (unsigned long long)cr2_read(), page_fault_reason(f->error));
@@ -148,13 +145,12 @@ void trap_report(const struct trap_frame *f)
 	static const char again[] = "panic: an exception in the report of an exception\n";
 	char what[WHAT_MAX];
 
-	if (depth++) {
+	if (!panic_begin()) {
 		(void)plat_console_write(again, sizeof(again) - 1);
 		plat_fail();
 	}
 	describe(what, sizeof(what), f);
-	console_flush();
-	console_printf("panic: %s\n", what);
+	panic_title(what);
 	print_registers(f);
 	console_flush();
 	console_printf("backtrace:\n");

@@ -29,7 +29,8 @@
 #define VNET_GUEST_GSO                                                                             \
 	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
 	 VIRTIO_NET_F_GUEST_USO6)
-#define VNET_BATCH 32 /* buffers refilled or reclaimed at a time */
+#define VNET_BATCH 32       /* buffers refilled or reclaimed at a time */
+#define VNET_REFILL_MAX 128 /* refilled at a time in a large ring */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {

@@ -25,6 +25,11 @@ static bool tx_in_order(const struct vnet_txq *q)
 	return q->in_order;
 }
 
+bool vnet_rx_pop_late(struct virtqueue *vq, struct vq_used *out, unsigned ring)
+{
+	return vq_used_pop(vq, out, ring);
+}
+
 /* ---- split ------------------------------------------------------------------------------- */
 
 static uint16_t virtio_recv_mergeable_pkts(void *q, struct mbuf **pkts, uint16_t n)

@@ -133,7 +133,8 @@ static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
 		         "5.1.4.2); raise net.rxd",
 		         vn->vd->name, fill, vn->data_room, vn->mtu_max);
-	batch = (unsigned)min_u64(VNET_BATCH, fill / 4);
+	batch =
+	    (unsigned)min_u64(max_u64(min_u64(fill / 8, VNET_REFILL_MAX), VNET_BATCH), fill / 4);
 	/* the device can do without the buffers that wait for their batch, or there is none */
 	if (!batch || (fill - batch) * vn->data_room < frame_longest(vn))
 		batch = 1;

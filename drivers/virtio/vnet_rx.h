@@ -113,20 +113,57 @@ ALWAYS_INLINE void vnet_rx_refill(struct vnet_rxq *q, const unsigned path)
 
 /* ---- packets ------------------------------------------------------------------------------ */
 
+/* Where buffers come from: those that were taken out of the ring already but not looked into, their
+ * used length in pkt_len; then the ring. */
+struct vnet_rx_source {
+	struct virtqueue *vq;
+	struct mbuf **taken;
+	unsigned nb_taken;
+};
+
+/** vnet_rx_pop_late() - vq_used_pop() for the rest of a frame that goes on behind its burst */
+COLD bool vnet_rx_pop_late(struct virtqueue *vq, struct vq_used *out, unsigned ring);
+
+ALWAYS_INLINE bool vnet_rx_next(struct vnet_rx_source *src, struct vq_used *out,
+                                const unsigned path)
+{
+	struct mbuf *m;
+
+	if (!(path & VNET_MRG))
+		return vq_used_pop(src->vq, out, vnet_rx_ring(path));
+	if (unlikely(!src->nb_taken))
+		return vnet_rx_pop_late(src->vq, out, vnet_rx_ring(path));
+	m = *src->taken++;
+	src->nb_taken--;
+	*out = (struct vq_used){.cookie = m, .len = m->pkt_len};
+	return true;
+}
+
+/* After a lie nobody knows where the next frame begins. */
+static COLD void vnet_rx_abandon(struct mbuf **bufs, unsigned n)
+{
+	for (; n; n--) {
+		struct mbuf *m = *bufs++;
+
+		m->next = NULL;
+		mbuf_free(m);
+	}
+}
+
 /* Link the further @more buffers of a frame behind @head. False when the device did not deliver
  * them; then @head is still one good packet to be freed. */
-ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq, struct mbuf *head,
-                                 unsigned more, const unsigned path)
+ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct vnet_rx_source *src,
+                                 struct mbuf *head, unsigned more, const unsigned path)
 {
 	struct mbuf *tail = head;
 
 	for (; more; more--) {
 		struct vq_used used;
 
-		if (!vq_used_pop(vq, &used, vnet_rx_ring(path))) {
+		if (!vnet_rx_next(src, &used, path)) {
 			/* all buffers of a frame become used together (virtio 5.1.9.4.1) */
-			if (!vq->broken)
-				virtqueue_break(vq, "num_buffers above what was used");
+			if (!src->vq->broken)
+				virtqueue_break(src->vq, "num_buffers above what was used");
 			return false;
 		}
 
@@ -138,7 +175,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 		tail->next = m;
 		tail = m;
 		if (virtqueue_lie(used.len > q->buf_bytes)) {
-			virtqueue_break(vq, "used length above the buffer's capacity");
+			virtqueue_break(src->vq, "used length above the buffer's capacity");
 			return false;
 		}
 		head->nb_segs++;
@@ -148,7 +185,7 @@ ALWAYS_INLINE bool vnet_rx_merge(const struct vnet_rxq *q, struct virtqueue *vq,
 }
 
 /* Make a packet of the first buffer of a frame. False: it is to be dropped. */
-ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq,
+ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct vnet_rx_source *src,
                                   const struct vq_used *used, const unsigned path)
 {
 	const uint32_t data_len = used->len - q->hdr_len;
@@ -165,16 +202,77 @@ ALWAYS_INLINE bool vnet_rx_packet(const struct vnet_rxq *q, struct virtqueue *vq
 	/* one comparison for both ends: a length below the header wraps to a huge one */
 	if (virtqueue_lie(data_len > q->data_room)) {
 		if (used->len > q->buf_bytes)
-			virtqueue_break(vq, "used length above the buffer's capacity");
+			virtqueue_break(src->vq, "used length above the buffer's capacity");
 		return false;
 	}
 	if (path & VNET_MRG) {
 		const uint16_t nb = vnet_hdr_num_buffers(m, q->hdr_len);
 
 		if (unlikely(nb != 1))
-			return nb && vnet_rx_merge(q, vq, m, nb - 1u, path);
+			return nb && vnet_rx_merge(q, src, m, nb - 1u, path);
 	}
 	return true;
+}
+
+/* What came back becomes up to @n packets. Return: how many. */
+ALWAYS_INLINE uint16_t vnet_rx_packets(struct vnet_rxq *q, struct vnet_rx_source *src,
+                                       struct mbuf **pkts, uint16_t n, const unsigned path)
+{
+	uint64_t bytes = 0;
+	uint16_t done = 0;
+	struct vq_used used;
+
+	while ((path & VNET_MRG ? src->nb_taken : done < n) && vnet_rx_next(src, &used, path)) {
+		struct mbuf *m = used.cookie;
+
+		if (unlikely(!vnet_rx_packet(q, src, &used, path))) {
+			q->stats.errors++;
+			mbuf_free(m);
+			if (!(path & VNET_MRG) || !src->vq->broken)
+				continue;
+			vnet_rx_abandon(src->taken, src->nb_taken);
+			break;
+		}
+		if (!(path & VNET_MRG))
+			cpu_prefetch(mbuf_data(m));
+		bytes += m->pkt_len;
+		pkts[done++] = m;
+	}
+	if (unlikely(q->offloads))
+		done = vnet_rx_offloads(q, pkts, done, &bytes);
+	q->stats.packets += done;
+	q->stats.bytes += bytes;
+	return done;
+}
+
+ALWAYS_INLINE void vnet_rx_refill_if_due(struct vnet_rxq *q, const unsigned path)
+{
+	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
+		vnet_rx_refill(q, path);
+}
+
+/*
+ * A header that tells how many buffers a frame has was written by another processor, and is on its
+ * way for as long as the rest of a burst takes: buffers are taken out of the ring first, and the
+ * ring is filled, before any of them is looked into.
+ */
+ALWAYS_INLINE uint16_t vnet_rx_burst_mrg(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n,
+                                         const unsigned path)
+{
+	struct vnet_rx_source src = {.vq = &q->vq, .taken = pkts};
+	struct virtqueue vq = q->vq;
+	struct vq_used used;
+
+	while (src.nb_taken < n && vq_used_pop(&vq, &used, vnet_rx_ring(path))) {
+		struct mbuf *m = used.cookie;
+
+		cpu_prefetch(m->buf + NETDEV_HEADROOM - VIRTIO_NET_HDR_LEN);
+		m->pkt_len = used.len;
+		pkts[src.nb_taken++] = m;
+	}
+	virtqueue_save(&q->vq, &vq, path & VNET_RING);
+	vnet_rx_refill_if_due(q, path);
+	return vnet_rx_packets(q, &src, pkts, n, path);
 }
 
 /** vnet_rx_burst() - netdev_rx_burst() for a path (virtio 5.1.9.4); with @n == 0 it only fills the
@@ -183,29 +281,14 @@ ALWAYS_INLINE uint16_t vnet_rx_burst(struct vnet_rxq *q, struct mbuf **pkts, uin
                                      const unsigned path)
 {
 	struct virtqueue vq = q->vq;
-	uint64_t bytes = 0;
-	uint16_t done = 0;
-	struct vq_used used;
+	struct vnet_rx_source src = {.vq = &vq};
+	uint16_t done;
 
-	while (done < n && vq_used_pop(&vq, &used, vnet_rx_ring(path))) {
-		struct mbuf *m = used.cookie;
-
-		if (unlikely(!vnet_rx_packet(q, &vq, &used, path))) {
-			q->stats.errors++;
-			mbuf_free(m);
-			continue;
-		}
-		cpu_prefetch(mbuf_data(m));
-		bytes += m->pkt_len;
-		pkts[done++] = m;
-	}
+	if (path & VNET_MRG)
+		return vnet_rx_burst_mrg(q, pkts, n, path);
+	done = vnet_rx_packets(q, &src, pkts, n, path);
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);
-	if (unlikely(q->offloads))
-		done = vnet_rx_offloads(q, pkts, done, &bytes);
-	q->stats.packets += done;
-	q->stats.bytes += bytes;
-	if (q->vq.free_cnt >= q->refill_at && likely(!q->vq.broken))
-		vnet_rx_refill(q, path);
+	vnet_rx_refill_if_due(q, path);
 	return done;
 }
 

@@ -18,6 +18,7 @@ ALWAYS_INLINE void vnet_tx_reclaim(struct vnet_txq *q, const unsigned path)
 	struct virtqueue vq = q->vq;
 	struct vq_used used;
 
+	vq_used_prefetch(&vq, path & VNET_RING);
 	while (vq_used_pop(&vq, &used, path & VNET_RING))
 		mbuf_free(used.cookie);
 	virtqueue_save(&q->vq, &vq, path & VNET_RING);

@@ -7,6 +7,7 @@
 
 #include "drivers/virtio/vq_packed.h"
 #include "drivers/virtio/vq_split.h"
+#include <arch/cpu.h>
 
 ALWAYS_INLINE void vq_add(struct virtqueue *vq, const struct vq_buf *bufs, unsigned n, void *cookie,
                           const unsigned how)
@@ -51,6 +52,26 @@ ALWAYS_INLINE void vq_publish(struct virtqueue *vq, const unsigned ring)
 ALWAYS_INLINE bool vq_need_kick(struct virtqueue *vq, const unsigned ring)
 {
 	return (ring & VQ_PACKED) ? vq_packed_need_kick(vq) : vq_split_need_kick(vq);
+}
+
+/* What the device has likely written for the next VQ_AHEAD buffers: a hint. Several lines that
+ * another processor wrote, on their way at once, take little longer than one. */
+#define VQ_AHEAD 32
+
+ALWAYS_INLINE void vq_used_prefetch(const struct virtqueue *vq, const unsigned ring)
+{
+	const void *at = ring & VQ_PACKED
+	                     ? (const void *)&vq->packed.desc[vq->packed.used_pos]
+	                     : &vq->split.used->ring[vq->used_cons_idx & (vq->nentries - 1)];
+	const size_t bytes = VQ_AHEAD * (ring & VQ_PACKED ? sizeof(struct vring_packed_desc)
+	                                                  : sizeof(struct vring_used_elem));
+
+	/* there, one descriptor stands for a batch */
+	if ((ring & VQ_PACKED) && (ring & VQ_IN_ORDER))
+		return;
+	/* the first line is looked at right away */
+	for (size_t i = CACHE_LINE; i <= bytes; i += CACHE_LINE)
+		cpu_prefetch((const uint8_t *)at + i);
 }
 
 ALWAYS_INLINE bool vq_used_pop(struct virtqueue *vq, struct vq_used *out, const unsigned ring)

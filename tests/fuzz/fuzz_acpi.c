@@ -2,6 +2,7 @@
  * The fuzzer is the firmware: ACPI tables. Each lies in a heap block of exactly its size and has a
  * good checksum unless the input wants a bad one; lengths and addresses may lie.
  */
+#include "arch/aarch64/acpi_machine.h"
 #include "kernel/acpi.h"
 #include "kernel/memory.h"
 #include "tests/fuzz/fuzz.h"
@@ -61,7 +62,7 @@ static uint64_t add(const char *signature, const uint8_t *body, size_t len, uint
 static uint64_t add_from(struct fuzz_in *in)
 {
 	static const char signatures[8][5] = {"APIC", "FACP", "MCFG", "HPET",
-	                                      "DSDT", "SSDT", "XXXX", "FACS"};
+	                                      "DSDT", "SSDT", "IORT", "FACS"};
 	const uint8_t what = fuzz_u8(in);
 	const size_t want = fuzz_u8(in) * ((what & 8) ? 2u : 1u);
 	const uint8_t lie = (what & 16) ? fuzz_u8(in) : 0;
@@ -84,6 +85,8 @@ static uint64_t add_from(struct fuzz_in *in)
 	return at;
 }
 
+static struct machine machine_read;
+
 static void check(void)
 {
 	static const char *const names[] = {"APIC", "FACP", "MCFG", "HPET", "SSDT"};
@@ -103,6 +106,13 @@ static void check(void)
 		             "tables of the MADT are too small");
 	acpi_hpet();
 	acpi_power(&power);
+	memset(&machine_read, 0, sizeof(machine_read));
+	acpi_machine(&machine_read);
+	fuzz_require(machine_read.nb_cpus <= CPUS_KNOWN_MAX &&
+	                 machine_read.gic.nb_redists <= GIC_REDISTS_MAX &&
+	                 machine_read.gic.nb_v2m <= GIC_V2M_MAX &&
+	                 machine_read.pci.nb_msi <= PCI_MSI_MAPS_MAX,
+	             "tables of the machine are too small");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -254,6 +254,10 @@ def acpi():
     cpus = u32(0xfee00000) + u32(1) + bytes([0, 8, 0, 0, 1, 0, 0, 0, 1, 12, 0, 0]) + \
         u32(0xfec00000) + u32(0) + bytes([2, 10, 0, 0, 2, 0, 0, 0, 0, 0])
     yield "madt", b"\x01" + table(madt, cpus)
+    gicc = bytes([0x0b, 80]) + bytes(10) + u32(1) + bytes(16) + struct.pack("<Q", 0x8010000) + bytes(20) + \
+        struct.pack("<QQ", 0x80a0000, 1) + bytes(4)
+    gicd = bytes([0x0c, 24]) + bytes(6) + struct.pack("<Q", 0x8000000) + u32(0) + bytes([3, 0, 0, 0])
+    yield "madt_arm", b"\x01" + table(madt, bytes(8) + gicd + gicc + gicc[:-12] + u32(2) + bytes(8))
     yield "madt_cut", b"\x00" + table(madt, cpus[:-3])
     yield "mcfg", b"\x01" + table(mcfg, bytes(8) + struct.pack("<QHBBI", 0xb0000000, 0, 0, 255, 0))
     yield "hpet", b"\x00" + table(hpet, u32(0) + bytes([0, 64, 0, 0]) +

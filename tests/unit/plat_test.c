@@ -140,11 +140,12 @@ static void *cpu_run(void *arg)
 	return NULL;
 }
 
-int plat_cpu_start(uint16_t cpu, void (*fn)(void *arg), void *arg)
+int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *arg)
 {
 	struct cpu_start *s = malloc(sizeof(*s));
 	pthread_t thread;
 
+	(void)lcore;
 	if (!s || cpu >= plat_test_cpus) {
 		free(s);
 		return -EINVAL;
@@ -244,6 +245,16 @@ int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi 
 	return 0;
 }
 
+int plat_irq_move(uint16_t requester, unsigned lcore, struct plat_msi *msg)
+{
+	(void)requester;
+	if (lcore >= plat_test_cpus || msg->data < PLAT_TEST_MSI_DATA ||
+	    msg->data - PLAT_TEST_MSI_DATA >= plat_test_nb_irqs)
+		return -EINVAL;
+	msg->addr = PLAT_TEST_MSI_ADDR | (uint64_t)lcore << PLAT_TEST_MSI_LCORE_SHIFT;
+	return 0;
+}
+
 int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 {
 	unsigned n = plat_test_nb_intx;
@@ -263,13 +274,16 @@ void plat_irq_report(void)
 
 bool plat_test_msi(uint64_t addr, uint32_t data)
 {
-	if (addr != PLAT_TEST_MSI_ADDR || data < PLAT_TEST_MSI_DATA ||
+	const uint64_t lcore = (addr ^ PLAT_TEST_MSI_ADDR) >> PLAT_TEST_MSI_LCORE_SHIFT;
+
+	if (lcore >= plat_test_cpus || data < PLAT_TEST_MSI_DATA ||
 	    data - PLAT_TEST_MSI_DATA >= plat_test_nb_irqs)
 		return false;
 
 	struct plat_test_irq *irq = &plat_test_irqs[data - PLAT_TEST_MSI_DATA];
 
 	irq->count++;
+	irq->lcore = (unsigned)lcore;
 	irq->fn(irq->arg);
 	return true;
 }

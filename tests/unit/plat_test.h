@@ -73,6 +73,7 @@ extern void (*plat_test_io_write)(uint32_t port, unsigned width, uint32_t value)
 
 #define PLAT_TEST_IRQS_MAX 256
 #define PLAT_TEST_MSI_ADDR UINT64_C(0xfee00000)
+#define PLAT_TEST_MSI_LCORE_SHIFT 12
 #define PLAT_TEST_MSI_DATA 0x40u
 
 struct plat_test_irq {
@@ -80,6 +81,7 @@ struct plat_test_irq {
 	plat_intx_fn intx_fn; /* of a line */
 	void *arg;
 	unsigned line;
+	unsigned lcore;   /* that a message named last */
 	unsigned count;   /* times raised through the functions below */
 	unsigned claimed; /* times the line's handler said that it was its device */
 };

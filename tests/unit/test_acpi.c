@@ -321,6 +321,24 @@ Test(acpi, a_processor_listed_twice_counts_once)
 	cr_expect_eq(m.nb_cpus, 1);
 }
 
+Test(acpi, the_id_that_means_all_is_no_processor)
+{
+	static const uint8_t all[] = {0, 8, 1, 0xff, 1, 0, 0, 0};
+	static const uint8_t x2cpu_255[] = {9, 16, 0, 0, 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0};
+	static const uint8_t x2cpu_off[] = {9, 16, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0};
+	struct acpi_madt m;
+
+	madt_begin(0);
+	madt_add(all, sizeof(all));
+	madt_add(x2cpu_off, sizeof(x2cpu_off)); /* could be plugged in */
+	madt_parse(&m);
+	cr_expect_eq(m.nb_cpus, 0);
+	madt_add(x2cpu_255, sizeof(x2cpu_255));
+	madt_parse(&m);
+	cr_assert_eq(m.nb_cpus, 1, "it has 32 bits for IDs");
+	cr_expect_eq(m.apic_id[0], 255);
+}
+
 Test(acpi, a_madt_entry_of_length_0_ends_the_walk)
 {
 	const uint8_t stuck[] = {0, 0};
@@ -388,6 +406,7 @@ Test(acpi, madt_keeps_to_the_bounds_of_its_result)
 	}
 	madt_parse(&m);
 	cr_expect_eq(m.nb_cpus, ACPI_CPUS_MAX);
+	cr_expect_eq(m.nb_cpus_more, 100 - ACPI_CPUS_MAX);
 	cr_expect_eq(m.nb_ioapics, ACPI_IOAPICS_MAX);
 	cr_expect_eq(m.nb_overrides, ACPI_OVERRIDES_MAX);
 }

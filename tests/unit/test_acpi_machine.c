@@ -50,6 +50,13 @@ static void put_gicc(size_t at, uint64_t cpu, uint64_t redist)
 	put(at + 60, redist, 8);
 }
 
+static void put_cpu(size_t at, unsigned flags, uint64_t mpidr)
+{
+	put_gicc(at, 0x8010000, 0);
+	put(at + 12, flags, 4);
+	put(at + 68, mpidr, 8);
+}
+
 static void put_mcfg(void)
 {
 	put(44, 0x4010000000, 8);
@@ -233,6 +240,33 @@ Test(acpi_machine, tables_cut_short_do_no_harm)
 		put_mcfg();
 		read_machine();
 		cr_assert_leq(m.pci.nb_msi, PCI_MSI_MAPS_MAX);
+		forget();
+	}
+}
+
+Test(acpi_machine, processors_are_those_that_are_enabled)
+{
+	put_gicd(44, 3);
+	put_cpu(68, 1, 0x80000003);
+	put_cpu(148, 0, 0x1);
+	put_cpu(228, 8, 0x2); /* could be plugged in */
+	put_cpu(308, 1, 0xab80010203);
+	table("APIC", 388);
+	read_machine();
+	cr_assert_eq(m.nb_cpus, 2);
+	cr_expect_eq(m.cpu[0], 3, "the affinity fields alone");
+	cr_expect_eq(m.cpu[1], 0xab00010203);
+	cr_expect_eq(m.nb_cpus_more, 0);
+}
+
+Test(acpi_machine, a_processor_without_its_affinity_is_none)
+{
+	for (unsigned bytes = 2; bytes < 76; bytes++) {
+		put_cpu(44, 1, 7);
+		put(45, bytes, 1);
+		table("APIC", 44 + 80);
+		read_machine();
+		cr_expect_eq(m.nb_cpus, 0, "%u bytes", bytes);
 		forget();
 	}
 }

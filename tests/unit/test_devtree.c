@@ -8,6 +8,7 @@
 #include "kernel/errno.h"
 #include <criterion/criterion.h>
 #include <libfdt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TREE_BYTES 16384
@@ -122,6 +123,21 @@ static void add_pcie(void)
 	CELLS("interrupt-map-mask", 0x1800, 0, 0, 7);
 	CELLS("interrupt-map", 0, 0, 0, 1, GIC_PHANDLE, 0, 0, 0, 3, 4, /* slot 0, INTA */
 	      0x800, 0, 0, 1, GIC_PHANDLE, 0, 0, 0, 4, 1);             /* slot 1, an edge */
+	end();
+}
+
+static void add_cpu(unsigned n, const char *status, const char *how)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "cpu@%x", n);
+	begin(name);
+	text("device_type", "cpu");
+	CELLS("reg", n);
+	if (status)
+		text("status", status);
+	if (how)
+		text("enable-method", how);
 	end();
 }
 
@@ -322,4 +338,54 @@ Test(devtree, a_damaged_tree_does_no_harm)
 	}
 	for (size_t cut = DEVTREE_HEADER_BYTES; cut < bytes; cut++)
 		cr_assert_eq(devtree_parse(whole, cut, &m, &bi), -EINVAL);
+}
+
+Test(devtree, processors_are_those_that_psci_starts)
+{
+	tree_begin();
+	begin("cpus");
+	cell("#address-cells", 1);
+	cell("#size-cells", 0);
+	begin("cpu-map");
+	end();
+	add_cpu(0, NULL, NULL); /* one alone needs no method */
+	add_cpu(1, "okay", "psci");
+	add_cpu(2, "disabled", "psci");
+	add_cpu(3, NULL, "spin-table");
+	begin("cache@9");
+	text("device_type", "cache");
+	CELLS("reg", 9);
+	end();
+	begin("cpu@a");
+	text("device_type", "cpu"); /* nobody knows which */
+	end();
+	add_cpu(0x103, NULL, "psci");
+	end();
+	cr_assert_eq(tree_parse(), 0);
+	cr_assert_eq(m.nb_cpus, 3);
+	cr_expect_eq(m.cpu[0], 0);
+	cr_expect_eq(m.cpu[1], 1);
+	cr_expect_eq(m.cpu[2], 0x103);
+}
+
+Test(devtree, processors_of_two_cells_and_too_many_of_them)
+{
+	tree_begin();
+	begin("cpus");
+	cell("#address-cells", 2);
+	cell("#size-cells", 0);
+	for (unsigned i = 0; i < CPUS_KNOWN_MAX + 3; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "cpu@%x", i);
+		begin(name);
+		text("device_type", "cpu");
+		CELLS("reg", 0xffffff01, 0x80000000 | i);
+		end();
+	}
+	end();
+	cr_assert_eq(tree_parse(), 0);
+	cr_expect_eq(m.nb_cpus, CPUS_KNOWN_MAX);
+	cr_expect_eq(m.nb_cpus_more, 3);
+	cr_expect_eq(m.cpu[5], 0x0100000005, "the affinity fields alone");
 }

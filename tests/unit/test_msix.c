@@ -66,9 +66,33 @@ Test(msix, programs_and_unmasks_an_entry)
 	cr_expect_eq(table[11], 1);
 }
 
+Test(msix, an_entry_moves_to_another_lcore)
+{
+	unsigned called = 0;
+
+	msix_open(&mx, pci_dev(0));
+	cr_assert_eq(msix_set(&mx, 2, count, &called), 0);
+	cr_assert_eq(msix_move(&mx, 2, 3), 0);
+	cr_expect_eq(table[11], 0, "unmasked again");
+	cr_assert(plat_test_msi((uint64_t)table[9] << 32 | table[8], table[10]));
+	cr_expect_eq(called, 1);
+	cr_expect_eq(plat_test_irqs[0].lcore, 3);
+
+	msix_mask(&mx, 2, true);
+	cr_assert_eq(msix_move(&mx, 2, 1), 0);
+	cr_expect_eq(table[11], 1, "still masked");
+
+	const uint32_t before = table[8];
+
+	cr_expect_eq(msix_move(&mx, 2, plat_test_cpus), -EINVAL);
+	cr_expect_eq(msix_move(&mx, 3, 1), -EINVAL, "never set");
+	cr_expect_eq(table[8], before);
+}
+
 Test(msix, refuses_an_entry_behind_the_table)
 {
 	msix_open(&mx, pci_dev(0));
+	cr_expect_eq(msix_move(&mx, NB_VECTORS, 0), -ERANGE);
 	cr_expect_eq(msix_set(&mx, NB_VECTORS, count, NULL), -ERANGE);
 	msix_mask(&mx, NB_VECTORS, true);
 	cr_expect_eq(table[4 * NB_VECTORS + 3], 0);

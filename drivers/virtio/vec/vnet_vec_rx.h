@@ -22,9 +22,10 @@ struct vec_rx {
 ALWAYS_INLINE void vec_rx_one(struct vnet_rxq *q, struct virtqueue *vq, struct vec_rx *rx,
                               const struct vq_used *used, const unsigned path)
 {
+	struct vnet_rx_source src = {.vq = vq};
 	struct mbuf *m = used->cookie;
 
-	if (unlikely(!vnet_rx_packet(q, vq, used, path))) {
+	if (unlikely(!vnet_rx_packet(q, &src, used, path))) {
 		q->stats.errors++;
 		mbuf_free(m);
 		return;

@@ -29,6 +29,7 @@ ALWAYS_INLINE void vec_tx_split_reclaim(struct vnet_txq *q)
 	struct virtqueue vq = q->vq;
 	struct vq_used used;
 
+	vq_used_prefetch(&vq, 0);
 	vq_split_used_refresh(&vq);
 	for (;;) {
 		if (vec_split_used_ready(&vq) && vec_tx_split_batch_used(&vq))

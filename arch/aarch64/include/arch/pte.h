@@ -21,6 +21,8 @@
 #define RIGHTS_RAM PTE_NO_EXEC
 #define RIGHTS_MMIO (PTE_DEVICE | PTE_NO_EXEC)
 
+#define STACKS_VA 0x0000800000000000ull /* above all addresses that are identity */
+
 #define LEVEL_4K 0
 #define LEVEL_1G 2
 #define LEVEL_ROOT 3

@@ -20,6 +20,8 @@
 /* With the reset value of the PAT register these two bits mean "uncached". */
 #define RIGHTS_MMIO (PTE_WRITABLE | PTE_NX | PTE_NOT_CACHED | PTE_WRITE_THROUGH)
 
+#define STACKS_VA 0xffff800000000000ull /* above all addresses that are identity */
+
 #define LEVEL_4K 0
 #define LEVEL_1G 2
 #define LEVEL_ROOT 3
