@@ -79,4 +79,4 @@ def test_a_guest_moves_and_serves_on(start, needs_property, tmp_path, props):
     after = target.fresh_stats()
     assert after["rx_packets"] - now["rx_packets"] == 50
     assert 50 <= after["tx_packets"] - now["tx_packets"] < 60  # and announcements
-    assert not [line for line in target.read() if "error" in line]
+    assert not target.json_lines("error")
