@@ -40,8 +40,8 @@ uint16_t virtio_pci_device_id(const struct pci_dev *d);
  */
 struct virtio_dev *virtio_pci_probe(struct pci_dev *d);
 
-/** virtio_pci_reaches_memory() - no IOMMU is in the way of a device that was probed, or the reason is
- * logged */
+/** virtio_pci_reaches_memory() - no IOMMU is in the way of a device that was probed, or the reason
+ * is logged */
 bool virtio_pci_reaches_memory(struct virtio_dev *vd);
 
 /**
