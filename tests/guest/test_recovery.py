@@ -148,7 +148,7 @@ def test_a_link_that_goes_down_and_up_under_traffic(serve, ring, times):
     stats = guest.fresh_stats()
     # a device that loses count on its own may be reset, but not once a time
     assert stats["failures"] <= times
-    assert stats["rx_errors"] == 0
+    assert stats["rx_errors"] <= 2 * stats["failures"]  # there, and not read before the reset
 
 
 @pytest.mark.soak
