@@ -379,9 +379,11 @@ unsigned pci_scan(void)
 				tree_scan((uint8_t)bus);
 	}
 
-	for (unsigned i = 0; i < pci.nb_devs; i++)
-		if (pci.sorted[i]->class_code >> 16 == PCI_CLASS_NETWORK)
+	for (unsigned i = 0; i < pci.nb_devs; i++) {
+		if (pci.sorted[i]->class_code >> 16 == PCI_CLASS_NETWORK ||
+		    pci.sorted[i]->class_code >> 8 == PCI_CLASS_IOMMU)
 			pci_size(pci.sorted[i]);
+	}
 	pci_assign();
 
 	if (pci.lost)

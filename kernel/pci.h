@@ -35,6 +35,8 @@ struct pci_host {
 	 * above the function are known when it is asked */
 	unsigned (*intx_line)(const struct pci_dev *d);
 	struct pci_window io, mem32, mem64;
+	uint64_t
+	    smmu; /* registers of an Arm SMMUv3 that the machine has; 0: none that is known of */
 };
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
@@ -59,7 +61,8 @@ struct pci_dev {
 };
 
 /** pci_scan() - find every function behind the host bridge, bridges included, and size the BARs of
- * network controllers. Unassigned BARs are assigned. Return: functions found, 0..PCI_DEVICES_MAX */
+ * network controllers and IOMMUs. Unassigned BARs are assigned. Return: functions found,
+ * 0..PCI_DEVICES_MAX */
 unsigned pci_scan(void);
 unsigned pci_count(void);
 struct pci_dev *pci_dev(unsigned i);

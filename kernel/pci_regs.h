@@ -57,6 +57,7 @@
 #define PCI_BRIDGE_WIDE 0x1 /* low bit of IO_BASE and PREF_BASE: the upper halves exist */
 
 #define PCI_CLASS_NETWORK 0x02
+#define PCI_CLASS_IOMMU 0x0806
 #define PCI_CLASS_BRIDGE_HOST 0x0600
 #define PCI_CLASS_BRIDGE_PCI 0x0604
 

@@ -286,6 +286,9 @@ int devtree_parse(const void *fdt, size_t bytes, struct machine *m, struct boot_
 	if (node >= 0)
 		m->timer_hz = devtree_u32(fdt, node, "clock-frequency", 0);
 	devtree_pci(fdt, &m->pci);
+	node = find_one(fdt, "arm,smmu-v3");
+	if (node >= 0)
+		m->pci.smmu = devtree_reg(fdt, node, 0).base;
 	return 0;
 }
 

@@ -57,6 +57,7 @@ struct pci_info {
 	uint64_t ecam; /* of bus 0 */
 	uint8_t bus_first, bus_last;
 	struct pci_window io, mem32, mem64;
+	uint64_t smmu; /* 0: none */
 	unsigned nb_msi;
 	struct pci_msi_map msi[PCI_MSI_MAPS_MAX];
 	uint32_t intx_address_mask, intx_pin_mask;

@@ -58,6 +58,7 @@ void pci_host_init(void)
 	    .io = pci->io,
 	    .mem32 = pci->mem32,
 	    .mem64 = pci->mem64,
+	    .smmu = pci->smmu,
 	};
 	if (pci->io.size)
 		io_ports = plat_mmio_map(pci->io.base, (size_t)pci->io.size);

@@ -345,7 +345,7 @@ static READS_OTHERS void vnet_stats(const struct netdev *dev, uint16_t queue,
 	out->tx_packets += tx->stats.packets;
 	out->tx_bytes += tx->stats.bytes;
 	out->tx_errors += tx->stats.errors;
-	out->tx_lost += tx->stats.lost;
+	out->tx_lost += tx->lost;
 	out->kicks += rx->vq.kicks + tx->vq.kicks;
 	out->interrupts += __atomic_load_n(&rx->interrupts, __ATOMIC_RELAXED);
 	if (queue)

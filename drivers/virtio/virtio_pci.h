@@ -40,6 +40,10 @@ uint16_t virtio_pci_device_id(const struct pci_dev *d);
  */
 struct virtio_dev *virtio_pci_probe(struct pci_dev *d);
 
+/** virtio_pci_reaches_memory() - no IOMMU is in the way of a device that was probed, or the reason
+ * is logged */
+bool virtio_pci_reaches_memory(struct virtio_dev *vd);
+
 /**
  * virtio_pci_release() - leave a device alone that its driver cannot use
  *

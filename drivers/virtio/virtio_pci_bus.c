@@ -28,11 +28,21 @@ static unsigned bus_scan(void)
 	return n;
 }
 
+static struct virtio_dev *probe(struct pci_dev *d)
+{
+	struct virtio_dev *vd = virtio_pci_probe(d);
+
+	if (!vd || virtio_pci_reaches_memory(vd))
+		return vd;
+	virtio_pci_release(vd);
+	return NULL;
+}
+
 static struct virtio_dev *bus_probe(unsigned nth)
 {
 	for (unsigned i = 0; i < pci_count(); i++) {
 		if (virtio_pci_device_id(pci_dev(i)) == VIRTIO_ID_NET && !nth--)
-			return virtio_pci_probe(pci_dev(i));
+			return probe(pci_dev(i));
 	}
 	return NULL;
 }

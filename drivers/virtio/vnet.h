@@ -44,7 +44,6 @@ struct vnet_queue_stats {
 	uint64_t errors;   /* dropped: bad length, bad header, unsendable */
 	uint64_t nombuf;   /* shortages of buffers, each counted once */
 	uint64_t filtered; /* not for us, though the device let them in */
-	uint64_t lost;     /* counted as sent, and then taken back from the device */
 };
 
 struct vnet_rxq {
@@ -77,6 +76,7 @@ struct vnet_txq {
 	bool full_hdr;     /* each header is written by vnet_tx_offload() */
 	bool odd;          /* one of these two */
 	uint32_t offloads; /* MBUF_ flags that are honoured */
+	uint64_t lost;     /* counted as sent, and then taken back from the device */
 	/* of vnet_watchdog.c */
 	uint32_t seen_at;  /* where the device was when it was looked at last */
 	uint64_t stall_ns; /* for how long it has been there, with packets to send */

@@ -301,7 +301,7 @@ unsigned vnet_txq_drain(struct vnet_txq *q)
 {
 	const unsigned n = queue_drain(&q->vq);
 
-	q->stats.lost += n;
+	q->lost += n;
 	return n;
 }
 

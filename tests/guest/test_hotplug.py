@@ -1,8 +1,10 @@
 """Cards that are taken out while the machine runs, and put back."""
 
+import os
+
 import pytest
 
-from ringzero import ARCH, STATIC, Nic, wait_until
+from ringzero import ARCH, Nic, wait_until
 
 # a PCI Express slot that is served by its own registers, not by ACPI's byte code
 NATIVE = ["-device", "pcie-root-port,id=rp,chassis=1"]
@@ -25,7 +27,7 @@ def there(guest):
     return "nic0" in str(guest.qmp("query-pci"))
 
 
-@pytest.mark.parametrize("props", ["", pytest.param("packed=on", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("props", ["packed=on", pytest.param("", marks=pytest.mark.soak)])
 def test_a_card_is_taken_out_of_its_slot_and_put_back(start, props):
     nic = Nic(f"bus=rp,{props}")
     guest = start(nics=[nic], machine=MACHINE, extra=NATIVE)
@@ -33,7 +35,7 @@ def test_a_card_is_taken_out_of_its_slot_and_put_back(start, props):
     serves(guest)
     more = dict(p.split("=") for p in nic.props.split(",") if p)
     more = {k: v == "on" if v in ("on", "off") else v for k, v in more.items()}
-    for n in range(2):
+    for n in range(4 if os.environ.get("SOAK") else 1):
         after = len(guest.read())
         guest.qmp("device_del", id="nic0")
         guest.wait_text(r"warning: port 0: its card .* is taken out; port is down", 10, after)
@@ -42,7 +44,7 @@ def test_a_card_is_taken_out_of_its_slot_and_put_back(start, props):
         put_back(guest, nic, **more)
         guest.wait_text("port 0: runs again, link up", 15, after)
         serves(guest)
-        assert guest.fresh_stats()["failures"] == n + 1
+    assert guest.fresh_stats()["failures"] == n + 1
     # its interrupts come, too
     after = len(guest.read())
     guest.qmp("set_link", name="n0", up=False)

@@ -57,9 +57,11 @@ def test_a_guest_moves_and_serves_on(start, needs_property, tmp_path, props):
     target = start(nics=[Nic(props)], options="net.ip=10.0.2.15/24 stats.period=1",
                    extra=["-incoming", f"unix:{tmp_path}/mig"])
     source_path = tmp_path / "mig"
+    target.qmp("query-status")  # it listens
     talk = Talk([source, target])
     try:
         wait_until(lambda: talk.came > 50, 20, "echoes")
+        source.wait_json("stats")
         move(source, target, source_path)
         before = talk.came
         wait_until(lambda: talk.came > before + 50, 20, "echoes at its new place")
@@ -77,4 +79,4 @@ def test_a_guest_moves_and_serves_on(start, needs_property, tmp_path, props):
     after = target.fresh_stats()
     assert after["rx_packets"] - now["rx_packets"] == 50
     assert 50 <= after["tx_packets"] - now["tx_packets"] < 60  # and announcements
-    assert not [line for line in target.read() if "error" in line]
+    assert not target.json_lines("error")
