@@ -62,8 +62,8 @@ struct virtio_transport_ops {
 	 */
 	int (*queue_enable)(struct virtio_dev *vd, struct virtqueue *vq, uint16_t vector);
 
-	/* with VIRTIO_F_RING_RESET: the device forgets this queue alone, and has done so when 0 comes
-	 * back (virtio 2.6.1); then it may be enabled again. -ETIMEDOUT. NULL: cannot be */
+	/* with VIRTIO_F_RING_RESET: the device forgets this queue alone, and has done so when 0
+	 * comes back (virtio 2.6.1); then it may be enabled again. -ETIMEDOUT. NULL: cannot be */
 	int (*queue_reset)(struct virtio_dev *vd, const struct virtqueue *vq);
 
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for
