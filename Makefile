@@ -20,7 +20,7 @@ USER_SRCS := $(wildcard drivers/virtio/virtio_user*.c drivers/virtio/vhost_*.c)
 PORTABLE_SRCS := $(filter-out $(PCI_SRCS) $(USER_SRCS),$(wildcard net/*.c drivers/virtio/*.c))
 APP_SRCS := $(wildcard apps/*.c)
 HOT_SRCS := kernel/string.c drivers/virtio/vnet_paths.c $(wildcard drivers/virtio/vec/*.c) \
-	$(addprefix net/,csum.c eth.c ipv4.c net_stack.c udp.c)
+	$(addprefix net/,csum.c eth.c ipv4.c net_stack.c rss_hash.c udp.c)
 
 include drivers/virtio/vec/build.mk
 include arch/x86_64/build.mk

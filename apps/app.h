@@ -14,6 +14,7 @@
 #define APPS_APP_H
 
 #include "kernel/options.h"
+#include "net/idle.h"
 #include "net/net_stack.h"
 
 struct app {
@@ -30,6 +31,11 @@ struct app {
 	int (*start_lcore)(struct net_stack *st);
 	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */
 	unsigned (*poll)(struct net_stack *st);
+	/* NULL: never. After @start: has it work although nothing comes in? Then no lcore sleeps */
+	bool (*busy)(void);
+	/* not NULL: ports wait for interrupts unless net.mode says otherwise, and this is told of
+	 * lcores that fall asleep and are woken up (net/idle.h), by the first one */
+	idle_tell_fn tell_idle;
 	/* keys it owns; declared before the command line is read */
 	const struct option *options;
 	unsigned nb_options;

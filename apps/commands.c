@@ -181,4 +181,7 @@ void commands_init(const struct net_stack *st)
 	stack = st;
 	console_add_commands(commands, ARRAY_SIZE(commands));
 	port_commands_init();
+	rss_commands_init();
+	coal_commands_init();
+	xstats_commands_init();
 }

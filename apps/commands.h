@@ -10,4 +10,13 @@ void commands_init(const struct net_stack *st);
 /** port_commands_init() - those about what ports receive */
 void port_commands_init(void);
 
+/** rss_commands_init() - those about receive-side scaling */
+void rss_commands_init(void);
+
+/** coal_commands_init() - those about when devices notify */
+void coal_commands_init(void);
+
+/** xstats_commands_init() - that for all counters */
+void xstats_commands_init(void);
+
 #endif

@@ -5,10 +5,13 @@
  *
  *	app=l3fwd net0.ip=192.0.2.1/24 net1.ip=198.51.100.1/24
  *	    l3fwd.routes=10.0.0.0/8:1:198.51.100.9
+ *
+ * app=l3fwd-power is the same with ports that wait for interrupts, and says when lcores sleep.
  */
 #include "apps/app.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
+#include "kernel/fmt.h"
 #include "kernel/log.h"
 #include "kernel/string.h"
 #include "net/forward.h"
@@ -147,6 +150,30 @@ static int l3fwd_start(struct net_stack *st)
 	console_add_commands(l3fwd_commands, ARRAY_SIZE(l3fwd_commands));
 	return l3fwd_start_lcore(st);
 }
+
+/* As DPDK's program says it. */
+static void power_tell(const struct idle_news *news)
+{
+	char again[32] = "";
+
+	if (news->times > 1)
+		fmt_buf(again, sizeof(again), " (%llu times)", (unsigned long long)news->times);
+	if (news->woken_by)
+		log_info("l3fwd-power",
+		         "lcore %u is waked up from rx interrupt on port %u queue %u%s",
+		         news->lcore, news->woken_by->port, news->queue, again);
+	else
+		log_info("l3fwd-power", "lcore %u sleeps until interrupt triggers%s", news->lcore,
+		         again);
+}
+
+APP_REGISTER(l3fwd_power) = {
+    .name = "l3fwd-power",
+    .help = "l3fwd that sleeps until a packet comes, as DPDK's l3fwd-power",
+    .start = l3fwd_start,
+    .start_lcore = l3fwd_start_lcore,
+    .tell_idle = power_tell,
+};
 
 APP_REGISTER(l3fwd) = {
     .name = "l3fwd",

@@ -8,6 +8,7 @@
  *	port config 0 rxq 0 ring_size 128
  */
 #include "apps/commands.h"
+#include "apps/words.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "kernel/options.h"
@@ -15,36 +16,8 @@
 #include "net/netdev.h"
 #include "net/wire.h"
 
-#define WORD_LEN 20
-#define NUMBER_DIGITS 5
-
 /* What a command does to one port. Return: as netdev_ops. */
 typedef int (*port_fn)(struct netdev *dev, void *arg);
-
-/* The next word of @args, cut to WORD_LEN - 1; "" when there is none. Return: what follows. */
-static const char *next_word(const char *args, char word[WORD_LEN])
-{
-	unsigned n = 0;
-
-	while (*args == ' ')
-		args++;
-	for (; *args && *args != ' '; args++) {
-		if (n < WORD_LEN - 1)
-			word[n++] = *args;
-	}
-	word[n] = '\0';
-	return args;
-}
-
-static bool number(const char *word, unsigned *out)
-{
-	unsigned n = 0, digits = 0;
-
-	for (; *word >= '0' && *word <= '9' && digits < NUMBER_DIGITS; word++, digits++)
-		n = n * 10 + (unsigned)(*word - '0');
-	*out = n;
-	return digits && !*word;
-}
 
 static const char *outcome(int err)
 {
@@ -72,7 +45,7 @@ static void for_ports(const char *command, const char *word, port_fn fn, void *a
 	const bool all = !strcmp(word, "all");
 	unsigned port = 0;
 
-	if (!all && (!number(word, &port) || port >= netdev_count())) {
+	if (!all && (!word_number(word, &port) || port >= netdev_count())) {
 		console_printf("%s: port \"%s\": give all, or a number below %u\n", command, word,
 		               netdev_count());
 		return;
@@ -233,7 +206,8 @@ static void cmd_vlan(const char *args)
 
 	next_word(next_word(next_word(args, what), text), port);
 	c.on = !strcmp(what, "add");
-	if ((!c.on && strcmp(what, "rm") != 0) || !number(text, &vid) || vid > NETDEV_VLAN_MAX) {
+	if ((!c.on && strcmp(what, "rm") != 0) || !word_number(text, &vid) ||
+	    vid > NETDEV_VLAN_MAX) {
 		console_printf("rx_vlan: add or rm, a VLAN 0 to %u, then all or a port\n",
 		               NETDEV_VLAN_MAX);
 		return;
@@ -270,8 +244,8 @@ static const char *next_queue(const char *args, struct netdev **dev, uint16_t *q
 
 	args = next_word(next_word(next_word(args, port), kind), index);
 	*tx = !strcmp(kind, "txq");
-	if ((!*tx && strcmp(kind, "rxq") != 0) || !number(port, &p) || !number(index, &q) ||
-	    p >= netdev_count() || q >= NETDEV_QUEUES_MAX)
+	if ((!*tx && strcmp(kind, "rxq") != 0) || !word_number(port, &p) ||
+	    !word_number(index, &q) || p >= netdev_count() || q >= NETDEV_QUEUES_MAX)
 		return NULL;
 	*dev = netdev_get(p);
 	*queue = (uint16_t)q;
@@ -312,7 +286,7 @@ static void cmd_port_config(const char *args)
 
 	args = next_queue(args, &dev, &queue, &tx);
 	if (!args || *next_word(next_word(args, what), size) || strcmp(what, "ring_size") != 0 ||
-	    !number(size, &n)) {
+	    !word_number(size, &n)) {
 		console_printf(
 		    "port config: a port, rxq or txq, its number, ring_size, descriptors\n");
 		return;

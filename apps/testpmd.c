@@ -171,6 +171,11 @@ static unsigned testpmd_poll(struct net_stack *st)
 	return n;
 }
 
+static bool testpmd_generates(void)
+{
+	return !pmd.mode->fn;
+}
+
 /* ---- console ------------------------------------------------------------------------------ */
 
 static READS_OTHERS struct fwd_stream stream_now(unsigned i)
@@ -293,6 +298,7 @@ APP_REGISTER(testpmd) = {
     .start = testpmd_start,
     .start_lcore = testpmd_start_lcore,
     .poll = testpmd_poll,
+    .busy = testpmd_generates,
     .take_port = testpmd_take_port,
     .options = testpmd_options,
     .nb_options = ARRAY_SIZE(testpmd_options),

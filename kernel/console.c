@@ -240,6 +240,16 @@ static void poll_output(void)
 		put_lost_note(0);
 }
 
+bool console_waits(void)
+{
+	return con.head_idx != con.tail_idx;
+}
+
+void console_look(void)
+{
+	con.polls = INPUT_EVERY - 1;
+}
+
 void console_poll(void)
 {
 	if (con.head_idx != con.tail_idx || con.lost_lines)

@@ -33,7 +33,8 @@ void console_live(void);
 /** console_flush() - wait until all queued output is out; bounded by one second without progress */
 void console_flush(void);
 
-/* A console command: one row of a table; @fn gets the rest of the line behind the name. */
+/* A console command: one row of a table; @fn gets the rest of the line behind the name. A word "*"
+ * of the name stands for any word; then @fn gets the line from that on. */
 struct console_command {
 	const char *name; /* words with single spaces: "show port stats" */
 	const char *help;
@@ -42,6 +43,12 @@ struct console_command {
 
 /** console_add_commands() - make commands known; the table must live for ever. At most 64 tables */
 void console_add_commands(const struct console_command *table, unsigned n);
+
+/** console_waits() - is there output that the transmitter did not take yet? */
+bool console_waits(void);
+
+/** console_look() - the next console_poll() looks for input, which it does not do each time */
+void console_look(void);
 
 /** console_poll() - drain some output, take some input, run a completed line's command */
 void console_poll(void);

@@ -75,6 +75,27 @@ static void run_help(const char *args)
 		console_printf("%-32s %s\n", c->name, c->help);
 }
 
+/* What follows the name in @line, or its words from the first "*" on, which stands for any word;
+ * NULL: that is another command. */
+static const char *command_args(const char *line, const char *name)
+{
+	const char *any = NULL;
+
+	for (; *name; name++) {
+		if (*name != '*') {
+			if (*line++ != *name)
+				return NULL;
+			continue;
+		}
+		any = any ? any : line;
+		while (*line && *line != ' ')
+			line++;
+	}
+	if (*line && *line != ' ')
+		return NULL;
+	return any ? any : line + (*line == ' ');
+}
+
 static const struct console_command *command_find(const char *line)
 {
 	const struct console_command *best = NULL;
@@ -83,8 +104,7 @@ static const struct console_command *command_find(const char *line)
 	for (const struct console_command *c = command_next(NULL); c; c = command_next(c)) {
 		const size_t len = strlen(c->name);
 
-		if (len > best_len && !strncmp(line, c->name, len) &&
-		    (line[len] == '\0' || line[len] == ' ')) {
+		if (len > best_len && command_args(line, c->name)) {
 			best = c;
 			best_len = len;
 		}
@@ -142,10 +162,7 @@ static void run_line(const char *line)
 		report_unknown(line);
 		return;
 	}
-
-	const char *args = line + strlen(c->name);
-
-	c->fn(*args == ' ' ? args + 1 : args);
+	c->fn(command_args(line, c->name));
 }
 
 /* ---- lines -------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct wish {
 /* What the first lcore and another tell each other. */
 struct lcore {
 	unsigned seq;        /* for which it rests */
+	bool asleep;         /* whoever has something for it wakes it */
 	lcore_fn fn, errand; /* for ever, and between two turns */
 	void *arg, *errand_arg;
 } __attribute__((aligned(CACHE_LINE)));
@@ -202,6 +203,23 @@ void lcore_start(unsigned i, lcore_fn fn, void *arg)
 	lcores.others_running = i;
 }
 
+/* ---- sleep -------------------------------------------------------------------------------- */
+
+void lcore_asleep(unsigned i, bool asleep)
+{
+	__atomic_store_n(&lcores.lcore[i].asleep, asleep, __ATOMIC_RELAXED);
+	/* full: asleep before the look for work; with the fence below one of both sees the other */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void lcore_wake(unsigned i)
+{
+	/* full: the work before the look whether somebody sleeps */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&lcores.lcore[i].asleep, __ATOMIC_RELAXED))
+		plat_wake(i);
+}
+
 /* ---- parking ------------------------------------------------------------------------------ */
 
 static bool rests(unsigned i, unsigned seq)
@@ -218,6 +236,8 @@ void lcore_park(void)
 		return;
 	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
+	for (unsigned i = 1; i <= lcores.others_running; i++)
+		lcore_wake(i);
 	for (unsigned i = 1; i <= lcores.others_running; i++) {
 		while (!rests(i, seq)) {
 			if (plat_time_ns() > deadline_ns)

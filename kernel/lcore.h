@@ -65,6 +65,20 @@ void lcore_park(void);
 /** lcore_resume() - once for each lcore_park() */
 void lcore_resume(void);
 
+/** lcore_asleep() - whoever has something for lcore @i, itself the caller, is to wake it from now
+ * on, or not any more. What was there before is to be looked for behind the call */
+void lcore_asleep(unsigned i, bool asleep);
+
+/** lcore_wake() - there is something for lcore @i, which looks for it behind lcore_asleep() and
+ * each turn. From any lcore, and from interrupt handlers */
+void lcore_wake(unsigned i);
+
+/** lcore_to_rest() - is lcore_rest_if_asked() going to wait? */
+static inline bool lcore_to_rest(void)
+{
+	return __atomic_load_n(&lcore_park_seq, __ATOMIC_ACQUIRE) & 1;
+}
+
 /** lcore_rest_if_asked() - lcore @i has nothing in hand: it waits here while it is to be parked */
 static inline void lcore_rest_if_asked(unsigned i)
 {

@@ -19,15 +19,18 @@
 #include "kernel/options.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
+#include "net/idle.h"
 #include "net/net_stack.h"
 #include "net/netdev_stats.h"
 #include "net/share.h"
+#include "net/soft_rss.h"
 #include <arch/cpu.h>
 
 #define NS_PER_SECOND 1000000000ull
 #define HOUSEKEEPING_PER_SECOND 2000 /* timers, statistics, console */
 #define APP_NAMES_LEN 256
 #define LINK_POLL_NS (NS_PER_SECOND / 10) /* configuration changes of the devices */
+#define CONSOLE_WAIT_NS 1000000ull        /* a slow transmitter takes some bytes more */
 
 static bool app_is_known(const char *name);
 
@@ -73,7 +76,10 @@ static struct main_loop {
 	struct net_stack stack;
 	const struct app *app;
 	struct stats_printer stats;
+	struct idle idle;
 	uint64_t next_link_ns;
+	struct worker *workers;
+	bool rested; /* and no packet has ended it: something else may have */
 	bool ready;
 } loop;
 
@@ -81,6 +87,7 @@ static struct main_loop {
 struct worker {
 	struct net_stack *stack;
 	struct stats_effort effort;
+	struct idle idle;
 } __attribute__((aligned(CACHE_LINE)));
 
 /* ---- applications ------------------------------------------------------------------------- */
@@ -195,8 +202,11 @@ static void port_missing(void)
 
 static void start_port(struct netdev *dev)
 {
-	int err = dev->ops->start(dev);
+	int err;
 
+	if (loop.app->tell_idle && !options_given("net.mode", dev->port))
+		dev->mode = NETDEV_INTERRUPT;
+	err = dev->ops->start(dev);
 	if (err) {
 		log_err("net", "port %u does not start (error %d)", dev->port, -err);
 		port_missing();
@@ -212,9 +222,12 @@ static void start_port(struct netdev *dev)
 static void probe_card(unsigned nth, size_t budget)
 {
 	struct virtio_dev *vd = virtio_bus.probe(nth);
+	struct netdev *dev = vd ? virtio_net_probe(vd, budget) : NULL;
 
-	if (vd && virtio_net_probe(vd, budget))
+	if (dev) {
+		soft_rss_attach(dev);
 		return;
+	}
 	if (vd)
 		virtio_bus.release(vd);
 	port_missing();
@@ -260,6 +273,35 @@ static void check_ready(uint64_t now_ns)
 	json_end(&j);
 }
 
+/* All of them when it is time, before that those that have news. */
+static void poll_links(uint64_t now_ns)
+{
+	const bool all = now_ns >= loop.next_link_ns;
+
+	if (all)
+		loop.next_link_ns = now_ns + LINK_POLL_NS;
+	for (unsigned i = 0; i < netdev_count(); i++) {
+		struct netdev *dev = netdev_get(i);
+
+		if (!all && likely(!__atomic_load_n(&dev->news, __ATOMIC_RELAXED)))
+			continue;
+		__atomic_store_n(&dev->news, false, __ATOMIC_SEQ_CST);
+		dev->ops->link_poll(dev);
+	}
+	if (!all)
+		return;
+	if (virtio_bus.poll)
+		virtio_bus.poll();
+	plat_irq_report();
+}
+
+static void tell_idle(uint64_t now_ns)
+{
+	idle_tell(&loop.idle, loop.app->tell_idle, now_ns);
+	for (unsigned i = 1; i < loop.stack.nb_lcores; i++)
+		idle_tell(&loop.workers[i - 1].idle, loop.app->tell_idle, now_ns);
+}
+
 /* What need not be done for every packet. */
 static NOINLINE void housekeeping(void)
 {
@@ -268,14 +310,9 @@ static NOINLINE void housekeeping(void)
 	net_stack_timers(&loop.stack, now_ns);
 	if (unlikely(!loop.ready))
 		check_ready(now_ns);
-	if (now_ns >= loop.next_link_ns) {
-		loop.next_link_ns = now_ns + LINK_POLL_NS;
-		for (unsigned i = 0; i < netdev_count(); i++)
-			netdev_get(i)->ops->link_poll(netdev_get(i));
-		if (virtio_bus.poll)
-			virtio_bus.poll();
-		plat_irq_report();
-	}
+	poll_links(now_ns);
+	if (loop.app->tell_idle)
+		tell_idle(now_ns);
 	stats_poll(&loop.stats, now_ns);
 	console_poll();
 }
@@ -294,6 +331,42 @@ static NORETURN void end(void)
 	log_info("main", "asked to end");
 	console_flush();
 	plat_poweroff();
+}
+
+/* When the first lcore has something to do, whatever comes. */
+static uint64_t next_duty_ns(void)
+{
+	uint64_t next = min_u64(loop.stack.next_timer_ns, loop.next_link_ns);
+
+	if (loop.stats.mode != STATS_OFF)
+		next = min_u64(next, loop.stats.next_ns);
+	if (console_waits())
+		next = min_u64(next, plat_time_ns() + CONSOLE_WAIT_NS);
+	return next;
+}
+
+/* Nothing came in. Return: cpu_cycles() from when on the next turn counts. */
+static NOINLINE uint64_t rest_first(uint64_t now)
+{
+	if (!idle_wants(&loop.idle, loop.stats.effort.busy_packets, now))
+		return now;
+	loop.rested = !idle_sleep(&loop.idle, next_duty_ns());
+	if (loop.rested)
+		console_look();
+	/* what came meanwhile is not as old as the last look at the clock */
+	net_stack_timers(&loop.stack, plat_time_ns());
+	stats_work(&loop.stats.effort, cpu_cycles() - now, 0);
+	return cpu_cycles();
+}
+
+static NOINLINE uint64_t rest_other(struct worker *w, uint64_t now)
+{
+	if (!idle_wants(&w->idle, w->effort.busy_packets, now))
+		return now;
+	(void)idle_sleep(&w->idle, w->stack->next_timer_ns);
+	net_stack_timers(w->stack, plat_time_ns());
+	stats_work(&w->effort, cpu_cycles() - now, 0);
+	return cpu_cycles();
 }
 
 /* The loop of a further lcore. It logs nothing and uses no console. */
@@ -318,6 +391,8 @@ static void work(void *arg)
 			net_stack_timers(w->stack, plat_time_ns());
 			next = now + interval;
 		}
+		if (!packets && unlikely(w->idle.on))
+			last = rest_other(w, now);
 	}
 }
 
@@ -331,9 +406,17 @@ static unsigned plan_lcores(void)
 	return lcore_plan(most);
 }
 
+/* An application that has work of its own never sleeps. */
+static void rest_init(struct idle *idle, struct net_stack *st)
+{
+	idle_init(idle, st);
+	idle->on &= !loop.app->busy || !loop.app->busy();
+}
+
 static int start_worker(struct worker *w, unsigned i)
 {
 	w->stack = net_share_stack(&loop.stack, i);
+	rest_init(&w->idle, w->stack);
 	stats_add_lcore(&loop.stats, &w->effort);
 	return loop.app->start_lcore(w->stack);
 }
@@ -344,6 +427,7 @@ static void start_lcores(unsigned n)
 	struct worker *w = mem_alloc("lcores", (n - 1) * sizeof(*w), CACHE_LINE);
 	int err = w ? 0 : -ENOMEM;
 
+	loop.workers = w;
 	for (unsigned i = 1; !err && i < n; i++)
 		err = start_worker(&w[i - 1], i);
 	if (err)
@@ -371,7 +455,12 @@ static NORETURN void run(void)
 			housekeeping();
 			if (unlikely(plat_end_asked()))
 				end();
+			loop.rested = false;
 			next = now + interval;
+		}
+		if (!packets && unlikely(loop.idle.on)) {
+			last = rest_first(now);
+			next = loop.rested ? last : next;
 		}
 	}
 }
@@ -401,6 +490,7 @@ void kmain(const struct boot_args *boot)
 		console_flush();
 		plat_fail();
 	}
+	rest_init(&loop.idle, &loop.stack);
 	if (nb_lcores > 1)
 		start_lcores(nb_lcores);
 	console_live();

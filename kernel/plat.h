@@ -148,6 +148,27 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
  */
 unsigned plat_lcore(void);
 
+/* ---- resting ------------------------------------------------------------------------------- */
+
+/** plat_rest_begin() - an event that comes from now on ends the plat_rest() that follows, also when
+ * it comes before that: interrupts of devices, plat_wake(), on the first processor also console
+ * input, and whatever tells that the kernel is to end. What lies between only looks whether there
+ * is a reason not to rest. On the processor that is to rest */
+void plat_rest_begin(void);
+
+/**
+ * plat_rest() - let the processor rest until an event comes, at the latest until @until_ns
+ * @until_ns: on plat_time_ns()'s clock; 0: not at all
+ *
+ * Ends what plat_rest_begin() began: interrupt handlers have run when it returns. It may return
+ * early, without any reason.
+ */
+void plat_rest(uint64_t until_ns);
+
+/** plat_wake() - an event for another lcore, or for this one, which is awake. From any lcore, and
+ * from interrupt handlers */
+void plat_wake(unsigned lcore);
+
 /** plat_random() - fill @buf with unpredictable bytes (good enough for transaction ids) */
 void plat_random(void *buf, size_t len);
 

@@ -45,8 +45,30 @@ struct netdev_stats {
 #define NETDEV_MACS_MAX 64 /* further addresses, unicast and multicast */
 #define NETDEV_VLAN_MAX 4095
 
+/* How a port waits for packets: net.mode */
+enum netdev_mode { NETDEV_POLL, NETDEV_INTERRUPT, NETDEV_ADAPTIVE };
+
 struct netdev;
+struct netdev_rss;
 struct json;
+
+/* When the device notifies: behind so many packets, or so many microseconds behind the first; with
+ * a 0 at each. */
+struct netdev_coalesce {
+	uint32_t packets, usecs;
+};
+#define NETDEV_COALESCE_PACKETS_MAX 65535u
+#define NETDEV_COALESCE_USECS_MAX 1000000u
+
+struct netdev_queue_id {
+	int queue; /* pair; -1: all */
+	bool tx;
+};
+
+/* Takes a counter: "rx" or "tx", a queue pair or -1 for none, and its name. */
+typedef void (*netdev_xstat_fn)(void *arg, const char *direction, int queue, const char *name,
+                                uint64_t value);
+typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
 
 struct netdev_ops {
 	int (*start)(struct netdev *dev);
@@ -64,6 +86,14 @@ struct netdev_ops {
 	void (*stats)(const struct netdev *dev, uint16_t queue, struct netdev_stats *out);
 	/* re-reads link state and speed if the device said that they changed; called often */
 	void (*link_poll)(struct netdev *dev);
+	/* interrupts of a queue go to this lcore, which alone uses it; before it sleeps for the
+	 * first time. NULL: the port cannot interrupt */
+	void (*rx_route)(struct netdev *dev, uint16_t queue, unsigned lcore);
+	/* asks for an interrupt at the next packet. False: there is a reason to poll once more, a
+	 * packet for one; or no interrupt would come. Together with rx_route */
+	bool (*rx_arm)(struct netdev *dev, uint16_t queue);
+	/* no interrupts any more. Return: are there packets? */
+	bool (*rx_disarm)(struct netdev *dev, uint16_t queue);
 	/* takes several segments in one, or not any more, of a port whose rx_offloads have it;
 	 * waits. -EOPNOTSUPP: the device cannot be told; -EIO, -ETIMEDOUT: it did not do it. May be
 	 * NULL */
@@ -79,6 +109,14 @@ struct netdev_ops {
 	int (*set_mac_entry)(struct netdev *dev, const uint8_t mac[6], bool on);
 	/* lets frames with this tag in or not, of a port with net.rx_offloads=vlan_filter */
 	int (*set_vlan)(struct netdev *dev, uint16_t vid, bool on);
+	/* As the filters. Also -ENOENT: no such queue; -EINVAL: above the limits. What a device has
+	 * can be asked of single queues */
+	int (*set_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    const struct netdev_coalesce *want);
+	int (*get_coalesce)(struct netdev *dev, const struct netdev_queue_id *id,
+	                    struct netdev_coalesce *now);
+	/* emits counters beyond netdev_stats; may wait, and may be NULL */
+	netdev_xstats_fn xstats;
 	/* members of the "port" line that only the driver knows */
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
@@ -94,12 +132,16 @@ struct netdev {
 	netdev_burst_fn rx_burst, tx_burst;
 	struct netdev_queue *queue; /* nb_queues */
 	const struct netdev_ops *ops;
+	struct netdev_rss *rss; /* net/rss.h; NULL: nobody hashes */
 
+	enum netdev_mode mode;
 	uint16_t port;
 	uint16_t nb_queues;
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool news; /* set by the driver, also in interrupts: call link_poll soon; by who has called
+	            */
 	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */
 	unsigned rx_mode;     /* NETDEV_RX_ flags that hold now */
 	uint32_t speed;       /* Mb/s or NETDEV_SPEED_UNKNOWN */

@@ -56,9 +56,11 @@ static struct msg *ring_begin(struct ring *r)
 	return &r->slot[r->head % NET_SHARE_SLOTS];
 }
 
-static void ring_end(struct ring *r)
+/* For the lcore @to, which may sleep. */
+static void ring_end(struct ring *r, unsigned to)
 {
 	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
+	lcore_wake(to);
 }
 
 /* The oldest message, NULL: there is none. */
@@ -86,7 +88,7 @@ static uint8_t number_of(const struct net_if *nif)
 	return (uint8_t)(nif - nif->st->ifs);
 }
 
-static void tell_arp(struct ring *r, struct net_if *nif, const struct arp_hdr *arp)
+static void tell_arp(struct ring *r, unsigned to, struct net_if *nif, const struct arp_hdr *arp)
 {
 	struct msg *m = ring_begin(r);
 
@@ -97,7 +99,7 @@ static void tell_arp(struct ring *r, struct net_if *nif, const struct arp_hdr *a
 	m->kind = MSG_ARP;
 	m->ifi = number_of(nif);
 	m->arp = *arp;
-	ring_end(r);
+	ring_end(r, to);
 }
 
 /* To all others but the one that it came from. */
@@ -107,14 +109,14 @@ static void pass_down(struct net_if *nif, const struct arp_hdr *arp, const struc
 
 	for (unsigned i = 0; i < sh->n; i++) {
 		if (&sh->branch[i] != from)
-			tell_arp(&sh->branch[i].down, nif, arp);
+			tell_arp(&sh->branch[i].down, i + 1, nif, arp);
 	}
 }
 
 void net_share_arp(struct net_if *nif, const struct arp_hdr *arp)
 {
 	if (nif->st->lcore)
-		tell_arp(&branch_of(nif->st)->up, nif, arp);
+		tell_arp(&branch_of(nif->st)->up, 0, nif, arp);
 	else
 		pass_down(nif, arp, NULL);
 }
@@ -135,7 +137,7 @@ void net_share_dhcp(struct net_if *nif, struct mbuf *m)
 		memcpy(msg->data + msg->len, mbuf_data(s), s->data_len);
 		msg->len = (uint16_t)(msg->len + s->data_len);
 	}
-	ring_end(r);
+	ring_end(r, 0);
 	mbuf_free(m);
 }
 
@@ -188,7 +190,7 @@ static void tell_addr(const struct net_if *nif, struct branch *b)
 	m->kind = MSG_ADDR;
 	m->ifi = number_of(nif);
 	m->addr = now;
-	ring_end(&b->down);
+	ring_end(&b->down, b->st.lcore);
 	*told = now;
 }
 
@@ -205,6 +207,20 @@ static void other_poll(struct net_stack *st, struct branch *b)
 			arp_hear(nif, &m->arp);
 		ring_drop(&b->down);
 	}
+}
+
+bool net_share_waiting(const struct net_stack *st)
+{
+	const struct net_share *sh = st->share;
+	bool waiting = false;
+
+	if (!sh)
+		return false;
+	if (st->lcore)
+		return ring_look(&branch_of(st)->down) != NULL;
+	for (unsigned i = 0; i < sh->n; i++)
+		waiting |= ring_look(&sh->branch[i].up) != NULL;
+	return waiting;
 }
 
 void net_share_poll(struct net_stack *st)

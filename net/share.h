@@ -29,6 +29,9 @@ int net_share_create(struct net_stack *first, unsigned n);
 /** net_share_stack() - the stack of lcore @i, 1..n - 1 */
 struct net_stack *net_share_stack(const struct net_stack *first, unsigned i);
 
+/** net_share_waiting() - is there anything for net_share_poll() of this stack? */
+bool net_share_waiting(const struct net_stack *st);
+
 /** net_share_poll() - take what others have told, and tell addresses; often enough */
 void net_share_poll(struct net_stack *st);
 

@@ -15,7 +15,7 @@ UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PO
 UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 # TSan knows no fences; nothing that it watches depends on one. Criterion does not run under it.
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/criterion -DTHREADS_FRAMES=20000
-TSAN_SRCS := tests/unit/test_threads.c tests/unit/test_lcore.c
+TSAN_SRCS := tests/unit/test_threads.c tests/unit/test_lcore.c tests/unit/test_soft_rss.c
 SAN_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 

@@ -23,8 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "guest"), str(ROOT / "bench")]
 
 SIZES = (64, 512, 1400)
-PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "vhost", "queues", "rtt",
+PARTS = ("size", "memory", "boot", "insn", "icount", "paths", "vhost", "queues", "wake", "rtt",
          "pps")
+GAP_US = 2000            # between two datagrams that are to find the guest asleep
+MODES = ("poll", "interrupt", "adaptive")
 QUEUE_LENGTH = 512       # datagrams in a unix socket's queue; the kernel's default of 10 throttles
 PLUGINS_SINCE = 9        # QEMU's major version with the plugin calls that tcgcount.c makes
 BUSY_LIMIT = 0.25        # figures from a busier machine are marked
@@ -111,10 +113,10 @@ class Bench:
         self.machines = ringzero.MACHINES
         self.busy = []
 
-    def guest(self, machine=None, memory=64, extra=(), accel=None):
+    def guest(self, machine=None, memory=64, extra=(), accel=None, words=""):
         guest = self.ringzero.Guest(
             nics=[self.ringzero.Nic(mac=GUEST_MAC)], machine=machine or self.machines[0],
-            memory=memory, pcap=False, options=f"{self.ringzero.STATIC} stats=off",
+            memory=memory, pcap=False, options=f"{self.ringzero.STATIC} stats=off {words}",
             extra=list(extra), accel=accel)
         guest.peer().close()  # the load generator takes its place
         return guest
@@ -301,7 +303,33 @@ class Bench:
                                 "lost": one["lost"] + many["lost"], "bad": one["bad"] + many["bad"]}
         return found
 
+    def asleep(self, folder, extra=()):
+        """Round trips of datagrams that come when nothing has come for GAP_US."""
+        one = self.load(folder, "--size", 64, "--window", 1, "--gap", GAP_US, "--count", 1000,
+                        *extra)
+        return {"median": one["rtt_us"]["median"], "p99": one["rtt_us"]["p99"]}
+
+    def wake_part(self):
+        """The same with each way to wait; what sleeping adds is the difference to polling."""
+        runs = {mode: [] for mode in MODES + (("peer",) if self.args.peer else ())}
+        for _ in range(self.args.runs):
+            self.wait_for_quiet()
+            for mode in MODES:
+                with self.guest(words=f"net.mode={mode}") as guest:
+                    if self.first_ms(guest) is None:
+                        print("bench: a guest does not answer: this run is left out")
+                    else:
+                        runs[mode].append(self.asleep(guest.folder))
+            if self.args.peer:
+                runs["peer"].append(self.with_peer(self.asleep))
+        return {"wake_us": {mode: {key: median([r[key] for r in found])
+                                   for key in ("median", "p99")}
+                            for mode, found in runs.items()}}
+
     def peer_speed(self):
+        return self.with_peer(self.speed)
+
+    def with_peer(self, measure):
         with tempfile.TemporaryDirectory(prefix="ringzero-") as folder:
             command = self.args.peer.format(qemu=f"{folder}/q0", peer=f"{folder}/p0")
             extra = ["--any-header"] if self.args.peer_any_header else []
@@ -311,7 +339,7 @@ class Bench:
                 first = self.load(folder, "--first", time.time_ns(), "--time", 40000, *extra)
                 if first["first_ms"] is None:
                     raise SystemExit("bench: the guest of --peer does not answer within 40 s")
-                return self.speed(folder, extra)
+                return measure(folder, extra)
             finally:
                 process.kill()
                 process.wait(10)
@@ -353,6 +381,12 @@ def columns(machine):
         ("insn 64 w1", ("insn_w1", "64")), ("idle turn", ("idle_turn",)),
         ("RTT 64 us", ("rtt_us", "64")), ("p99", ("rtt_p99_us", "64")),
         ("RTT 512", ("rtt_us", "512")), ("RTT 1400", ("rtt_us", "1400")),
+        ("RTT polled, 2 ms apart", ("wake_us", "poll", "median")),
+        ("p99", ("wake_us", "poll", "p99")),
+        ("RTT asleep", ("wake_us", "interrupt", "median")),
+        ("p99", ("wake_us", "interrupt", "p99")),
+        ("RTT adaptive", ("wake_us", "adaptive", "median")),
+        ("p99", ("wake_us", "adaptive", "p99")),
         ("pps 64", ("pps", "64")), ("pps 512", ("pps", "512")), ("pps 1400", ("pps", "1400")),
     ]
 
@@ -447,7 +481,8 @@ def main():
     peer = None
     steps = [("size", bench.size), ("memory", bench.memory), ("boot", bench.boot),
              ("insn", bench.insn_part), ("icount", bench.icount_part), ("paths", bench.paths_part),
-             ("vhost", bench.vhost_part), ("queues", bench.queues_part)]
+             ("vhost", bench.vhost_part), ("queues", bench.queues_part),
+             ("wake", bench.wake_part)]
     for name, measure in steps:
         if name in wanted:
             print(f"bench: {name} ...", flush=True)
@@ -457,6 +492,8 @@ def main():
         speed, peer = bench.speed_part()
         result.update(speed)
     result["busy"] = bench.busy
+    if "peer" in result.get("wake_us", {}):
+        peer = {**(peer or {}), "wake_us": {"interrupt": result["wake_us"].pop("peer")}}
 
     # the others were measured on x86_64
     comparable = args.arch == "x86_64"

@@ -18,7 +18,7 @@ FREESTANDING = {"float.h", "iso646.h", "limits.h", "stdalign.h", "stdarg.h", "st
                 "stdbool.h", "stddef.h", "stdint.h", "stdnoreturn.h"}
 INTRINSICS = re.compile(r"(.*intrin|arm_neon|arm_sve|arm_acle)\.h$")
 
-PACKET_CORE = ("net/mac.h", "net/mbuf.h", "net/mempool.h", "net/netdev.h", "net/vlan.h")
+PACKET_CORE = ("net/mac.h", "net/mbuf.h", "net/mempool.h", "net/netdev.h", "net/rss.h", "net/vlan.h")
 MODEL_SEES = ("drivers/virtio/virtio_spec.h", "drivers/virtio/virtio_transport.h",
               "drivers/virtio/virtqueue.h")
 EVERYTHING = ("",)

@@ -42,6 +42,7 @@ struct config {
 	unsigned frame_len, window;
 	uint64_t count, warm;
 	uint64_t time_ns, timeout_ns;
+	uint64_t gap_ns; /* between an answer and what is sent next, with nothing outstanding */
 	uint64_t first_t0_ns; /* CLOCK_REALTIME; 0: not asked for */
 	bool busy;            /* never sleep */
 };
@@ -216,6 +217,16 @@ static bool fill_window(struct loadgen *lg)
 	return false;
 }
 
+/* Time for the guest to fall asleep. */
+static void keep_gap(const struct loadgen *lg)
+{
+	const uint64_t until = lg->last_answer_ns + lg->cfg.gap_ns;
+	const struct timespec t = {(time_t)(until / NS_PER_S), (long)(until % NS_PER_S)};
+
+	if (lg->cfg.gap_ns && !lg->outstanding)
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
 static bool finished(const struct loadgen *lg, uint64_t now, uint64_t deadline)
 {
 	if (lg->cfg.first_t0_ns && lg->tally.received + lg->tally.late)
@@ -232,6 +243,8 @@ static void run(struct loadgen *lg)
 
 	lg->measured_from_ns = lg->last_answer_ns = now;
 	while (!finished(lg, now, deadline)) {
+		keep_gap(lg);
+
 		bool blocked = fill_window(lg);
 
 		if (!receive(lg) && !lg->cfg.busy)
@@ -311,6 +324,7 @@ static const char usage_text[] =
     "  --count N, --warm N   datagrams measured (20000), and before them (100)\n"
     "  --time MS             give up after (30000)\n"
     "  --timeout MS          an answer later than this is lost (250)\n"
+    "  --gap US              between an answer and the next datagram, with window 1 (0)\n"
     "  --first T0            only time from T0 (ns since 1970, 'date +%s%N') to the first answer\n"
     "  --guest-mac --guest-ip --guest-port --own-mac --own-ip --own-port\n"
     "  --any-header          take answers by payload alone (a guest that swaps only MACs)\n"
@@ -323,7 +337,17 @@ static void NORETURN usage(const char *why, const char *word)
 	exit(2);
 }
 
-enum option_kind { OWN_END, ADDRESS_IP, ADDRESS_MAC, PORT, UNSIGNED, NUMBER, MILLISECONDS, FLAG };
+enum option_kind {
+	OWN_END,
+	ADDRESS_IP,
+	ADDRESS_MAC,
+	PORT,
+	UNSIGNED,
+	NUMBER,
+	MILLISECONDS,
+	MICROSECONDS,
+	FLAG
+};
 
 static const struct option {
 	const char *name;
@@ -341,6 +365,7 @@ static const struct option {
     {"--warm", NUMBER, offsetof(struct loadgen, cfg.warm), 0, COUNT_MAX},
     {"--time", MILLISECONDS, offsetof(struct loadgen, cfg.time_ns), 1, 3600000},
     {"--timeout", MILLISECONDS, offsetof(struct loadgen, cfg.timeout_ns), 1, 60000},
+    {"--gap", MICROSECONDS, offsetof(struct loadgen, cfg.gap_ns), 0, 1000000},
     {"--first", NUMBER, offsetof(struct loadgen, cfg.first_t0_ns), 1, UINT64_MAX},
     {"--guest-mac", ADDRESS_MAC, offsetof(struct loadgen, link.guest_mac), 0, 0},
     {"--guest-ip", ADDRESS_IP, offsetof(struct loadgen, link.guest_ip), 0, 0},
@@ -400,6 +425,9 @@ static void set_option(struct loadgen *lg, const struct option *opt, const char 
 		break;
 	case MILLISECONDS:
 		*(uint64_t *)field = number(opt, arg) * NS_PER_MS;
+		break;
+	case MICROSECONDS:
+		*(uint64_t *)field = number(opt, arg) * NS_PER_US;
 		break;
 	case FLAG:
 		*(bool *)field = true;

@@ -13,6 +13,7 @@
 #define BATCH 64
 #define FRAME_MAX 9728
 #define HEADERS_LEN 42 /* Ethernet, IPv4, UDP */
+#define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
 #define NORETURN __attribute__((noreturn))

@@ -196,7 +196,7 @@ hosted_tsan() { # name, seconds, tests...
 }
 
 group_tsan() {
-	run_criterion tsan 180 tests/unit/test_{threads,lcore}.c
+	run_criterion tsan 180 tests/unit/test_{threads,lcore,soft_rss}.c
 	hosted_tsan hosted-tsan 600 tests/hosted/test_lcores.py
 }
 

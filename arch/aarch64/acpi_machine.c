@@ -28,6 +28,9 @@
 
 #define SPCR_KIND 36
 #define SPCR_ADDRESS 44
+#define SPCR_IRQ_KIND 52
+#define SPCR_IRQ_KIND_GIC (1u << 3)
+#define SPCR_IRQ 54
 #define SPCR_PL011 0x03
 #define SPCR_SBSA 0x0e
 #define UART_BYTES 0x1000u
@@ -263,6 +266,8 @@ static void read_spcr(struct machine *m)
 	const struct span spcr = table_of("SPCR");
 	const uint64_t kind = get(spcr, SPCR_KIND, 1);
 
+	if (get(spcr, SPCR_IRQ_KIND, 1) & SPCR_IRQ_KIND_GIC)
+		m->uart_irq = (unsigned)get(spcr, SPCR_IRQ, 4);
 	if (kind == SPCR_PL011 || kind == SPCR_SBSA)
 		m->uart = (struct machine_range){get(spcr, SPCR_ADDRESS, 8), UART_BYTES};
 	if (!m->uart.base)

@@ -5,6 +5,7 @@
 #include "arch/aarch64/libfdt_env.h"
 
 #include "arch/aarch64/devtree.h"
+#include "arch/aarch64/gic.h"
 #include "kernel/errno.h"
 #include <libfdt.h>
 
@@ -173,8 +174,15 @@ static void find_uart(const void *fdt, struct machine *m)
 	}
 	if (node < 0 || fdt_node_check_compatible(fdt, node, "arm,pl011"))
 		node = find_one(fdt, "arm,pl011");
-	if (node >= 0)
-		m->uart = devtree_reg(fdt, node, 0);
+	if (node < 0)
+		return;
+	m->uart = devtree_reg(fdt, node, 0);
+
+	/* GIC binding: kind (0: shared), number, trigger */
+	struct cells irq = devtree_cells(fdt, node, "interrupts");
+
+	if (irq.nb >= 3 && !cells_take(&irq, 1))
+		m->uart_irq = GIC_SPI_FIRST + (unsigned)cells_take(&irq, 1);
 }
 
 static void find_psci(const void *fdt, struct machine *m)

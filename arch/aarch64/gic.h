@@ -11,6 +11,7 @@
 
 #define GIC_POKE 0 /* a software-generated interrupt; its bit is the first, too */
 #define GIC_SGI_END 16
+#define GIC_PPI_TIMER 27 /* the virtual timer's, on every machine with a GIC (Arm BSA) */
 #define GIC_SPI_FIRST 32
 #define GIC_SPI_END 1020
 #define GIC_NONE 1023 /* what ack() gives when nothing waits */

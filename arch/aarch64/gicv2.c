@@ -129,6 +129,7 @@ static void v2_cpu_setup(unsigned lcore)
 	target[lcore] = own ? own : 1; /* with one processor it is 0 */
 	mmio_write(&dist.regs[DIST_CLEAR_ENABLE], UINT32_MAX);
 	gic_dist_enable(&dist, GIC_POKE, true);
+	gic_dist_enable(&dist, GIC_PPI_TIMER, true);
 	mmio_write(&cpu[CPU_PRIORITY_MASK], 0xffu);
 	mmio_write(&cpu[CPU_CTLR], CTLR_ENABLE);
 }

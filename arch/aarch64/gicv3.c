@@ -141,7 +141,8 @@ static bool redist_wake(const struct gicv3_redist *r)
 		return false;
 	mmio_write((volatile uint32_t *)(r->regs + REDIST_CLEAR_ENABLE), UINT32_MAX);
 	mmio_write((volatile uint32_t *)(r->regs + REDIST_GROUP), UINT32_MAX);
-	mmio_write((volatile uint32_t *)(r->regs + REDIST_SET_ENABLE), 1u << GIC_POKE);
+	mmio_write((volatile uint32_t *)(r->regs + REDIST_SET_ENABLE),
+	           1u << GIC_POKE | 1u << GIC_PPI_TIMER);
 	return true;
 }
 

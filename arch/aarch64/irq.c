@@ -75,6 +75,13 @@ void irq_dispatch(void)
 	}
 }
 
+/* Whoever waits for the timer switches it off before this can be called: firmware has left it on. */
+static void timer_interrupt(void *arg)
+{
+	(void)arg;
+	sysreg_write("cntv_ctl_el0", 0);
+}
+
 /* The argument must be there when the handler is. */
 static void handler_set(struct handler *h, plat_irq_fn fn, void *arg)
 {
@@ -110,6 +117,7 @@ void irq_init(void)
 	struct gic_info *info = &machine.gic;
 	unsigned nb_v2m = 0;
 
+	handler_set(&spis[GIC_PPI_TIMER], timer_interrupt, NULL);
 	if (info->version == 3)
 		gic = gicv3_init(info);
 	else if (info->version == 2)
@@ -224,6 +232,12 @@ void irq_cpu_arrived(unsigned lcore, const void *pending)
 {
 	if (has_its && its_add_lcore(lcore, pending))
 		log_warn("irq", "lcore %u cannot be reached by messages", lcore);
+}
+
+void plat_wake(unsigned lcore)
+{
+	if (lcore != plat_lcore())
+		irq_poke(lcore);
 }
 
 void irq_poke(unsigned lcore)

@@ -67,6 +67,7 @@ struct pci_info {
 
 struct machine {
 	struct machine_range uart; /* a PL011; no bytes: none */
+	unsigned uart_irq;         /* 0: not known */
 	struct machine_range fw_cfg;
 	enum psci_conduit psci;
 	unsigned nb_cpus, nb_cpus_more; /* those that can be used, and for which there is no room */
@@ -98,6 +99,9 @@ static inline void machine_add_cpu(struct machine *m, uint64_t affinity)
 /** serial_init() - set up the console; where there is none, output is discarded */
 void serial_init(void);
 
+/** serial_listen() - let the next byte that is typed interrupt */
+void serial_listen(void);
+
 /** cpu_init() - remember what the processor can do, and say it */
 void cpu_init(void);
 
@@ -116,7 +120,7 @@ void irq_cpu_setup(unsigned lcore);
 /** irq_cpu_arrived() - it may get messages now; @pending: see struct cpu_arch */
 void irq_cpu_arrived(unsigned lcore, const void *pending);
 
-/** irq_poke() - make it call cpu_stop() */
+/** irq_poke() - make it call cpu_stop(), which is also a way to wake it up */
 void irq_poke(unsigned lcore);
 
 /** pci_host_init() - how configuration space is reached */

@@ -16,7 +16,10 @@ static_assert(offsetof(struct pl011, control) == 0x30, "DDI 0183, UARTCR");
 #define LINE_8N1_FIFO 0x70u
 #define CONTROL_ON 0x301u /* receiver, transmitter, the whole */
 
+#define IRQ_RECEIVED (1u << 4 | 1u << 6) /* enough for the FIFO, or nothing more for a while */
+
 static volatile struct pl011 *regs;
+static enum { DEAF, SILENT, LISTENS } listens;
 
 /* The divisor stays as the firmware left it: the clock it divides is not known. */
 void serial_init(void)
@@ -29,6 +32,31 @@ void serial_init(void)
 	mmio_write(&regs->irq_mask, 0u);
 	mmio_write(&regs->line, LINE_8N1_FIFO);
 	mmio_write(&regs->control, CONTROL_ON);
+}
+
+/* What was typed stays until the loop takes it, and so does the line. */
+static bool serial_interrupt(void *arg)
+{
+	(void)arg;
+	mmio_write(&regs->irq_mask, 0u);
+	listens = SILENT;
+	return true;
+}
+
+void serial_listen(void)
+{
+	static bool tried;
+
+	if (!tried) {
+		tried = true;
+		if (regs && machine.uart_irq &&
+		    !plat_irq_intx(machine.uart_irq, serial_interrupt, NULL))
+			listens = SILENT;
+	}
+	if (listens != SILENT)
+		return;
+	listens = LISTENS;
+	mmio_write(&regs->irq_mask, IRQ_RECEIVED);
 }
 
 size_t plat_console_write(const char *text, size_t len)

@@ -5,6 +5,8 @@
 
 #define UNCLAIMED_MAX 1000 /* in a row; then it is no accident */
 
+unsigned irq_lines_off;
+
 int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg)
 {
 	if (l->nb_handlers == IRQ_LINE_HANDLERS_MAX)
@@ -36,6 +38,7 @@ void irq_line_fire(void *line)
 	if (++l->nb_unclaimed >= UNCLAIMED_MAX && l->level) {
 		l->mask(l);
 		l->masked = true;
+		irq_lines_off++;
 	}
 }
 

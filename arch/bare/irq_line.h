@@ -25,6 +25,9 @@ struct irq_line {
 	} handler[IRQ_LINE_HANDLERS_MAX];
 };
 
+/* Lines that are masked: their devices interrupt nobody. */
+extern unsigned irq_lines_off;
+
 /** irq_line_add() - one more handler, for a line that is not masked; the caller keeps its
  * interrupts off meanwhile. Return: 0 or -ENOSPC */
 int irq_line_add(struct irq_line *l, plat_intx_fn fn, void *arg);

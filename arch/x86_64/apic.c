@@ -41,6 +41,9 @@
 #define APIC_LVT_LINT0 0x350
 #define APIC_LVT_LINT1 0x360
 #define APIC_LVT_ERROR 0x370
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE 0x3e0
 #define MSR_X2APIC 0x800u
 
 #define SPURIOUS_ENABLE (1u << 8)
@@ -49,6 +52,7 @@
 #define XAPIC_ID_MAX 254 /* 255 means all */
 #define LVT_MASKED (1u << 16)
 #define LVT_NMI (4u << 8)
+#define TIMER_BY_16 3u
 
 #define MSI_ADDR 0xfee00000u
 #define MSI_ADDR_ID_SHIFT 12
@@ -136,7 +140,8 @@ static void apic_setup(void)
 
 	apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | TRAP_VECTOR_SPURIOUS);
 	apic_write(APIC_TPR, 0);
-	apic_write(APIC_LVT_TIMER, LVT_MASKED);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_BY_16);
+	apic_write(APIC_LVT_TIMER, TRAP_VECTOR_TIMER);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED); /* the 8259s */
 	apic_write(APIC_LVT_LINT1, LVT_NMI);
 	apic_write(APIC_LVT_ERROR, LVT_MASKED);
@@ -162,12 +167,26 @@ void apic_init(void)
 		log_warn("apic", "no local APIC: devices cannot interrupt, they are polled");
 		return;
 	}
+	rest_init();
 	apic_setup();
 	boot_apic_id = own_id();
 	ioapic_init();
 	log_info("apic", "%s, id %u, %u I/O APIC inputs", mode == APIC_MSR ? "x2APIC" : "xAPIC",
 	         boot_apic_id, ioapic_inputs());
 	irq_enable();
+}
+
+bool apic_timer_start(uint32_t count)
+{
+	if (mode == APIC_NONE)
+		return false;
+	apic_write(APIC_TIMER_INITIAL, count);
+	return true;
+}
+
+uint32_t apic_timer_left(void)
+{
+	return mode == APIC_NONE ? 0 : apic_read(APIC_TIMER_CURRENT);
 }
 
 int plat_irq_msi(uint16_t requester, plat_irq_fn fn, void *arg, struct plat_msi *msg)

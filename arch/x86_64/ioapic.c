@@ -131,9 +131,11 @@ static const struct ioapic *ioapic_of(uint32_t gsi)
 	return NULL;
 }
 
-/* Return: the input of an interrupt line, with its electrical properties in @bits. */
+/* Return: the input of an interrupt line, with its electrical properties in @bits, which hold those
+ * that its bus has. */
 static uint32_t gsi_of(unsigned irq, uint32_t *bits)
 {
+	const uint32_t usual = *bits;
 	uint32_t gsi = irq;
 	uint16_t flags = 0;
 
@@ -148,10 +150,10 @@ static uint32_t gsi_of(unsigned irq, uint32_t *bits)
 	const unsigned polarity = flags & INTI_POLARITY;
 	const unsigned trigger = flags & INTI_TRIGGER;
 
-	*bits = 0;
-	if (polarity == 0 || polarity == INTI_POLARITY_LOW)
+	*bits = (polarity ? 0 : usual & INPUT_ACTIVE_LOW) | (trigger ? 0 : usual & INPUT_LEVEL);
+	if (polarity == INTI_POLARITY_LOW)
 		*bits |= INPUT_ACTIVE_LOW;
-	if (trigger == 0 || trigger == INTI_TRIGGER_LEVEL)
+	if (trigger == INTI_TRIGGER_LEVEL)
 		*bits |= INPUT_LEVEL;
 	return gsi;
 }
@@ -200,14 +202,9 @@ static int input_open(struct input want, plat_intx_fn fn, void *arg)
 	return 0;
 }
 
-int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
+/* @bits: as gsi_of() wants them */
+static int line_listen(unsigned line, uint32_t bits, plat_intx_fn fn, void *arg)
 {
-	uint32_t bits;
-
-	/* 255: firmware says not connected; 0: never written, input 0 is no PCI line */
-	if (line == 0 || line >= 255)
-		return -ENXIO;
-
 	const uint32_t gsi = gsi_of(line, &bits);
 	const struct ioapic *io = ioapic_of(gsi);
 
@@ -222,6 +219,19 @@ int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
 	                   .low = bits,
 	                   .line = {.irq = line, .level = bits & INPUT_LEVEL, .mask = input_mask}},
 	    fn, arg);
+}
+
+int plat_irq_intx(unsigned line, plat_intx_fn fn, void *arg)
+{
+	/* 255: firmware says not connected; 0: never written, input 0 is no PCI line */
+	if (line == 0 || line >= 255)
+		return -ENXIO;
+	return line_listen(line, INPUT_ACTIVE_LOW | INPUT_LEVEL, fn, arg);
+}
+
+int ioapic_isa_line(unsigned irq, plat_intx_fn fn)
+{
+	return line_listen(irq, 0, fn, NULL);
 }
 
 void plat_irq_report(void)

@@ -29,4 +29,7 @@ void pci_host_init(void);
 /** apic_eoi() - tell the local APIC that the interrupt was taken */
 void apic_eoi(void);
 
+/** rest_init() - handlers of what only ends a rest; needs trap_init() */
+void rest_init(void);
+
 #endif

@@ -178,4 +178,10 @@ static inline void irq_enable(void)
 	__asm__ volatile("sti" ::: "memory");
 }
 
+/** irq_enable_and_halt() - until an interrupt, be it one that waits already */
+static inline void irq_enable_and_halt(void)
+{
+	__asm__ volatile("sti\n\thlt" ::: "memory");
+}
+
 #endif

@@ -19,7 +19,9 @@
 #define LCR_8N1 0x03
 #define LCR_DLAB 0x80
 #define FCR_ON_CLEARED 0x07 /* FIFOs on, both emptied */
+#define IER_RECEIVED 0x01
 #define MCR_DTR_RTS 0x03
+#define MCR_INTERRUPTS 0x08 /* OUT2: lets the interrupt out of the chip */
 #define LSR_DATA 0x01
 #define LSR_THR_EMPTY 0x20
 #define LSR_FLOATING 0xff /* nobody answers on the bus */
@@ -43,6 +45,14 @@ void serial_init(void)
 	pio_write8(REG_LCR, LCR_8N1);
 	pio_write8(REG_FCR, FCR_ON_CLEARED);
 	pio_write8(REG_MCR, MCR_DTR_RTS);
+}
+
+void serial_listen(void)
+{
+	if (!present)
+		return;
+	pio_write8(REG_MCR, MCR_DTR_RTS | MCR_INTERRUPTS);
+	pio_write8(REG_IER, IER_RECEIVED);
 }
 
 size_t plat_console_write(const char *text, size_t len)

@@ -6,4 +6,9 @@
  */
 void serial_init(void);
 
+#define SERIAL_IRQ 4
+
+/** serial_listen() - raise SERIAL_IRQ when something was typed */
+void serial_listen(void);
+
 #endif

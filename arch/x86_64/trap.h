@@ -15,6 +15,8 @@
 #define TRAP_EXCEPTIONS 32        /* vectors below this are the processor's own */
 #define TRAP_DEVICE_FIRST 0x30    /* trap_alloc_vector() gives vectors from here */
 #define TRAP_DEVICE_LAST 0xef     /* to here */
+#define TRAP_VECTOR_TIMER 0xf0    /* the local APIC's: ends a rest */
+#define TRAP_VECTOR_WAKE 0xf1     /* so does another lcore's message */
 #define TRAP_VECTOR_SPURIOUS 0xff /* the local APIC's spurious vector: never acknowledged */
 
 /* What the entry stubs push, lowest address first (trap.asm relies on the order). */

@@ -23,8 +23,9 @@
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtqueue.h"
 
-#define VHOST_PAIRS_MAX 128                 /* as virtio-user has them */
-#define VHOST_NEWS_NS 200000000ull          /* between two questions of poll() */
+#define VHOST_PAIRS_MAX 128        /* as virtio-user has them */
+#define VHOST_NEWS_NS 200000000ull /* between two questions of poll() */
+#define VHOST_NO_NEWS (-1)
 #define VHOST_BASE_PACKED_START 0x80008000u /* index 0 of a first lap, for both sides */
 
 struct vhost_backend;
@@ -87,6 +88,7 @@ struct vhost_backend {
 	const char *path;
 	uint16_t nb_pairs; /* queue pairs that open is to make room for */
 	int said;          /* why it was not there, when that was logged last */
+	int news_fd;       /* readable when poll has something to say, or VHOST_NO_NEWS; while up */
 
 	/* since open */
 	bool up;             /* connected, and nothing was wrong so far */

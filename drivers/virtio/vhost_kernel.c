@@ -234,6 +234,6 @@ int vhost_kernel_init(struct vhost_kernel *vk, const char *path, const char *ifa
 	vk->b.path = path;
 	vk->b.ring_max = VRING_SIZE_MAX;
 	vk_forget(vk);
-	vk->err_fd = vhost_event_open();
+	vk->err_fd = vk->b.news_fd = vhost_event_open();
 	return vk->err_fd < 0 ? vk->err_fd : 0;
 }

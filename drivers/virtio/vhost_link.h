@@ -60,6 +60,17 @@ void vhost_event_signal(int fd);
 /** vhost_event_take() - has it been signalled since the last look? */
 bool vhost_event_take(int fd);
 
+/* An event counter or a connection that plat_rest() also ends for. */
+struct vhost_watch {
+	int fd;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/** vhost_watch() - inside of plat_rest() on an lcore, call w->fn(w->arg) once for what has come to
+ * w->fd since the last time, until it is closed. Return: 0, or an error */
+int vhost_watch(struct vhost_watch *w, unsigned lcore);
+
 /* All memory that mem_alloc() gives: what descriptors may point into. */
 struct vhost_memory {
 	void *base;

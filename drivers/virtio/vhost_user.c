@@ -316,6 +316,7 @@ static int vu_open(struct vhost_backend *b)
 	if (err)
 		return err;
 	b->up = true;
+	b->news_fd = vu->link.fd;
 	b->config_len = 0;
 	b->protocol = 0;
 	b->pairs_max = 1;

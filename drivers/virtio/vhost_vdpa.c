@@ -248,4 +248,5 @@ void vhost_vdpa_init(struct vhost_vdpa *vv, const char *path)
 	vv->b.path = path;
 	vv->b.ring_max = VRING_SIZE_MAX;
 	vv->fd = VHOST_DEV_NONE;
+	vv->b.news_fd = VHOST_NO_NEWS;
 }

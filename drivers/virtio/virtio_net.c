@@ -5,11 +5,14 @@
  */
 #include "drivers/virtio/virtio_net.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_coal.h"
 #include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_devstats.h"
 #include "drivers/virtio/vnet_features.h"
 #include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "drivers/virtio/vnet_report.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "drivers/virtio/vq_split.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -59,6 +62,26 @@ const struct option virtio_net_options[] = {
      .min = 1,
      .max = NETDEV_QUEUES_MAX,
      .help = "transmit queues (1); there are as many pairs as the larger of both says"},
+    {.key = "net.rss",
+     .kind = OPTION_WORD,
+     .fallback = "off",
+     .allowed = "off device software auto",
+     .help = "who spreads received flows over the queues by their hashes"},
+    {.key = "net.rss_types",
+     .kind = OPTION_LIST,
+     .fallback = "all",
+     .allowed = RSS_TYPE_WORDS,
+     .help = "what is hashed for net.rss, and for net.rx_offloads=rss_hash"},
+    {.key = "net.rss_key",
+     .kind = OPTION_TEXT,
+     .allowed = "80 hexadecimal digits",
+     .check = rss_key_valid,
+     .help = "the key of these hashes (the usual one)"},
+    {.key = "net.rss_reta",
+     .kind = OPTION_TEXT,
+     .allowed = "queues as 0,1,2, up to 128",
+     .check = rss_reta_valid,
+     .help = "queues by hash, repeated until the table of 128 is full (all in turn)"},
     {.key = "net.rxd",
      .kind = OPTION_UINT,
      .min = 1,
@@ -67,6 +90,21 @@ const struct option virtio_net_options[] = {
      .kind = OPTION_UINT,
      .min = 1,
      .help = "transmit descriptors (the device's own number)"},
+    {.key = "net.mode",
+     .kind = OPTION_WORD,
+     .fallback = "poll",
+     .allowed = "poll interrupt adaptive",
+     .help = "how a port waits for packets"},
+    {.key = "net.rx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much received the device notifies"},
+    {.key = "net.tx_coal",
+     .kind = OPTION_TEXT,
+     .allowed = "packets,microseconds, up to 65535,1000000",
+     .check = vnet_coal_valid,
+     .help = "after how much sent the device notifies"},
     {.key = "net.promisc", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all that comes"},
     {.key = "net.allmulti", .kind = OPTION_BOOL, .fallback = "0", .help = "receive all multicast"},
     {.key = "net.mac", .kind = OPTION_MAC, .help = "MAC address (the device's own)"},
@@ -127,7 +165,7 @@ static void vnet_link_poll(struct netdev *dev)
 	if (vn->failed)
 		return;
 	vnet_filter_poll(vn);
-	if (interrupts == vn->config_seen && vn->vd->irq_mode != VIRTIO_IRQ_NONE)
+	if (interrupts == vn->config_seen && vn->vd->irq_mode < VIRTIO_IRQ_EVENTS)
 		return;
 	/* a configuration that does not hold still is looked at again next time */
 	if (!link_read(vn))
@@ -137,19 +175,6 @@ static void vnet_link_poll(struct netdev *dev)
 	log_info("virtio_net", "port %u: link %s", dev->port, dev->link_up ? "up" : "down");
 	if (dev->link_up)
 		vnet_watchdog_link_up(vn);
-}
-
-/* In interrupt context. */
-static void vnet_irq(struct virtio_dev *vd, unsigned vector)
-{
-	struct vnet *vn = vd->driver;
-	uint64_t *counter = &vn->config_interrupts;
-
-	if (vector > vn->nb_queues)
-		return;
-	if (vector)
-		counter = &vn->rxq[vector - 1].interrupts;
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
 /* ---- start and stop ----------------------------------------------------------------------- */
@@ -244,7 +269,9 @@ static int start_parked(struct netdev *dev)
 	vn->started = true;
 	vnet_ctrl_start(vn);
 	vnet_filter_start(vn);
+	vnet_coal_start(vn);
 	vnet_queues_fill(vn);
+	vnet_mode_check(vn);
 	if (link_read(vn) == -ERANGE) {
 		log_warn("virtio_net", "%s: the device has STATUS but no status; link taken as up",
 		         vn->vd->name);
@@ -341,6 +368,12 @@ static const struct netdev_ops vnet_ops = {
     .set_mac = vnet_set_mac,
     .set_mac_entry = vnet_set_mac_entry,
     .set_vlan = vnet_set_vlan,
+    .rx_route = vnet_rx_route,
+    .rx_arm = vnet_rx_arm,
+    .rx_disarm = vnet_rx_disarm,
+    .set_coalesce = vnet_set_coalesce,
+    .get_coalesce = vnet_get_coalesce,
+    .xstats = vnet_xstats,
     .start = vnet_start,
     .stop = vnet_stop,
     .queue_stop = vnet_queue_stop,
@@ -444,13 +477,17 @@ static int probe_port(struct vnet *vn, unsigned port, size_t budget)
 	err = vnet_sizes_probe(vn, port, budget);
 	if (err)
 		return err;
+	vnet_rss_init(vn, port);
 	err = vnet_ctrl_alloc(vn);
+	if (!err)
+		err = vnet_coal_init(vn, port);
 	if (err)
 		return err;
 	err = vnet_queues_alloc(vn, budget);
 	if (err)
 		return err;
 	vn->speed_option = (uint32_t)options_port_u64("net.speed", port);
+	vnet_mode_init(vn, port);
 	vn->vd->irq_mode = vn->vd->ops->irq_setup(vn->vd, 1u + vn->nb_queues, vnet_irq);
 	vn->dev.ops = &vnet_ops;
 	vn->dev.nb_queues = vn->nb_queues;

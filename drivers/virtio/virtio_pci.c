@@ -272,6 +272,20 @@ enum virtio_irq_mode virtio_pci_irq_setup(struct virtio_dev *vd, unsigned wanted
 	return vd->irq_mode;
 }
 
+void virtio_pci_irq_route(struct virtio_dev *vd, unsigned i, unsigned lcore)
+{
+	struct virtio_pci *vp = virtio_pci_of(vd);
+	int err;
+
+	if (vd->irq_mode != VIRTIO_IRQ_MSIX || !lcore)
+		return;
+	err = msix_move(&vp->msix, 1 + i, lcore);
+	if (err)
+		log_info("virtio_pci",
+		         "%s: vector %u cannot go to lcore %u (error %d): the first lcore wakes it",
+		         vd->name, 1 + i, lcore, -err);
+}
+
 /* ---- vectors ------------------------------------------------------------------------------ */
 
 int virtio_pci_set_config_vector(struct virtio_dev *vd, uint16_t vector)

@@ -120,6 +120,7 @@ int virtio_pci_legacy_init(struct virtio_pci *vp);
 int virtio_pci_config_read(struct virtio_dev *vd, unsigned offset, void *out, unsigned len);
 int virtio_pci_config_write(struct virtio_dev *vd, unsigned offset, const void *in, unsigned len);
 enum virtio_irq_mode virtio_pci_irq_setup(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
+void virtio_pci_irq_route(struct virtio_dev *vd, unsigned i, unsigned lcore);
 int virtio_pci_set_config_vector(struct virtio_dev *vd, uint16_t vector);
 bool virtio_pci_present(struct virtio_dev *vd);
 

@@ -176,6 +176,7 @@ static const struct virtio_transport_ops legacy_ops = {
     .queue_size_is_fixed = true,
     .queue_enable = legacy_queue_enable,
     .irq_setup = virtio_pci_irq_setup,
+    .irq_route = virtio_pci_irq_route,
     .set_config_vector = virtio_pci_set_config_vector,
     .notify = legacy_notify,
 };

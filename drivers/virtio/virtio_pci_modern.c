@@ -331,6 +331,7 @@ static const struct virtio_transport_ops modern_ops = {
     .queue_enable = modern_queue_enable,
     .queue_reset = modern_queue_reset,
     .irq_setup = virtio_pci_irq_setup,
+    .irq_route = virtio_pci_irq_route,
     .set_config_vector = virtio_pci_set_config_vector,
     .notify = modern_notify,
 };

@@ -51,6 +51,9 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio fields are litt
 #define VIRTIO_F_IN_ORDER VIRTIO_BIT(35)
 #define VIRTIO_F_ORDER_PLATFORM VIRTIO_BIT(36)
 #define VIRTIO_F_RING_RESET VIRTIO_BIT(40)
+#define VIRTIO_NET_F_DEVICE_STATS VIRTIO_BIT(50)
+#define VIRTIO_NET_F_VQ_NOTF_COAL VIRTIO_BIT(52)
+#define VIRTIO_NET_F_NOTF_COAL VIRTIO_BIT(53)
 #define VIRTIO_NET_F_GUEST_USO4 VIRTIO_BIT(54)
 #define VIRTIO_NET_F_GUEST_USO6 VIRTIO_BIT(55)
 #define VIRTIO_NET_F_HOST_USO VIRTIO_BIT(56)
@@ -267,9 +270,18 @@ static_assert(sizeof(struct virtio_net_hdr_hash) == 20, "virtio 5.1.9");
 #define VIRTIO_NET_CTRL_MQ_HASH_CONFIG 2
 #define VIRTIO_NET_CTRL_GUEST_OFFLOADS 5
 #define VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET 0
+#define VIRTIO_NET_CTRL_NOTF_COAL 6
+#define VIRTIO_NET_CTRL_NOTF_COAL_TX_SET 0
+#define VIRTIO_NET_CTRL_NOTF_COAL_RX_SET 1
+#define VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET 2
+#define VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET 3
+#define VIRTIO_NET_CTRL_STATS 8
+#define VIRTIO_NET_CTRL_STATS_QUERY 0
+#define VIRTIO_NET_CTRL_STATS_GET 1
 #define VIRTIO_NET_OK 0
 #define VIRTIO_NET_ERR 1
-#define VIRTIO_NET_HASH_KEY_MAX 40 /* what we send; the format allows 255 */
+#define VIRTIO_NET_HASH_KEY_MAX 40   /* what we send; the format allows 255 */
+#define VIRTIO_NET_RSS_TABLE_LEN 128 /* likewise; devices have as many at least (5.1.4) */
 
 struct virtio_net_ctrl_hdr {
 	uint8_t class;
@@ -284,5 +296,57 @@ struct virtio_net_hash_config {
 	uint8_t hash_key_data[VIRTIO_NET_HASH_KEY_MAX];
 } __attribute__((packed));
 static_assert(offsetof(struct virtio_net_hash_config, hash_key_data) == 13, "virtio 5.1.9.5.6.4");
+
+/* As long as both its table and its key are as long as here. A queue is that of a pair: bits 1 to
+ * 16 of the virtqueue's index. */
+struct virtio_net_rss_config {
+	uint32_t hash_types;
+	uint16_t indirection_table_mask;
+	uint16_t unclassified_queue;
+	uint16_t indirection_table[VIRTIO_NET_RSS_TABLE_LEN];
+	uint16_t max_tx_vq;
+	uint8_t hash_key_length;
+	uint8_t hash_key_data[VIRTIO_NET_HASH_KEY_MAX];
+} __attribute__((packed));
+static_assert(offsetof(struct virtio_net_rss_config, hash_key_data) == 267, "virtio 5.1.9.5.7.1");
+
+struct virtio_net_ctrl_coal {
+	uint32_t max_packets, max_usecs;
+};
+static_assert(sizeof(struct virtio_net_ctrl_coal) == 8, "virtio 5.1.9.5.10");
+
+struct virtio_net_ctrl_coal_vq {
+	uint16_t vq_index, reserved;
+	struct virtio_net_ctrl_coal coal;
+};
+static_assert(sizeof(struct virtio_net_ctrl_coal_vq) == 12, "virtio 5.1.9.5.10");
+
+/* Statistics, virtio 5.1.9.5.11: a bit of types_bitmap is 1 << the type in a reply */
+#define VIRTIO_NET_STATS_RX_BASIC 0
+#define VIRTIO_NET_STATS_RX_CSUM 1
+#define VIRTIO_NET_STATS_RX_GSO 2
+#define VIRTIO_NET_STATS_RX_SPEED 3
+#define VIRTIO_NET_STATS_TX_BASIC 16
+#define VIRTIO_NET_STATS_TX_CSUM 17
+#define VIRTIO_NET_STATS_TX_GSO 18
+#define VIRTIO_NET_STATS_TX_SPEED 19
+#define VIRTIO_NET_STATS_CVQ 32
+
+struct virtio_net_ctrl_queue_stats {
+	uint16_t vq_index;
+	uint16_t reserved[3];
+	uint64_t types_bitmap;
+};
+static_assert(sizeof(struct virtio_net_ctrl_queue_stats) == 16, "virtio 5.1.9.5.11.2");
+
+/* followed by counters of 8 bytes each */
+struct virtio_net_stats_reply_hdr {
+	uint8_t type;
+	uint8_t reserved;
+	uint16_t vq_index;
+	uint16_t reserved1;
+	uint16_t size; /* of header and counters */
+};
+static_assert(sizeof(struct virtio_net_stats_reply_hdr) == 8, "virtio 5.1.9.5.11.2");
 
 #endif

@@ -22,6 +22,7 @@ enum virtio_irq_mode {
 	VIRTIO_IRQ_MSIX,   /* a vector for the configuration, one for each Rx queue */
 	VIRTIO_IRQ_SHARED, /* MSI-X, but one vector for everything */
 	VIRTIO_IRQ_INTX,   /* the function's pin; ISR tells which */
+	VIRTIO_IRQ_EVENTS, /* each Rx queue's own event counter; the configuration is polled for */
 	VIRTIO_IRQ_NONE,   /* polling only */
 };
 
@@ -68,6 +69,9 @@ struct virtio_transport_ops {
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for
 	 * the configuration and 1 + i for the i-th Rx queue, with both when they share one */
 	enum virtio_irq_mode (*irq_setup)(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
+	/* NULL: all go to the first lcore. Else interrupts of the i-th Rx queue go to another from
+	 * now on, where the device has one for each queue, and the machine can */
+	void (*irq_route)(struct virtio_dev *vd, unsigned i, unsigned lcore);
 	/* -EIO when the device has no vector left for its configuration */
 	int (*set_config_vector)(struct virtio_dev *vd, uint16_t vector);
 

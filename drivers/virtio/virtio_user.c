@@ -15,7 +15,8 @@
 #define FEATURES_OURS                                                                              \
 	(VIRTIO_F_NOTIFY_ON_EMPTY | VIRTIO_F_RING_RESET | VIRTIO_NET_F_STATUS |                    \
 	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_NET_F_MQ |               \
-	 VIRTIO_NET_F_GUEST_ANNOUNCE)
+	 VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_HASH_REPORT | VIRTIO_NET_F_RSS |               \
+	 VIRTIO_NET_F_NOTF_COAL | VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS)
 /* Meaningless without the configuration space that goes with them. */
 #define FEATURES_CONFIG (VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_SPEED_DUPLEX)
 
@@ -85,6 +86,15 @@ static int check_pairs(struct virtio_user *u)
 	return -EOPNOTSUPP;
 }
 
+static void watch(struct virtio_user *u, struct vhost_watch *w, unsigned lcore)
+{
+	const int err = w->fd >= 0 ? vhost_watch(w, lcore) : 0;
+
+	if (err)
+		log_warn("virtio_user", "%s: its events are not noticed in time: %s", u->vd.name,
+		         vhost_link_error(err));
+}
+
 static int user_open(struct virtio_dev *vd)
 {
 	struct virtio_user *u = user_of(vd);
@@ -102,6 +112,10 @@ static int user_open(struct virtio_dev *vd)
 	config_open(u);
 	if (!u->backend->up)
 		return -EIO;
+	if (u->news.fn) {
+		u->news.fd = u->backend->news_fd;
+		watch(u, &u->news, 0);
+	}
 	log_info("virtio_user", "%s: connected to %s, features 0x%llx, protocol features 0x%llx",
 	         vd->name, u->backend->path, (unsigned long long)u->backend->features,
 	         (unsigned long long)u->backend->protocol);
@@ -312,12 +326,42 @@ static int user_ctrl(struct virtio_dev *vd, const struct virtio_net_ctrl_hdr *wh
 
 /* ---- interrupts --------------------------------------------------------------------------- */
 
+/* On the lcore that has the queue. */
+static void queue_event(void *arg)
+{
+	struct virtio_user_queue *q = arg;
+	struct virtio_user *u = q->user;
+
+	u->irq_fn(&u->vd, 1u + (unsigned)(q - u->queue) / 2);
+}
+
+static void news_event(void *arg)
+{
+	struct virtio_user *u = arg;
+
+	u->irq_fn(&u->vd, 0);
+}
+
 static enum virtio_irq_mode user_irq_setup(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn)
 {
-	(void)vd;
 	(void)wanted;
-	(void)fn;
-	return VIRTIO_IRQ_NONE;
+	user_of(vd)->irq_fn = fn;
+	return VIRTIO_IRQ_EVENTS;
+}
+
+/* What happens to the port as a whole is for the first lcore, which has its first queue. */
+static void user_irq_route(struct virtio_dev *vd, unsigned i, unsigned lcore)
+{
+	struct virtio_user *u = user_of(vd);
+	struct virtio_user_queue *q = &u->queue[2 * i];
+
+	q->user = u;
+	q->watch = (struct vhost_watch){q->call_fd, queue_event, q};
+	watch(u, &q->watch, lcore);
+	if (i)
+		return;
+	u->news = (struct vhost_watch){u->backend->news_fd, news_event, u};
+	watch(u, &u->news, lcore);
 }
 
 static int user_set_config_vector(struct virtio_dev *vd, uint16_t vector)
@@ -344,6 +388,7 @@ static const struct virtio_transport_ops user_ops = {
     .queue_size_is_fixed = false,
     .queue_enable = user_queue_enable,
     .irq_setup = user_irq_setup,
+    .irq_route = user_irq_route,
     .set_config_vector = user_set_config_vector,
     .ctrl = user_ctrl,
     .notify = user_notify,

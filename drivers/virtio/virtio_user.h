@@ -10,6 +10,7 @@
 #define DRIVERS_VIRTIO_USER_H
 
 #include "drivers/virtio/vhost_backend.h"
+#include "drivers/virtio/vhost_link.h"
 #include "drivers/virtio/virtio_spec.h"
 #include "drivers/virtio/virtio_transport.h"
 
@@ -19,6 +20,8 @@ struct virtio_user_queue {
 	int kick_fd, call_fd; /* for as long as the device lives */
 	bool started;         /* with the backend */
 	bool running;
+	struct virtio_user *user;
+	struct vhost_watch watch; /* of call_fd */
 };
 
 struct virtio_user {
@@ -35,6 +38,9 @@ struct virtio_user {
 	bool has_config;                         /* the backend's */
 	struct virtio_net_config config;         /* what the driver reads */
 	struct virtio_net_config backend_config; /* as poll() brings it: the link */
+	virtio_irq_fn irq_fn;
+	struct vhost_watch
+	    news; /* of the backend; fn is NULL until the port waits for interrupts */
 	struct virtio_user_queue queue[VIRTIO_USER_QUEUES_MAX];
 };
 

@@ -5,6 +5,7 @@
  *	vnet_features.c	which features are asked for, and what the port can do with them
  *	vnet_sizes.c	how many queues there are, and how large
  *	vnet_queue.c	memory for rings and buffers, filling and emptying them
+ *	vnet_intr.c	interrupts, and asking for them
  *	vnet_recover.c	bringing a port back whose device failed or went away
  *	vnet_ring_reset.c stopping, starting and resizing one queue
  *	vnet_watchdog.c	noticing that a device does not send any more
@@ -12,6 +13,9 @@
  *	vnet_tx.h	the transmit body	/
  *	vnet_offload.c	what comes and goes in the net header, for queues with offloads
  *	vnet_ctrl.c	the control queue and what is sent through it
+ *	vnet_rss.c	hashes by the device, and queues chosen by them
+ *	vnet_coal.c	when the device notifies
+ *	vnet_devstats.c	what the device counts
  *	vnet_filter.c	which frames the device lets through, and announcements
  *	vnet_paths.c	the named wrappers, the table of paths, and the choice
  */
@@ -23,20 +27,23 @@
 #include "drivers/virtio/vnet_paths.h"
 #include "net/mempool.h"
 #include "net/netdev.h"
+#include "net/rss.h"
 
 #define ETHERNET_OVERHEAD (14u + 4u) /* header and one VLAN tag */
 /* what makes a received packet several segments in one */
 #define VNET_GUEST_GSO                                                                             \
 	(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |             \
 	 VIRTIO_NET_F_GUEST_USO6)
-#define VNET_BATCH 32       /* buffers refilled or reclaimed at a time */
-#define VNET_REFILL_MAX 128 /* refilled at a time in a large ring */
+#define VNET_RX_FILTER (1u << 31) /* of vnet_rxq.offloads: not all that comes is for us */
+#define VNET_BATCH 32             /* buffers refilled or reclaimed at a time */
+#define VNET_REFILL_MAX 128       /* refilled at a time in a large ring */
 
 /* Counters that only the queue's own lcore writes. */
 struct vnet_queue_stats {
 	uint64_t packets, bytes;
-	uint64_t errors; /* dropped: bad length, bad header, unsendable */
-	uint64_t nombuf; /* shortages of buffers, each counted once */
+	uint64_t errors;   /* dropped: bad length, bad header, unsendable */
+	uint64_t nombuf;   /* shortages of buffers, each counted once */
+	uint64_t filtered; /* not for us, though the device let them in */
 };
 
 struct vnet_rxq {
@@ -49,10 +56,12 @@ struct vnet_rxq {
 	uint16_t keep_free; /* descriptors never filled: the pool is smaller than the ring */
 	uint16_t hdr_len;   /* 10, 12, 20 */
 	uint16_t port;
-	uint32_t offloads; /* MBUF_ flags that packets may get */
-	bool hdr_alone;    /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
+	uint32_t offloads; /* MBUF_ flags that packets may get; VNET_RX_FILTER */
+	const struct vnet_gate *gate;
+	bool hdr_alone; /* legacy without ANY_LAYOUT: the header has a descriptor to itself */
 	bool mergeable, in_order;
-	bool starved; /* the last refill found too little in the pool */
+	bool starved;   /* the last refill found too little in the pool */
+	uint16_t lcore; /* that uses it, once it was told */
 	uint64_t interrupts;
 };
 
@@ -79,14 +88,30 @@ struct vnet_ctrl {
 	struct vnet_ctrl_cmd *cmd;
 };
 
-/* What is wanted of the device's filters; it forgets them at each reset. */
-struct vnet_filter {
+/* Which frames are let in. */
+struct vnet_gate {
 	unsigned mode; /* NETDEV_RX_ flags */
 	unsigned nb_macs;
 	uint8_t macs[NETDEV_MACS_MAX][6]; /* unicast ones first */
+	bool tags;                        /* of @vlans only */
 	uint64_t vlans[(NETDEV_VLAN_MAX + 1) / 64];
+	const uint8_t *own; /* address */
+};
+
+/* What is wanted of the device's filters; it forgets them at each reset. */
+struct vnet_filter {
+	struct vnet_gate want;
+	struct vnet_gate
+	    live;        /* what queues with VNET_RX_FILTER hold to; changed while lcores rest */
+	bool asked;      /* somebody wanted anything */
 	bool announcing; /* the device waits for the acknowledgement */
 	uint64_t announce_ns;
+};
+
+/* Of notifications: what is wanted, if anybody wanted anything. */
+struct vnet_coal {
+	struct netdev_coalesce want;
+	bool given;
 };
 
 /* Of a port that failed; see vnet_recover.c. */
@@ -121,6 +146,10 @@ struct vnet {
 	struct vnet_txq *txq;
 	struct vnet_ctrl ctrl;
 	struct vnet_filter filter;
+	struct vnet_coal coal_all[2]; /* Rx, Tx */
+	struct vnet_coal *coal;       /* by virtqueue; NULL: the device cannot be told */
+	struct netdev_rss rss;
+	uint8_t hash_key_len; /* as long as the device takes it */
 	uint16_t rxd, txd;
 	uint16_t pairs_max; /* of the device: its control queue is behind them (virtio 5.1.2) */
 	uint16_t nb_queues; /* pairs that there is memory for */
@@ -194,6 +223,19 @@ void vnet_queues_give_up(struct vnet *vn, const char *why);
  * among them that were to be sent are counted as lost. Return: how many */
 unsigned vnet_queues_drain(struct vnet *vn);
 
+/** vnet_irq() - the transport's interrupts, in whose context it runs */
+void vnet_irq(struct virtio_dev *vd, unsigned vector);
+
+/** vnet_mode_init() - how the port waits, by its options */
+void vnet_mode_init(struct vnet *vn, unsigned port);
+
+/** vnet_mode_check() - a port that is to wait for interrupts and gets none polls, which is logged;
+ * after each start */
+void vnet_mode_check(struct vnet *vn);
+
+void vnet_rx_route(struct netdev *dev, uint16_t queue, unsigned lcore);
+bool vnet_rx_arm(struct netdev *dev, uint16_t queue);
+bool vnet_rx_disarm(struct netdev *dev, uint16_t queue);
 /** vnet_rxq_drain(), vnet_txq_drain() - the same of one queue */
 void vnet_rxq_drain(struct vnet_rxq *q);
 unsigned vnet_txq_drain(struct vnet_txq *q);

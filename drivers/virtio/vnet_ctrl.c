@@ -1,12 +1,14 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
- * byte for its answer. Sent here are the number of queue pairs (5.1.9.5.6), hash configuration
- * (5.1.9.5.7.4) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c.
+ * byte for its answer, behind which some commands have a result. Sent here are the number of queue
+ *pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c,
+ *hashes in vnet_rss.c.
  *
- *	| class | command | data ... |   | ack |
+ *	| class | command | data ... |   | ack | result ... |
  *	 device reads                     device writes
  */
 #include "drivers/virtio/vnet_ctrl.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "drivers/virtio/vq.h"
 #include "kernel/atomic.h"
 #include "kernel/errno.h"
@@ -23,13 +25,7 @@ struct vnet_ctrl_cmd {
 	struct virtio_net_ctrl_hdr hdr;
 	uint8_t data[VNET_CTRL_DATA_MAX];
 	uint8_t ack;
-};
-
-/* The key that every description of the Toeplitz hash has as its example. */
-static const uint8_t hash_key[VIRTIO_NET_HASH_KEY_MAX] = {
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+	uint8_t result[VNET_CTRL_RESULT_MAX];
 };
 
 /* ---- set-up ------------------------------------------------------------------------------- */
@@ -91,13 +87,14 @@ static void make_writable(struct virtqueue *vq, uint16_t id, uint16_t pos, unsig
 		vq->split.desc[vq_split_next_id(vq, id, ring)].flags |= VRING_DESC_F_WRITE;
 }
 
-static void post(struct vnet *vn, size_t len, unsigned ring)
+static void post(struct vnet *vn, size_t len, size_t result_len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
 	const uint64_t iova = plat_iova(vn->ctrl.cmd);
 	const struct vq_buf bufs[2] = {
 	    {iova, (uint32_t)(sizeof(vn->ctrl.cmd->hdr) + len)},
-	    {iova + offsetof(struct vnet_ctrl_cmd, ack), sizeof(vn->ctrl.cmd->ack)},
+	    {iova + offsetof(struct vnet_ctrl_cmd, ack),
+	     (uint32_t)(sizeof(vn->ctrl.cmd->ack) + result_len)},
 	};
 	const uint16_t id = vq->desc_head;
 	const uint16_t pos = (ring & VQ_PACKED) ? vq->packed.avail_pos : 0;
@@ -109,8 +106,8 @@ static void post(struct vnet *vn, size_t len, unsigned ring)
 		virtqueue_notify(vq);
 }
 
-/* Wait for the answer. */
-static int answer(struct vnet *vn, unsigned ring)
+/* Wait for the answer. *@result_len: room for a result, then what there is of it. */
+static int answer(struct vnet *vn, size_t *result_len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
 	const uint64_t deadline_ns = plat_time_ns() + VNET_CTRL_TIMEOUT_NS;
@@ -125,17 +122,18 @@ static int answer(struct vnet *vn, unsigned ring)
 		}
 		cpu_pause();
 	}
+	*result_len = min_u64(*result_len, used.len ? used.len - sizeof(vn->ctrl.cmd->ack) : 0);
 	return ring_load_relaxed(&vn->ctrl.cmd->ack) == VIRTIO_NET_OK ? 0 : -EIO;
 }
 
 static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, const void *data,
-                   size_t len)
+                   size_t len, size_t *result_len)
 {
 	const unsigned ring = ring_kind(vn->vd);
 	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
 
 	if (vn->vd->ops->ctrl)
-		return vn->vd->ops->ctrl(vn->vd, what, data, len);
+		return *result_len ? -EOPNOTSUPP : vn->vd->ops->ctrl(vn->vd, what, data, len);
 	if (vn->ctrl.vq.broken)
 		return -EIO;
 	assert(len <= sizeof(cmd->data));
@@ -143,23 +141,45 @@ static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, cons
 	if (len)
 		memcpy(cmd->data, data, len);
 	cmd->ack = CTRL_NO_ANSWER;
-	post(vn, len, ring);
-	return answer(vn, ring);
+	post(vn, len, *result_len, ring);
+	return answer(vn, result_len, ring);
 }
 
-int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
-                      size_t len)
+static int logged_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                          size_t len, size_t *result_len)
 {
 	int err;
 
 	if (!virtio_has(vn->vd, VIRTIO_NET_F_CTRL_VQ))
 		return -EOPNOTSUPP;
-	err = command(vn, &what, data, len);
+	err = command(vn, &what, data, len, result_len);
 	if (err)
 		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
 		        what.class, what.command,
 		        vn->ctrl.vq.broken ? vn->ctrl.vq.broken_why : "the device says no");
 	return err;
+}
+
+int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
+                      size_t len)
+{
+	size_t none = 0;
+
+	return logged_command(vn, what, data, len, &none);
+}
+
+int vnet_ctrl_query(struct vnet *vn, struct virtio_net_ctrl_hdr what, const struct vnet_query *q)
+{
+	size_t got = q->result_len;
+	int err;
+
+	assert(got <= VNET_CTRL_RESULT_MAX);
+	err = logged_command(vn, what, q->data, q->len, &got);
+	if (err)
+		return err;
+	for (size_t i = 0; i < got; i++) /* once: the device may go on writing */
+		((uint8_t *)q->result)[i] = ring_load_relaxed(&vn->ctrl.cmd->result[i]);
+	return (int)got;
 }
 
 /* ---- what is sent ------------------------------------------------------------------------- */
@@ -183,36 +203,14 @@ static void start_pairs(struct vnet *vn)
 	}
 }
 
-static void start_hashes(struct vnet *vn)
-{
-	static const struct virtio_net_ctrl_hdr what = {VIRTIO_NET_CTRL_MQ,
-	                                                VIRTIO_NET_CTRL_MQ_HASH_CONFIG};
-	struct virtio_net_hash_config config = {.hash_types = 0};
-	uint8_t key_max = 0;
-
-	if (!virtio_has(vn->vd, VIRTIO_NET_F_HASH_REPORT))
-		return;
-	if (virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, rss_max_key_size),
-	                           &key_max, sizeof(key_max)) ||
-	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, supported_hash_types),
-	                           &config.hash_types, sizeof(config.hash_types))) {
-		log_warn("virtio_net", "port %u: the device does not say what it can hash",
-		         vn->dev.port);
-		return;
-	}
-	config.hash_types &= VIRTIO_NET_HASH_TYPES_IP;
-	config.hash_key_length = (uint8_t)min_u64(key_max, sizeof(hash_key));
-	memcpy(config.hash_key_data, hash_key, config.hash_key_length);
-	/* a failure is logged: then no packet has a hash */
-	(void)vnet_ctrl_command(vn, what, &config,
-	                        offsetof(struct virtio_net_hash_config, hash_key_data) +
-	                            config.hash_key_length);
-}
-
 void vnet_ctrl_start(struct vnet *vn)
 {
-	start_pairs(vn); /* first: devices may forget about hashes at this command */
-	start_hashes(vn);
+	/* first: devices may forget about hashes at these commands */
+	if (vnet_rss_start(vn))
+		vn->nb_active = vn->nb_queues;
+	else
+		start_pairs(vn);
+	vnet_hash_start(vn);
 }
 
 int vnet_ctrl_lro(struct vnet *vn, bool on)

@@ -9,6 +9,7 @@
 #include "drivers/virtio/vnet.h"
 
 #define VNET_CTRL_DATA_MAX 400 /* a full table of addresses */
+#define VNET_CTRL_RESULT_MAX 256
 #define VNET_CTRL_TIMEOUT_NS 1000000000ull
 
 /** vnet_ctrl_alloc() - memory for the queue, if there is one. Return: 0; -ENOMEM or -EINVAL (the
@@ -29,8 +30,21 @@ void vnet_ctrl_init(struct vnet *vn);
 int vnet_ctrl_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
                       size_t len);
 
-/** vnet_ctrl_start() - tell a device that is live how many queue pairs there are, and what to hash,
- * if it is to report hashes. Sets nb_active: 1 when the device says no to more */
+/* A command with a result. */
+struct vnet_query {
+	const void *data; /* @len bytes, as for vnet_ctrl_command() */
+	size_t len;
+	void *result; /* room for @result_len bytes, at most VNET_CTRL_RESULT_MAX */
+	size_t result_len;
+};
+
+/** vnet_ctrl_query() - vnet_ctrl_command() with a result. Return: its bytes, which the device may
+ * have left out in part; or an error, and then @result means nothing */
+int vnet_ctrl_query(struct vnet *vn, struct virtio_net_ctrl_hdr what, const struct vnet_query *q);
+
+/** vnet_ctrl_start() - tell a device that is live how many queue pairs there are, or how to spread
+ * packets over them, and what to hash if it is to report hashes. Sets nb_active: 1 when the device
+ * says no to more */
 void vnet_ctrl_start(struct vnet *vn);
 
 /** vnet_ctrl_lro() - large receive on or off at run time (virtio 5.1.9.5.9). Return: as

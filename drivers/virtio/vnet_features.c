@@ -4,6 +4,7 @@
  * depends on, is told and done without.
  */
 #include "drivers/virtio/vnet_features.h"
+#include "drivers/virtio/vnet_rss.h"
 #include "kernel/log.h"
 #include "kernel/options.h"
 
@@ -23,6 +24,8 @@
 	 VIRTIO_NET_F_GUEST_HDRLEN | VIRTIO_NET_F_CTRL_VLAN)
 /* What a second queue pair brings. */
 #define VNET_PAIRS_FEATURES (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_MQ)
+/* Of use as soon as somebody asks. */
+#define CTRL_EXTRAS (VIRTIO_NET_F_NOTF_COAL | VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS)
 #define LEGACY_FEATURES 0xffffffffull /* all that the legacy registers can carry */
 #define LRO_SWITCH (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
 #define GUEST_USO (VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6)
@@ -91,7 +94,8 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 	return features;
 }
 
-/* The device's filters of addresses, and announcements (virtio 5.1.3.1). */
+/* The device's filters of addresses, announcements, and what else the control queue brings (virtio
+ * 5.1.3.1). */
 static uint64_t filter_features(const struct virtio_dev *vd)
 {
 	uint64_t features = 0;
@@ -101,6 +105,10 @@ static uint64_t filter_features(const struct virtio_dev *vd)
 		           VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_MAC_ADDR;
 	if (ctrl_offers(vd, VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_ANNOUNCE))
 		features |= VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_GUEST_ANNOUNCE;
+	if (ctrl_offers(vd, VIRTIO_NET_F_CTRL_VQ))
+		features |= vd->device_features & CTRL_EXTRAS;
+	if (features & CTRL_EXTRAS)
+		features |= VIRTIO_NET_F_CTRL_VQ;
 	return features;
 }
 
@@ -136,6 +144,7 @@ static bool mtu_is_usable(struct virtio_dev *vd, bool mergeable)
 
 uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 {
+	const uint64_t pairs = multiqueue_features(vd, port);
 	uint64_t wanted = VNET_FEATURES;
 
 	if (!options_port_u64("net.mrg_rxbuf", port))
@@ -148,7 +157,7 @@ uint64_t vnet_features(struct virtio_dev *vd, unsigned port)
 		wanted &= ~VIRTIO_F_RING_RESET;
 	if (!vd->legacy)
 		wanted &= ~VIRTIO_F_ANY_LAYOUT; /* implied by VERSION_1 (virtio 6.3) */
-	wanted |= offload_features(vd, port, wanted) | multiqueue_features(vd, port) |
+	wanted |= offload_features(vd, port, wanted) | pairs | vnet_rss_features(vd, port, pairs) |
 	          filter_features(vd);
 	if (vd->legacy)
 		wanted &= LEGACY_FEATURES;

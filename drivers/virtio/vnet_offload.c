@@ -5,6 +5,7 @@
  * decided in vnet_features.c.
  */
 #include "drivers/virtio/vnet_offload.h"
+#include "drivers/virtio/vnet_filter.h"
 #include "drivers/virtio/vnet_hdr.h"
 #include "kernel/atomic.h"
 #include "net/vlan.h"
@@ -115,6 +116,10 @@ uint16_t vnet_rx_offloads(struct vnet_rxq *q, struct mbuf **pkts, uint16_t n, ui
 {
 	uint16_t kept = 0;
 
+	if (q->offloads & VNET_RX_FILTER)
+		n = vnet_filter_rx(q, pkts, n, bytes);
+	if (!(q->offloads & ~VNET_RX_FILTER)) /* the header says nothing that was negotiated */
+		return n;
 	for (uint16_t i = 0; i < n; i++) {
 		const uint32_t len = pkts[i]->pkt_len;
 

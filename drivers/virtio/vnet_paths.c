@@ -227,5 +227,5 @@ const char *vnet_isa_name(unsigned isa)
 void vnet_queues_fill(struct vnet *vn)
 {
 	for (unsigned i = 0; i < vn->nb_active; i++)
-		vn->dev.rx_burst(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
+		vn->choice.rx->rx(&vn->rxq[i], NULL, 0); /* takes nothing, fills the ring */
 }

@@ -186,6 +186,7 @@ static int rings_alloc(struct vnet *vn, uint16_t pair)
 	indirect_alloc(vn, &tx->vq);
 	rx->hdr_len = tx->hdr_len = vn->hdr_len;
 	rx->offloads = vn->dev.rx_offloads;
+	rx->gate = &vn->filter.live;
 	tx->offloads = vn->dev.tx_offloads;
 	tx->full_hdr = tx->offloads || tx->hdr_len > VIRTIO_NET_HDR_LEN;
 	tx->frame_max = vn->tx_frame_max;

@@ -10,6 +10,7 @@ static const char *const irq_names[] = {
     [VIRTIO_IRQ_MSIX] = "MSI-X",
     [VIRTIO_IRQ_SHARED] = "MSI-X, one vector shared",
     [VIRTIO_IRQ_INTX] = "INTx",
+    [VIRTIO_IRQ_EVENTS] = "events",
     [VIRTIO_IRQ_NONE] = "none, polling only",
 };
 

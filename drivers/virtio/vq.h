@@ -80,4 +80,18 @@ ALWAYS_INLINE bool vq_used_pop(struct virtqueue *vq, struct vq_used *out, const 
 	                          : vq_split_used_pop(vq, out, ring);
 }
 
+/* The cold ones look which ring it is. */
+static inline bool vq_has_used(const struct virtqueue *vq)
+{
+	return vq->is_packed ? vq_packed_has_used(vq) : vq_split_has_used(vq);
+}
+
+static inline void vq_intr_set(struct virtqueue *vq, bool on)
+{
+	if (vq->is_packed)
+		vq_packed_intr_set(vq, on);
+	else
+		vq_split_intr_set(vq, on);
+}
+
 #endif

@@ -39,6 +39,14 @@ void vq_packed_init(struct virtqueue *vq, void *mem, const struct vq_packed_layo
 	vq_packed_intr_set(vq, false);
 }
 
+bool vq_packed_has_used(const struct virtqueue *vq)
+{
+	const struct vring_packed_desc *d = &vq->packed.desc[vq->packed.used_pos];
+	const uint16_t owner = ring_load_acquire(&d->flags) & (VQ_PACKED_AVAIL | VQ_PACKED_USED);
+
+	return vq->batch_left || owner == vq->packed.used_flags;
+}
+
 void vq_packed_intr_set(struct virtqueue *vq, bool on)
 {
 	uint32_t word = VRING_PACKED_EVENT_DISABLE << 16;

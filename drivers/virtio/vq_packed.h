@@ -45,6 +45,9 @@ void vq_packed_init(struct virtqueue *vq, void *mem, const struct vq_packed_layo
  * 2.8.10) */
 void vq_packed_intr_set(struct virtqueue *vq, bool on);
 
+/** vq_packed_has_used() - as vq_split_has_used() */
+bool vq_packed_has_used(const struct virtqueue *vq);
+
 ALWAYS_INLINE uint16_t vq_packed_next_id(struct virtqueue *vq, uint16_t id, const unsigned ring)
 {
 	const uint16_t next = (uint16_t)(id + 1);

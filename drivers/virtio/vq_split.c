@@ -42,6 +42,11 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
 	vq_split_intr_set(vq, false);
 }
 
+bool vq_split_has_used(const struct virtqueue *vq)
+{
+	return !vq->broken && ring_load_acquire(&vq->split.used->idx) != vq->used_cons_idx;
+}
+
 void vq_split_intr_set(struct virtqueue *vq, bool on)
 {
 	if (vq->event_idx) {

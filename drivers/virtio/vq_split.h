@@ -45,6 +45,10 @@ void vq_split_init(struct virtqueue *vq, void *mem, const struct vq_split_layout
  * Without EVENT_IDX a hint; with it "off" means "not within the next 65535 buffers" */
 void vq_split_intr_set(struct virtqueue *vq, bool on);
 
+/** vq_split_has_used() - is there something for used_pop? Nothing is checked; false for a queue
+ * that was given up */
+bool vq_split_has_used(const struct virtqueue *vq);
+
 /* The id that follows: with IN_ORDER in ring order (virtio 2.7.5), else from the free list. */
 ALWAYS_INLINE uint16_t vq_split_next_id(const struct virtqueue *vq, uint16_t id,
                                         const unsigned ring)

@@ -5,7 +5,7 @@ FUZZ_CC := clang
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -I. -Iarch/x86_64/include -MMD -MP -fno-common \
 	-fno-strict-aliasing -Wall -Wextra $(FUZZ_SAN)
-FUZZ_TARGETS ?= vnet vhost_user stack options acpi boot pci
+FUZZ_TARGETS ?= vnet vhost_user stack options console acpi boot pci
 FUZZ_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c kernel/memory.c,$(KERNEL_SRCS)) \
 	$(PORTABLE_SRCS) $(VEC_X86_SRCS) $(PCI_SRCS) $(filter-out %_bus.c,$(USER_SRCS)) $(UNIT_ARCH_SRCS) \
 	tests/unit/plat_test.c tests/unit/fake_pci.c tests/unit/fake_backend.c tests/fuzz/fuzz.c tests/fuzz/fuzz_vnet_dev.c
@@ -26,6 +26,8 @@ $(BUILD)/fuzz/libringzero.a: $(FUZZ_LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o)
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libringzero.a
 	$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
+$(BUILD)/fuzz/fuzz_console: $(patsubst %,$(BUILD)/fuzz/obj/apps/%.o,words port_commands rss_commands coal_commands \
+	xstats_commands)
 $(BUILD)/fuzz/fuzz_vnet $(BUILD)/fuzz/fuzz_vhost_user: $(BUILD)/fuzz/obj/tests/fuzz/one_port.o
 
 .PHONY: fuzz fuzz-programs

@@ -281,6 +281,28 @@ static void do_interrupts(struct world *w, bool on)
 		vq_split_intr_set(vq, on);
 }
 
+static void see_counter(void *arg, const char *direction, int queue, const char *name,
+                        uint64_t value)
+{
+	const struct world *w = arg;
+
+	(void)value;
+	fuzz_require(direction && name && queue >= -1 && queue < (int)w->dev->nb_queues,
+	             "a counter of queue %d", queue);
+}
+
+/* Commands with a result. */
+static void do_ask(struct world *w, bool coalesce)
+{
+	const struct netdev_queue_id id = {0, coalesce};
+	struct netdev_coalesce c;
+
+	if (!coalesce)
+		w->dev->ops->xstats(w->dev, see_counter, w);
+	else
+		(void)w->dev->ops->get_coalesce(w->dev, &id, &c);
+}
+
 static void step(struct world *w, struct fuzz_in *in)
 {
 	const uint8_t what = fuzz_u8(in);
@@ -309,6 +331,9 @@ static void step(struct world *w, struct fuzz_in *in)
 		break;
 	case 9:
 		(void)w->dev->ops->set_lro(w->dev, what & 16);
+		break;
+	case 10:
+		do_ask(w, what & 16);
 		break;
 	default:
 		fuzz_dev_act(&w->d);

@@ -230,9 +230,9 @@ void fuzz_dev_act(struct fuzz_dev *d)
 
 /* ---- the control queue -------------------------------------------------------------------- */
 
-/* Where the answer to the oldest command goes; NULL: there is no command. Nobody but act_lie()
- * writes to this ring, and it leaves addresses alone. */
-static uint8_t *ack_of(const struct fuzz_queue *q)
+/* Where the answer to the oldest command goes, and in *@room how much fits; NULL: there is no
+ * command. Nobody but act_lie() writes to this ring, and it leaves addresses and lengths alone. */
+static uint8_t *ack_of(const struct fuzz_queue *q, uint32_t *room)
 {
 	const uint16_t both = VQ_PACKED_AVAIL | VQ_PACKED_USED;
 	const struct virtqueue *vq = q->vq;
@@ -242,13 +242,18 @@ static uint8_t *ack_of(const struct fuzz_queue *q)
 		const struct vring_packed_desc *d = vq->packed.desc;
 		const uint16_t flags = d[q->seen].flags & both;
 
+		*room = d[(q->seen + 1) % vq->nentries].len;
 		if (flags != (q->wrap ? VQ_PACKED_AVAIL : VQ_PACKED_USED))
 			return NULL;
 		return plat_test_va(d[(q->seen + 1) % vq->nentries].addr);
 	}
 	if (q->seen == r->avail->idx)
 		return NULL;
-	return plat_test_va(r->desc[r->desc[r->avail->ring[q->seen % vq->nentries]].next].addr);
+
+	const struct vring_desc *d = &r->desc[r->desc[r->avail->ring[q->seen % vq->nentries]].next];
+
+	*room = d->len;
+	return plat_test_va(d->addr);
 }
 
 /* A command was given. Some are answered as they should be, some never. */
@@ -256,8 +261,11 @@ static void act_command(struct fuzz_dev *d, struct fuzz_queue *q)
 {
 	const uint8_t how = fuzz_u8(d->in);
 	const uint32_t len[2] = {how, how};
-	uint8_t *ack = ack_of(q);
+	uint32_t room = 0;
+	uint8_t *ack = ack_of(q, &room);
 
+	for (uint32_t i = 1; ack && (how & 8) && i < room && fuzz_more(d->in); i++)
+		ack[i] = fuzz_u8(d->in); /* a result, if there is to be one */
 	if (ack && (how & 3) != 3)
 		*ack = (how & 4) ? ACK_ERR : ACK_OK;
 	if ((how & 3) == 2)
@@ -435,6 +443,8 @@ static uint64_t open_features(uint8_t rings, uint8_t more, uint8_t ctrl, bool le
 	    {ctrl & 1, VIRTIO_NET_F_CTRL_VQ},
 	    {ctrl & 2, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS},
 	    {(ctrl & 4) && !legacy, VIRTIO_NET_F_HASH_REPORT},
+	    {(ctrl & 8) && !legacy, VIRTIO_NET_F_DEVICE_STATS | VIRTIO_NET_F_VQ_NOTF_COAL},
+	    {ctrl & 16, VIRTIO_NET_F_CTRL_RX},
 	};
 	uint64_t features = 0;
 

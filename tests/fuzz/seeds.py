@@ -151,6 +151,8 @@ def vnet():
         head = port(bits & ~MRG, ctrl=CTRL | HASH, vec=VECTOR, offloads=RX_HASH)
         hashed = header(0, 0, 0, 0, 0, 0x12345678, 1)
         for name, answer in (("answered", ANSWERED), ("silent", SILENT)):
+            stats = bytes([10, answer | 8]) + u16(1) + bytes(6) + bytes([10 | 16, answer | 8]) + bytes(8)
+            yield f"{ring}_stats_{name}", port(bits & ~MRG, ctrl=CTRL | 8 | 16) + stats + STOP
             yield f"{ring}_hash_{name}", (head + bytes([answer]) + hashed + use(RX_QUEUE, 9)
                                           + receive(20) + send(ONE, ONE) + use(TX_QUEUE, 2)
                                           + STOP + bytes([answer]) + receive(1))
@@ -243,6 +245,24 @@ def options():
         yield name, b"\x80" + line.encode()
 
 
+# ---- console: the user, later --------------------------------------------------------------------
+
+def console():
+    key = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
+    lines = {
+        "rss": f"port config all rss udp\nport config 0 rss-hash-key ipv4-tcp {key}\nshow port 0 rss-hash key",
+        "reta": "port config 0 rss reta (0,3),(127,1)\nshow port 0 rss reta 128 (0xff,8000000000000000)",
+        "coalesce": "port config 1 coalesce rx all 32 100\nport config 0 coalesce tx 3 1 0\nshow port 0 coalesce",
+        "filters": "set promisc all on\nmac_addr add 0 02:00:00:00:00:07\nrx_vlan add 4095 all\nshow port xstats 1",
+        "frame": "\x80" + "x" * 10,
+    }
+    for name, line in lines.items():
+        yield name, line.encode("latin-1")
+    ipv6 = bytes(12) + b"\x81\x00\x00\x05\x86\xdd\x60" + bytes(5) + b"\x3c\x40" + bytes(32)
+    yield "ipv6", b"\xff" + ipv6 + b"\x2b\x02\x01\x02\0\0\xc9\x10" + bytes(16) + b"\x11\x02\x02" + bytes(50)
+    yield "ipv4", b"\xff" + bytes(12) + b"\x08\x00\x46\0\0\x2c" + bytes(5) + b"\x06" + bytes(40)
+
+
 # ---- acpi: the firmware --------------------------------------------------------------------------
 
 def table(kind, body):
@@ -312,7 +332,7 @@ def pci():
 
 
 def main():
-    for stories in (vnet, vhost_user, stack, options, acpi, boot, pci):
+    for stories in (vnet, vhost_user, stack, options, console, acpi, boot, pci):
         folder = CORPUS / stories.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

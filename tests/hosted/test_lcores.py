@@ -3,12 +3,16 @@
 import os
 import re
 import signal
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hosted import LIMIT, VARIANT, TapPeer, Testpmd, need_dpdk, wait_served
 from ringzero import STATIC, wait_until
+from scapy.layers.l2 import Ether
 from test_queues import FLOWS, QUEUES, echo_flows, peer_of, stats_of_queues
+from toeplitz import NAMES, queue_of
 
 ROUNDS = 3  # processors are fewer than there are loops here
 PROCESSORS = sorted(os.sched_getaffinity(0))
@@ -98,6 +102,54 @@ def test_testpmd_on_lcores(start, backend, netns):
     wait_until(forwards, LIMIT, "packets from every queue", pause=0.1)
     peer.close()
     process.command("show fwd stats all", rf"queue {QUEUES - 1} of port 0 to 0")
+    assert process.end(signal.SIGTERM) == 0
+
+
+def received(process):
+    """Packets that each queue's lcore has handled."""
+    text = process.command("show fwd stats all", rf"queue {QUEUES - 1} of port 0 to 0: \d+ received.*")
+    last = {int(q): int(n) for q, n in re.findall(r"queue (\d+) of port 0 to 0: (\d+) received", text)}
+    return Counter(last)
+
+
+def test_software_rss_gives_packets_to_the_lcore_of_their_hash(start, backend, netns):
+    """Whatever queue the backend chose, and from whichever lcore: every packet, once."""
+    testpmd = backend()
+    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} app=testpmd fwd=rxonly lcores=2 "
+                    "net.rss=software net.rss_reta=0,1,2,3,3,1")
+    process.wait_ready()
+    peer = TapPeer(netns, testpmd.tap)
+    peer.guest_mac = process.json_lines("port")[0]["mac"]
+    frames = [peer.udp_frame(b"x" * (20 + k), sport=50000 + k) for k in range(FLOWS)]
+    want = Counter(queue_of(Ether(f), NAMES["all"], [0, 1, 2, 3, 3, 1]) for f in frames)
+
+    def round_of_flows():
+        """All flows once, when nothing else comes; a backend that has just begun loses some."""
+        before = received(process)
+        for frame in frames:
+            peer.send(frame)
+        time.sleep(0.3)
+        got = received(process)
+        got.subtract(before)
+        return +got == want
+    wait_until(round_of_flows, LIMIT, f"{want}")
+    peer.close()
+    text = process.command("show port xstats all", rf"rx_q{QUEUES - 1}_soft_rss_nombuf: \d+")
+    count = {n: sum(int(v) for v in re.findall(rf"soft_rss_{n}: (\d+)", text))
+             for n in ("given", "taken", "ring_full", "nombuf")}
+    assert count["given"] and count["given"] == count["taken"] + count["nombuf"]
+    assert process.end(signal.SIGTERM) == 0
+
+
+def test_software_rss_serves_every_flow(start, backend, netns):
+    testpmd = backend()
+    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} {STATIC} net.rss=auto lcores=2")
+    process.wait_ready()
+    peer = peer_of(process, netns, testpmd)
+    echo_flows(peer, rounds=1)
+    peer.close()
+    counters = process.net_stats()
+    assert counters["rx_packets"] >= FLOWS
     assert process.end(signal.SIGTERM) == 0
 
 

@@ -64,6 +64,23 @@ enum vdev_lie {
 	VDEV_LIE_NEEDS_RESET, /* DEVICE_NEEDS_RESET instead of a completion */
 	VDEV_LIE_ACK,         /* control queue: (the answer) */
 	VDEV_LIE_SILENT,      /* control queue: the command is never answered */
+	VDEV_LIE_STATS,       /* control queue: a reply of STATS_GET (enum vdev_stats_lie) */
+	VDEV_LIE_RESULT,      /* control queue: (bytes of a result that are there) */
+};
+
+/* What can be wrong with a reply of statistics. */
+enum vdev_stats_lie {
+	VDEV_STATS_SIZE_ZERO,
+	VDEV_STATS_SIZE_SHORT,
+	VDEV_STATS_SIZE_LONG,
+	VDEV_STATS_SIZE_HUGE,
+	VDEV_STATS_TYPE,
+	VDEV_STATS_TYPE_BEYOND,
+	VDEV_STATS_QUEUE,
+	VDEV_STATS_CUT,
+	VDEV_STATS_MISSING,
+	VDEV_STATS_TWICE,
+	VDEV_STATS_LIES, /* how many */
 };
 
 struct vdev;
@@ -182,16 +199,29 @@ struct vdev_violation {
 };
 
 #define VDEV_MACS_MAX 64
+#define VDEV_RSS_TABLE_MAX 128
 
 /* The control queue's last command, and what all of them did. */
 struct vdev_ctrl {
 	struct virtio_net_ctrl_hdr what;
 	uint32_t len; /* of its data */
 	uint8_t data[512];
+	uint8_t result[512]; /* behind the answer */
+	uint32_t result_len;
 	unsigned commands;
 	uint16_t pairs;    /* that are used, with MQ */
 	uint64_t offloads; /* bits of features that are switched on */
 	struct virtio_net_hash_config hash;
+	bool steers; /* by @rss, which is as the driver sent it; else as VQ_PAIRS_SET has it */
+	struct vdev_rss {
+		uint32_t types;
+		uint16_t mask, unclassified;
+		uint16_t table[VDEV_RSS_TABLE_MAX];
+		uint8_t key_len, key[VIRTIO_NET_HASH_KEY_MAX];
+	} rss;
+
+	struct virtio_net_ctrl_coal coal[VDEV_QUEUES_MAX];
+	bool stats_queried;
 
 	/* filters, vdev_filter.c */
 	uint8_t mode[VIRTIO_NET_CTRL_RX_NOBCAST + 1]; /* by command; promiscuous at first */
@@ -224,6 +254,7 @@ struct vdev {
 	int vector_error;    /* set_config_vector() answers this */
 	struct virtio_net_config config;
 	unsigned config_len;
+	uint64_t stats_types; /* supported_stats_types, with DEVICE_STATS */
 	enum vdev_order order;
 	enum vdev_batch batch;
 	enum vdev_kick kick;
@@ -315,6 +346,18 @@ void vdev_net_rx_push_hdr(struct vdev *d, unsigned pair, const struct virtio_net
 /** vdev_net_rx_push_hash() - the same with what HASH_REPORT adds to the header */
 void vdev_net_rx_push_hash(struct vdev *d, unsigned pair, const struct virtio_net_hdr_hash *hash,
                            const void *data, uint32_t len);
+
+/** vdev_net_rx_wire() - a frame arrives for nobody in particular: the device hashes it, chooses the
+ * queue pair as it was told, and reports the hash if it is to. Return: the pair */
+unsigned vdev_net_rx_wire(struct vdev *d, const void *data, uint32_t len);
+
+/** vdev_net_hash() - what the device makes of a frame (5.1.9.4.3): @report is the number of the
+ * type, VIRTIO_NET_HASH_REPORT_NONE when there is no hash */
+uint32_t vdev_net_hash(const uint8_t *frame, uint32_t len, uint32_t types, const uint8_t *key,
+                       uint16_t *report);
+
+/** vdev_stats_value() - a counter of the device's statistics, which are only numbers here */
+uint64_t vdev_stats_value(unsigned queue, unsigned type, unsigned counter);
 
 /** vdev_net_tx_pop() - the next frame that was sent, in the order in which the driver made them
  * available, checksum filled in if asked for; NULL when there is none. free() it */

@@ -46,32 +46,7 @@ static uint8_t pairs_set(struct vdev *d, const uint8_t *data, uint32_t len)
 			             pairs, i);
 	}
 	d->ctrl.pairs = pairs;
-	return VIRTIO_NET_OK;
-}
-
-static uint8_t hash_config(struct vdev *d, const uint8_t *data, uint32_t len)
-{
-	static const uint16_t zero[4];
-	struct virtio_net_hash_config config = {.hash_types = 0};
-	const uint32_t head = offsetof(struct virtio_net_hash_config, hash_key_data);
-
-	memcpy(&config, data, len < sizeof(config) ? len : sizeof(config));
-	if (!vdev_has(d, VIRTIO_NET_F_HASH_REPORT)) {
-		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG without HASH_REPORT");
-		return VIRTIO_NET_ERR;
-	}
-	if (len < head || len != head + config.hash_key_length ||
-	    config.hash_key_length > d->config.rss_max_key_size) {
-		vdev_violate(d, "5.1.9.5.6.4: HASH_CONFIG of %u bytes with a key of %u", len,
-		             config.hash_key_length);
-		return VIRTIO_NET_ERR;
-	}
-	if (memcmp(config.reserved, zero, sizeof(zero)))
-		vdev_violate(d, "5.1.9.5.6.4: reserved is not 0");
-	if (config.hash_types & ~d->config.supported_hash_types)
-		vdev_violate(d, "5.1.9.5.6.4: hash types 0x%x of 0x%x", config.hash_types,
-		             d->config.supported_hash_types);
-	d->ctrl.hash = config;
+	d->ctrl.steers = false; /* 5.1.9.5.5: the last command counts */
 	return VIRTIO_NET_OK;
 }
 
@@ -95,8 +70,10 @@ static uint8_t guest_offloads(struct vdev *d, const uint8_t *data, uint32_t len)
 static uint8_t carry_out(struct vdev *d)
 {
 	const struct vdev_ctrl *c = &d->ctrl;
-	const int ack = vdev_filter_command(d);
+	int ack = vdev_filter_command(d);
 
+	if (ack < 0)
+		ack = vdev_coal_command(d);
 	if (ack >= 0)
 		return (uint8_t)ack;
 	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
@@ -104,7 +81,9 @@ static uint8_t carry_out(struct vdev *d)
 		return pairs_set(d, c->data, c->len);
 	if (c->what.class == VIRTIO_NET_CTRL_MQ &&
 	    c->what.command == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
-		return hash_config(d, c->data, c->len);
+		return vdev_hash_config(d);
+	if (c->what.class == VIRTIO_NET_CTRL_MQ && c->what.command == VIRTIO_NET_CTRL_MQ_RSS_CONFIG)
+		return vdev_rss_config(d);
 	if (c->what.class == VIRTIO_NET_CTRL_GUEST_OFFLOADS &&
 	    c->what.command == VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET)
 		return guest_offloads(d, c->data, c->len);
@@ -112,28 +91,45 @@ static uint8_t carry_out(struct vdev *d)
 	return VIRTIO_NET_ERR;
 }
 
+/* Into what the driver lets be written. */
+static void scatter(const struct vdev_chain *c, const uint8_t *from, uint32_t len)
+{
+	for (unsigned i = 0; i < c->nb_segs && len; i++) {
+		const struct vdev_seg *s = &c->seg[i];
+		const uint32_t n = s->len < len ? s->len : len;
+
+		if (!s->write)
+			continue;
+		memcpy(s->va, from, n);
+		from += n;
+		len -= n;
+	}
+}
+
 /* Carries out one command and writes the answer. */
 static void command(struct vdev_queue *q, struct vdev_chain *c)
 {
 	struct vdev_ctrl *ctrl = &q->d->ctrl;
-	uint8_t ack;
+	uint8_t answer[1 + sizeof(ctrl->result)];
+	uint32_t len = 1;
 
+	ctrl->result_len = 0;
 	ctrl->len = c->readable - (uint32_t)sizeof(ctrl->what);
 	if (ctrl->len > sizeof(ctrl->data))
 		ctrl->len = sizeof(ctrl->data);
 	vdev_gather(c, 0, (uint8_t *)&ctrl->what, sizeof(ctrl->what));
 	vdev_gather(c, sizeof(ctrl->what), ctrl->data, ctrl->len);
 	ctrl->commands++;
-	ack = carry_out(q->d);
+	answer[0] = carry_out(q->d);
 	if (vdev_lie_due(q, VDEV_LIE_ACK))
-		ack = (uint8_t)q->lie_value;
-	for (unsigned i = 0; i < c->nb_segs; i++) {
-		if (c->seg[i].write) {
-			c->seg[i].va[0] = ack;
-			break;
-		}
-	}
-	vdev_complete(q, c, 1);
+		answer[0] = (uint8_t)q->lie_value;
+	if (ctrl->result_len && vdev_lie_due(q, VDEV_LIE_RESULT))
+		ctrl->result_len = q->lie_value;
+	memcpy(answer + 1, ctrl->result, sizeof(ctrl->result));
+	/* 5.1.9.5.11.13: as much as there is room for */
+	len += ctrl->result_len;
+	scatter(c, answer, len < c->writable ? len : c->writable);
+	vdev_complete(q, c, len < c->writable ? len : c->writable);
 }
 
 unsigned vdev_ctrl_step(struct vdev_queue *q)

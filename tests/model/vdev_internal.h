@@ -9,6 +9,8 @@
  *	vdev_net.c	 packets in buffers
  *	vdev_ctrl.c	 commands in the control queue
  *	vdev_filter.c	 those about filters and announcements
+ *	vdev_coal.c	 those about notifications and statistics
+ *	vdev_rss.c	 hashes of frames, and those that choose a queue
  *	vdev_transport.c registers: features, status, configuration, queues, interrupts
  *
  * A ring format is a table of functions, so that a further one needs nothing but its own file.
@@ -106,6 +108,13 @@ unsigned vdev_ctrl_step(struct vdev_queue *q);
 /* vdev_filter.c: commands of the classes RX, MAC, VLAN and ANNOUNCE. Return: the answer, -1 for
  * another class */
 int vdev_filter_command(struct vdev *d);
+
+/* vdev_rss.c: RSS_CONFIG and HASH_CONFIG; the answer */
+uint8_t vdev_rss_config(struct vdev *d);
+uint8_t vdev_hash_config(struct vdev *d);
+
+/* vdev_coal.c: commands of the classes NOTF_COAL and STATS. Return: as vdev_filter_command() */
+int vdev_coal_command(struct vdev *d);
 
 /* vdev_transport.c */
 void vdev_interrupt_queue(struct vdev_queue *q);

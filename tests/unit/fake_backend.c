@@ -418,6 +418,15 @@ void vhost_event_signal(int fd)
 	event_signalled[fd - FD_EVENTS] = true;
 }
 
+int vhost_watch(struct vhost_watch *w, unsigned lcore)
+{
+	if (backend.nb_watched == FAKE_BACKEND_RINGS)
+		return -ENOSPC;
+	backend.watched[backend.nb_watched].watch = w;
+	backend.watched[backend.nb_watched++].lcore = lcore;
+	return 0;
+}
+
 bool vhost_event_take(int fd)
 {
 	const bool signalled = event_signalled[fd - FD_EVENTS];

@@ -47,6 +47,11 @@ struct fake_backend {
 		bool called, addressed, kicked, enabled;
 	} ring[FAKE_BACKEND_RINGS];
 	bool has_memory;
+	struct {
+		struct vhost_watch *watch;
+		unsigned lcore;
+	} watched[FAKE_BACKEND_RINGS];
+	unsigned nb_watched;
 
 	/* what it was sent, the last ones when there were more */
 	struct vhost_message seen[FAKE_BACKEND_SEEN];

@@ -25,6 +25,11 @@ unsigned plat_test_cpus = 4;
 uint16_t plat_test_bound = UINT16_MAX;
 unsigned plat_test_starts;
 uint64_t plat_test_seed = 1;
+bool plat_test_rest_begun;
+unsigned plat_test_rests;
+uint64_t plat_test_rest_until_ns;
+void (*plat_test_rest)(uint64_t until_ns);
+uint64_t plat_test_woken;
 const struct pci_host *plat_test_pci_host;
 uint32_t (*plat_test_io_read)(uint32_t port, unsigned width);
 void (*plat_test_io_write)(uint32_t port, unsigned width, uint32_t value);
@@ -156,6 +161,27 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
 	pthread_detach(thread);
 	plat_test_starts++;
 	return 0;
+}
+
+void plat_rest_begin(void)
+{
+	plat_test_rest_begun = true;
+}
+
+void plat_rest(uint64_t until_ns)
+{
+	if (!plat_test_rest_begun)
+		abort();
+	plat_test_rest_begun = false;
+	plat_test_rests++;
+	plat_test_rest_until_ns = until_ns;
+	if (plat_test_rest)
+		plat_test_rest(until_ns);
+}
+
+void plat_wake(unsigned lcore)
+{
+	__atomic_fetch_or(&plat_test_woken, UINT64_C(1) << lcore, __ATOMIC_SEQ_CST);
 }
 
 unsigned plat_isa(void)

@@ -37,6 +37,13 @@ extern unsigned plat_test_cpus;   /* the machine's, from number 0 on */
 extern uint16_t plat_test_bound;  /* where the first lcore is */
 extern unsigned plat_test_starts; /* calls of plat_cpu_start() that succeeded */
 
+/* Resting takes no time but what the test's function takes. */
+extern bool plat_test_rest_begun;                 /* between plat_rest_begin() and plat_rest() */
+extern unsigned plat_test_rests;                  /* calls of plat_rest() */
+extern uint64_t plat_test_rest_until_ns;          /* what the last was told */
+extern void (*plat_test_rest)(uint64_t until_ns); /* NULL: it returns at once */
+extern uint64_t plat_test_woken;                  /* a bit for each lcore that plat_wake() named */
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /* I/O addresses differ from the processor's, so that a leaked pointer is caught. */

@@ -131,6 +131,58 @@ Test(lcore, nobody_runs_while_parked)
 	wait_ended(LCORES - 1);
 }
 
+/* As one that sleeps: it goes on only when it is woken. */
+static void sleep_turns(void *arg)
+{
+	const unsigned i = (unsigned)(uintptr_t)arg;
+	const uint64_t me = UINT64_C(1) << i;
+
+	while (!__atomic_load_n(&turns.stop, __ATOMIC_RELAXED)) {
+		lcore_rest_if_asked(i);
+		turns.owned[i]++;
+		lcore_asleep(i, true);
+		if (!lcore_to_rest()) {
+			while (!(__atomic_fetch_and(&plat_test_woken, ~me, __ATOMIC_SEQ_CST) & me))
+				sched_yield();
+		}
+		lcore_asleep(i, false);
+	}
+	__atomic_fetch_add(&turns.ended, 1, __ATOMIC_RELEASE);
+}
+
+/* Sooner or later, whatever it is doing just now. */
+static void wait_turns(unsigned i, uint64_t n)
+{
+	const time_t start = time(NULL);
+
+	while (__atomic_load_n(&turns.owned[i], __ATOMIC_RELAXED) < n) {
+		cr_assert_lt(time(NULL) - start, SILENCE_S);
+		lcore_wake(i);
+		sched_yield();
+	}
+}
+
+Test(lcore, sleepers_are_woken_and_nobody_else)
+{
+	cr_assert_eq(plan("lcores=2", LCORES), 2);
+	lcore_wake(1);
+	cr_assert_eq(plat_test_woken, 0, "it does not sleep");
+	lcore_start(1, sleep_turns, (void *)(uintptr_t)1);
+	wait_turns(1, 100);
+	for (unsigned n = 0; n < PARKS; n++) {
+		lcore_park();
+		turns.owned[1] += 1000;
+		lcore_resume();
+	}
+	__atomic_store_n(&turns.stop, 1, __ATOMIC_RELAXED);
+	for (const time_t start = time(NULL); !__atomic_load_n(&turns.ended, __ATOMIC_ACQUIRE);) {
+		cr_assert_lt(time(NULL) - start, SILENCE_S);
+		lcore_wake(1);
+		sched_yield();
+	}
+	cr_assert_eq(plat_test_woken & ~UINT64_C(2), 0, "another than the one that sleeps");
+}
+
 /* ---- stacks ------------------------------------------------------------------------------- */
 
 /* A port where each queue hears ARP replies of neighbours, one after the other, and nothing that is

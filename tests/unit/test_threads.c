@@ -2,7 +2,8 @@
  * The device on a thread of its own, as it is in life: frames go in, the driver sends them back, on
  * every path. Built with TSan this proves that the ring's own words are all that orders the memory
  * behind them (pairs A and U); without, that no notification gets lost (pair K): here the device
- * sleeps until it is notified.
+ * sleeps until it is notified. Where the driver sleeps, it is woken by interrupts alone, and frames
+ * come at random times around its falling asleep.
  */
 #include "tests/unit/vnet_fixture.h"
 
@@ -10,8 +11,11 @@
 #include <sched.h>
 #include <time.h>
 
-#define FRAMES THREADS_FRAMES /* the build says how many: sanitizers are slow */
-#define ON_THE_WAY 300        /* frames between the device's two queues */
+#define FRAMES THREADS_FRAMES        /* the build says how many: sanitizers are slow */
+#define FRAMES_RESTING (FRAMES / 20) /* in each case */
+#define FRAMES_RESTING_SOAK 65536    /* 16 cases: a million */
+#define PAUSE_MAX 2000 /* loops between two frames, about as many as an arming takes */
+#define ON_THE_WAY 300 /* frames between the device's two queues */
 #define BURST 32
 #define LEN_FULL MEMPOOL_DATA_ROOM /* fills a buffer exactly */
 #define SILENCE_S 20               /* nothing moves any more */
@@ -19,12 +23,15 @@
 struct thread_case {
 	enum layout layout;
 	bool event_idx, sleeps;
+	bool rests; /* the driver, when it finds nothing */
 };
 
 struct device {
 	struct vdev *d;
-	bool sleeps;
+	bool sleeps, rests;
+	unsigned frames;
 	unsigned pushed, popped;
+	uint64_t rests_done, rests_spared; /* a frame came in the middle of falling asleep */
 	uint64_t sleeps_done;
 	char error[220]; /* why it gave up */
 	bool done;       /* atomic: either side has ended */
@@ -63,13 +70,26 @@ static void push(struct device *dev)
 {
 	uint8_t frame[LEN_FULL];
 
-	while (dev->pushed < FRAMES && dev->pushed - dev->popped < ON_THE_WAY) {
+	const unsigned most = dev->rests ? 2 : ON_THE_WAY;
+
+	while (dev->pushed < dev->frames && dev->pushed - dev->popped < most) {
 		const uint32_t len = len_of(dev->pushed);
 
 		frame_fill(frame, dev->pushed, len);
 		vdev_net_rx_push(dev->d, 0, frame, len);
 		dev->pushed++;
+		if (dev->rests)
+			break;
 	}
+}
+
+/* A moment before the next frame. */
+static void hesitate(const struct device *dev)
+{
+	const unsigned n = mix(99, dev->pushed) % PAUSE_MAX;
+
+	for (volatile unsigned i = 0; i < n; i++)
+		;
 }
 
 /* Takes what came back: every frame once, in order and whole. */
@@ -120,9 +140,11 @@ static void *device_thread(void *arg)
 	struct device *dev = arg;
 	time_t moved = seconds();
 
-	while (dev->popped < FRAMES && !dev->error[0] && !is_done(dev)) {
+	while (dev->popped < dev->frames && !dev->error[0] && !is_done(dev)) {
 		const uint64_t before = kicks(dev);
 
+		if (dev->rests)
+			hesitate(dev);
 		push(dev);
 
 		unsigned n = vdev_step(dev->d, BURST);
@@ -147,7 +169,35 @@ static void *device_thread(void *arg)
 
 /* ---- the driver's ------------------------------------------------------------------------- */
 
-static void echo(const struct device *dev)
+static uint64_t interrupts(void)
+{
+	return port_stats(&port).interrupts;
+}
+
+/* As an lcore that finds nothing: until an interrupt comes. */
+static void rest(struct device *dev)
+{
+	const uint64_t before = interrupts();
+	const time_t start = seconds();
+
+	if (port.dev->ops->rx_arm(port.dev, 0)) {
+		dev->rests_done++;
+		while (interrupts() == before && !is_done(dev)) {
+			sched_yield();
+			if (seconds() - start < SILENCE_S)
+				continue;
+			snprintf(dev->error, sizeof(dev->error),
+			         "an interrupt got lost after %u frames in and %u back",
+			         dev->pushed, dev->popped);
+			set_done(dev);
+		}
+	} else {
+		dev->rests_spared++;
+	}
+	(void)port.dev->ops->rx_disarm(port.dev, 0);
+}
+
+static void echo(struct device *dev)
 {
 	struct mbuf *pkts[BURST];
 
@@ -163,19 +213,22 @@ static void echo(const struct device *dev)
 		}
 		for (; sent < n; sent++)
 			mbuf_free(pkts[sent]);
-		if (!n)
+		if (!n && dev->rests)
+			rest(dev);
+		else if (!n)
 			sched_yield();
 	}
 }
 
 ParameterizedTestParameters(threads, every_frame_comes_back)
 {
-	static struct thread_case cases[LAYOUTS * 4];
+	static struct thread_case cases[LAYOUTS * 6];
 	size_t n = 0;
 
 	for (unsigned l = 0; l < LAYOUTS; l++) {
-		for (unsigned i = 0; i < 4 && !layout_forms[l].legacy; i++)
-			cases[n++] = (struct thread_case){(enum layout)l, i & 1, i & 2};
+		for (unsigned i = 0; i < 6 && !layout_forms[l].legacy; i++)
+			cases[n++] =
+			    (struct thread_case){(enum layout)l, i & 1, i / 2 == 1, i / 2 == 2};
 	}
 	return cr_make_param_array(struct thread_case, cases, n);
 }
@@ -199,16 +252,21 @@ ParameterizedTest(struct thread_case *c, threads, every_frame_comes_back)
 	options("net.mtu=2030");
 	port_start(&port);
 
-	dev = (struct device){.d = &port.d, .sleeps = c->sleeps};
+	dev =
+	    (struct device){.d = &port.d, .sleeps = c->sleeps, .rests = c->rests, .frames = FRAMES};
+	if (c->rests)
+		dev.frames = plat_test_seeds() > 1 ? FRAMES_RESTING_SOAK : FRAMES_RESTING;
 	cr_assert_eq(pthread_create(&thread, NULL, device_thread, &dev), 0);
 	echo(&dev);
 	pthread_join(thread, NULL);
-	cr_log_info("%s, event_idx %d: %llu kicks, %llu sleeps", layout_name(c->layout),
-	            c->event_idx, (unsigned long long)kicks(&dev),
-	            (unsigned long long)dev.sleeps_done);
+	cr_log_info("%s, event_idx %d: %llu kicks, %llu sleeps, %llu rests, %llu spared",
+	            layout_name(c->layout), c->event_idx, (unsigned long long)kicks(&dev),
+	            (unsigned long long)dev.sleeps_done, (unsigned long long)dev.rests_done,
+	            (unsigned long long)dev.rests_spared);
 	cr_assert_eq(dev.error[0], '\0', "%s, event_idx %d: %s", layout_name(c->layout),
 	             c->event_idx, dev.error);
-	cr_assert_eq(dev.popped, FRAMES);
+	cr_assert_eq(dev.popped, dev.frames);
+	cr_assert(!c->rests || dev.rests_done > dev.frames / 100, "it hardly ever fell asleep");
 	cr_assert_not(port.vd.stats.broken);
 	port.d.threaded = false;
 	port_close(&port);

@@ -121,6 +121,9 @@ Test(virtio_user, offers_nothing_that_needs_more_than_a_backend)
 	              (VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |
 	               VIRTIO_F_ACCESS_PLATFORM | VHOST_USER_F_PROTOCOL_FEATURES |
 	               VHOST_F_LOG_ALL));
+	cr_expect_not(vd->device_features &
+	              (VIRTIO_NET_F_RSS | VIRTIO_NET_F_HASH_REPORT | VIRTIO_NET_F_NOTF_COAL |
+	               VIRTIO_NET_F_VQ_NOTF_COAL | VIRTIO_NET_F_DEVICE_STATS));
 	cr_expect(vd->device_features & VIRTIO_NET_F_SPEED_DUPLEX);
 }
 
@@ -354,13 +357,51 @@ Test(virtio_user, a_lost_backend_looks_like_a_device_that_needs_a_reset)
 
 /* ---- queues ------------------------------------------------------------------------------- */
 
-Test(virtio_user, has_one_pair_of_queues_and_no_interrupts)
+Test(virtio_user, has_one_pair_of_queues_and_an_event_for_each)
 {
 	cr_expect_eq(vd->ops->nb_queues(vd), 2);
 	cr_expect_eq(vd->ops->queue_size(vd, 1), 256);
 	cr_expect_eq(vd->ops->queue_size(vd, 2), 0);
-	cr_expect_eq(vd->ops->irq_setup(vd, 2, NULL), VIRTIO_IRQ_NONE);
+	cr_expect_eq(vd->ops->irq_setup(vd, 2, NULL), VIRTIO_IRQ_EVENTS);
 	cr_expect_eq(backend.open_fds, 4);
+}
+
+static unsigned events[3];
+
+static void on_event(struct virtio_dev *d, unsigned vector)
+{
+	cr_expect_eq(d, vd);
+	cr_assert_lt(vector, ARRAY_SIZE(events));
+	events[vector]++;
+}
+
+Test(virtio_user, events_go_where_they_are_wanted)
+{
+	begin_with(2, true);
+	backend.pairs = 2;
+	backend.features |= VIRTIO_NET_F_MQ;
+	cr_assert_eq(start(), 0);
+	cr_expect_eq(vd->ops->irq_setup(vd, 3, on_event), VIRTIO_IRQ_EVENTS);
+	cr_expect_eq(backend.nb_watched, 0, "a port that is polled");
+	vd->ops->irq_route(vd, 0, 0);
+	vd->ops->irq_route(vd, 1, 5);
+	cr_assert_eq(backend.nb_watched, 3);
+	cr_expect_eq(backend.watched[0].watch->fd, u.queue[0].call_fd);
+	cr_expect_eq(backend.watched[0].lcore, 0);
+	cr_expect_eq(backend.watched[1].watch->fd, vu.link.fd, "what the backend does");
+	cr_expect_eq(backend.watched[1].lcore, 0);
+	cr_expect_eq(backend.watched[2].watch->fd, u.queue[2].call_fd);
+	cr_expect_eq(backend.watched[2].lcore, 5);
+	for (unsigned i = 0; i < 3; i++) {
+		backend.watched[i].watch->fn(backend.watched[i].watch->arg);
+		cr_expect_eq(events[i == 0 ? 1 : i == 1 ? 0 : 2], 1);
+	}
+	/* a backend that comes back has another connection */
+	vu.b.ops->close(&vu.b);
+	cr_assert_eq(vd->ops->open(vd), 0);
+	cr_expect_eq(backend.nb_watched, 4);
+	cr_expect_eq(backend.watched[3].watch->fd, vu.link.fd);
+	cr_expect_eq(backend.watched[3].lcore, 0);
 }
 
 Test(virtio_user, a_notification_is_one_signal)

@@ -1,6 +1,8 @@
 /*
  * Which features the offload options ask for; hashes, and the control queue that they need.
  */
+#include "drivers/virtio/vnet_ctrl.h"
+#include "tests/unit/ctrl_lies.h"
 #include "tests/unit/offload_fixture.h"
 
 /* ---- options and features ----------------------------------------------------------------- */
@@ -163,29 +165,18 @@ static void start_with_lie(enum layout layout, enum vdev_lie lie, uint32_t value
 
 Test(vnet_ctrl, a_command_that_fails_leaves_the_port_without_hashes)
 {
-	static const struct {
-		enum vdev_lie lie;
-		uint32_t value;
-		const char *says;
-	} lies[] = {
-	    {VDEV_LIE_ACK, VIRTIO_NET_ERR, "the device says no"},
-	    {VDEV_LIE_ACK, 77, "the device says no"},
-	    {VDEV_LIE_SILENT, 0, "command without an answer"},
-	    {VDEV_LIE_ID_RANGE, 0, "used id"},
-	};
-
 	/* with the lies not more than there may be ports */
 	static const enum layout layouts[] = {MRG, IN_ORDER_PLAIN, PACKED_MRG,
 	                                      PACKED_IN_ORDER_PLAIN};
 
 	for (size_t l = 0; l < ARRAY_SIZE(layouts); l++) {
-		for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
-			start_with_lie(layouts[l], lies[i].lie, lies[i].value);
+		for (size_t i = 0; i < ARRAY_SIZE(ctrl_lies); i++) {
+			start_with_lie(layouts[l], ctrl_lies[i].lie, ctrl_lies[i].value);
 			cr_assert_not_null(
 			    strstr(plat_test_output(), "control command 4.2 failed"));
 			if (!layout_is_packed(layouts[l]))
-				cr_assert_not_null(strstr(plat_test_output(), lies[i].says),
-				                   "no \"%s\" in: %s", lies[i].says,
+				cr_assert_not_null(strstr(plat_test_output(), ctrl_lies[i].says),
+				                   "no \"%s\" in: %s", ctrl_lies[i].says,
 				                   plat_test_output());
 			exchange_frames(&port, 10);
 			port_stop(&port);
@@ -195,6 +186,45 @@ Test(vnet_ctrl, a_command_that_fails_leaves_the_port_without_hashes)
 			cr_assert_eq(port.d.ctrl.commands, 1);
 			port_close(&port);
 		}
+	}
+	plat_test_time_step_ns = 0;
+}
+
+Test(vnet_ctrl, a_command_without_an_answer_is_the_devices_until_the_next_start)
+{
+	static const enum layout layouts[] = {MRG, PACKED_MRG};
+
+	for (size_t l = 0; l < ARRAY_SIZE(layouts); l++) {
+		const struct vnet *vn;
+		uint8_t posted[64];
+		uint64_t kicks, time_ns;
+
+		start_with_lie(layouts[l], VDEV_LIE_SILENT, 0);
+		vn = port.vd.driver;
+		kicks = port.d.queue[2].kicks;
+		time_ns = plat_test_time_ns;
+		cr_assert_geq(time_ns, VNET_CTRL_TIMEOUT_NS);
+		memcpy(posted, vn->ctrl.cmd, sizeof(posted));
+		cr_assert(vn->ctrl.vq.broken);
+		/* it is neither written to nor waited for again, also when the answer comes late */
+		for (unsigned late = 0; late < 2; late++) {
+			struct rss rss = port.dev->rss->now;
+
+			rss.types ^= RSS_IPV4;
+			for (unsigned i = 0; i < 10; i++)
+				cr_assert_eq(port.dev->rss->set(port.dev, &rss), -EIO);
+			cr_assert_eq(memcmp(posted, vn->ctrl.cmd, sizeof(posted)), 0);
+			cr_assert_eq(port.d.queue[2].kicks, kicks);
+			cr_assert_lt(plat_test_time_ns - time_ns, VNET_CTRL_TIMEOUT_NS);
+			port.d.queue[2].lie = VDEV_TRUTH;
+			vdev_drain(&port.d);
+			cr_assert_eq(port.d.ctrl.commands, 1);
+		}
+		exchange_frames(&port, 10);
+		port_stop(&port);
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		cr_assert_eq(port.d.ctrl.commands, 1);
+		port_close(&port);
 	}
 	plat_test_time_step_ns = 0;
 }

@@ -77,6 +77,8 @@ Test(vnet_filter, ports_receive_what_is_for_them_unless_told_otherwise)
 			cr_assert_eq(told(VIRTIO_NET_CTRL_RX_ALLMULTI), mode >> 1 & 1);
 			restart();
 		}
+		/* to addresses of all kinds */
+		cr_assert_eq(port.dev->ops->set_rx_mode(port.dev, NETDEV_RX_PROMISC), 0);
 		exchange_frames(&port, 20);
 		port_close(&port);
 	}

@@ -7,6 +7,7 @@
 #include "drivers/virtio/vnet.h"
 #include "kernel/errno.h"
 #include "kernel/json.h"
+#include "tests/unit/ctrl_lies.h"
 #include "tests/unit/said.h"
 
 #define MQ (VIRTIO_NET_F_MQ | VIRTIO_NET_F_CTRL_VQ)
@@ -276,26 +277,17 @@ Test(vnet_pairs, hashes_are_asked_for_after_the_pairs)
 
 Test(vnet_pairs, a_device_that_does_not_switch_them_on_serves_with_one)
 {
-	static const struct {
-		enum vdev_lie lie;
-		uint32_t value;
-		const char *says;
-	} lies[] = {
-	    {VDEV_LIE_ACK, VIRTIO_NET_ERR, "the device says no"},
-	    {VDEV_LIE_SILENT, 0, "command without an answer"},
-	    {VDEV_LIE_ID_RANGE, 0, "used id"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ctrl_lies); i++) {
 		struct mbuf *m;
 
 		open_pairs(MRG, PAIRS, "net.rxq=4");
 		plat_test_time_step_ns = 1000000;
 		port_probe(&port);
-		vdev_lie(&port.d, 2 * PAIRS, lies[i].lie, 0, lies[i].value);
+		vdev_lie(&port.d, 2 * PAIRS, ctrl_lies[i].lie, 0, ctrl_lies[i].value);
 		cr_assert_eq(port.dev->ops->start(port.dev), 0);
 		cr_assert(said("control command 4.0 failed"));
-		cr_assert(said(lies[i].says), "no \"%s\" in: %s", lies[i].says, plat_test_output());
+		cr_assert(said(ctrl_lies[i].says), "no \"%s\" in: %s", ctrl_lies[i].says,
+		          plat_test_output());
 		cr_assert(said("one queue pair is used instead of 4"));
 		cr_assert_eq(vnet_of()->nb_active, 1);
 		exchange_frames(&port, 20);
