@@ -62,13 +62,6 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev)
 	return nb_vectors;
 }
 
-/* What the table gives back is the device's word. */
-static void message_read(volatile uint32_t *e, struct plat_msi *msg)
-{
-	msg->addr = (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32 | mmio_read(&e[WORD_ADDR_LO]);
-	msg->data = mmio_read(&e[WORD_DATA]);
-}
-
 /* The entry is masked. */
 static void message_write(volatile uint32_t *e, const struct plat_msi *msg)
 {
@@ -79,7 +72,10 @@ static void message_write(volatile uint32_t *e, const struct plat_msi *msg)
 
 void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg)
 {
-	message_read(&mx->table[entry * ENTRY_WORDS], msg);
+	volatile uint32_t *e = &mx->table[entry * ENTRY_WORDS];
+
+	msg->addr = mmio_read(&e[WORD_ADDR_LO]) | (uint64_t)mmio_read(&e[WORD_ADDR_HI]) << 32;
+	msg->data = mmio_read(&e[WORD_DATA]);
 }
 
 void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg)
@@ -103,7 +99,7 @@ int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg)
 	return 0;
 }
 
-/* plat_irq_move() checks what the table gave back. */
+/* What the table gives back is the device's word: plat_irq_move() checks it. */
 int msix_move(struct msix *mx, unsigned entry, unsigned lcore)
 {
 	volatile uint32_t *e;
@@ -114,7 +110,7 @@ int msix_move(struct msix *mx, unsigned entry, unsigned lcore)
 	if (entry >= mx->nb_vectors)
 		return -ERANGE;
 	e = &mx->table[entry * ENTRY_WORDS];
-	message_read(e, &msg);
+	msix_save(mx, entry, &msg);
 	err = plat_irq_move(pci_requester(mx->dev), lcore, &msg);
 	if (err)
 		return err;

@@ -26,15 +26,14 @@ unsigned msix_open(struct msix *mx, const struct pci_dev *dev);
  * error with the entry left masked */
 int msix_set(struct msix *mx, unsigned entry, plat_irq_fn fn, void *arg);
 
+/** msix_move() - let another lcore, which has started, take an entry that was set; it stays masked
+ * or not. Return: 0, -ERANGE, or plat_irq_move()'s error, and then all is as it was */
+int msix_move(struct msix *mx, unsigned entry, unsigned lcore);
 /** msix_save() - what msix_set() wrote into an entry */
 void msix_save(const struct msix *mx, unsigned entry, struct plat_msi *msg);
 
 /** msix_restore() - write it again, and unmask the entry */
 void msix_restore(struct msix *mx, unsigned entry, const struct plat_msi *msg);
-
-/** msix_move() - let another lcore, which has started, take an entry that was set; it stays masked
- * or not. Return: 0, -ERANGE, or plat_irq_move()'s error, and then all is as it was */
-int msix_move(struct msix *mx, unsigned entry, unsigned lcore);
 
 void msix_mask(struct msix *mx, unsigned entry, bool masked);
 

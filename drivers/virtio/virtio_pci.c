@@ -284,6 +284,7 @@ void virtio_pci_irq_route(struct virtio_dev *vd, unsigned i, unsigned lcore)
 		log_info("virtio_pci",
 		         "%s: vector %u cannot go to lcore %u (error %d): the first lcore wakes it",
 		         vd->name, 1 + i, lcore, -err);
+	msix_save(&vp->msix, 1 + i, &vp->vectors[1 + i].msg);
 }
 
 /* ---- vectors ------------------------------------------------------------------------------ */
