@@ -112,7 +112,7 @@ static bool needs_reset(const struct vnet *vn)
 {
 	struct virtio_dev *vd = vn->vd;
 
-	if (vd->irq_mode != VIRTIO_IRQ_NONE &&
+	if (vd->irq_mode < VIRTIO_IRQ_EVENTS &&
 	    vn->config_seen == __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED))
 		return false;
 	if (!(vd->ops->get_status(vd) & VIRTIO_STATUS_NEEDS_RESET))
