@@ -12,7 +12,8 @@ UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PO
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-UNIT_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
+# -g1: lines for backtraces; all that debuggers can use takes a third of the compiler's time
+UNIT_CFLAGS := $(CFLAGS_COMMON) -g1 -Iarch/x86_64/include
 # TSan knows no fences; nothing that it watches depends on one. Criterion does not run under it.
 TSAN_CFLAGS := -fsanitize=thread -Wno-tsan -Itests/criterion -DTHREADS_FRAMES=20000
 TSAN_SRCS := tests/unit/test_threads.c tests/unit/test_lcore.c tests/unit/test_soft_rss.c
@@ -53,7 +54,7 @@ $(eval $(call unit_variant,tsan,$(TSAN_CFLAGS),$(TSAN_SRCS),$(BUILD)/tsan/obj/te
 
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 UNIT_A64 := $(BUILD)/unit-aarch64
-UNIT_A64_CFLAGS := $(CFLAGS_COMMON) -Iarch/aarch64/include -Itests/criterion \
+UNIT_A64_CFLAGS := $(CFLAGS_COMMON) -g1 -Iarch/aarch64/include -Itests/criterion \
 	-isystem $(ARM64_ROOT)/usr/include -DTHREADS_FRAMES=20000 -DVEC_SEEDS=4000
 UNIT_A64_SRCS := $(filter-out $(if $(WITHOUT_LIBFDT),%/test_devtree.c) %/test_vhost_link.c %_sse.c \
 	%_avx2.c %_avx512.c,$(wildcard tests/unit/test_*.c))

@@ -6,8 +6,8 @@ HOSTED_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(USER_SRCS) $(VEC_X86_SRCS) $(AP
 	$(wildcard arch/hosted/*.c)
 HOSTED_SRCS := $(filter-out kernel/string.c,$(HOSTED_SRCS))
 HOSTED_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -fno-omit-frame-pointer
-HOSTED_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
-HOSTED_TSAN := -fsanitize=thread -Wno-tsan
+HOSTED_SAN := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+HOSTED_TSAN := -O1 -g1 -fsanitize=thread -Wno-tsan
 
 define hosted_variant # directory, compiler flags, linker flags
 $(1)/obj/%.o: %.c Makefile arch/hosted/build.mk

@@ -3,7 +3,7 @@
 
 FUZZ_CC := clang
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FUZZ_CFLAGS := -std=gnu11 -O1 -g -I. -Iarch/x86_64/include -MMD -MP -fno-common \
+FUZZ_CFLAGS := -std=gnu11 -O1 -g1 -I. -Iarch/x86_64/include -MMD -MP -fno-common \
 	-fno-strict-aliasing -Wall -Wextra $(FUZZ_SAN)
 FUZZ_TARGETS ?= vnet vhost_user stack options console acpi boot pci
 FUZZ_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c kernel/memory.c,$(KERNEL_SRCS)) \
