@@ -22,7 +22,7 @@
 /* For what reads counters of another lcore: single words that only their owner writes, an old value
  * is as good as a new one. */
 #if defined(__SANITIZE_THREAD__)
-#define READS_OTHERS __attribute__((no_sanitize("thread"), noinline))
+#define READS_OTHERS __attribute__((no_sanitize("thread"), noipa))
 #else
 #define READS_OTHERS
 #endif
