@@ -15,7 +15,7 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-protot
 CFLAGS_COMMON := -std=gnu11 -O2 -g $(WARN) -I. -MMD -MP -fno-common -fno-strict-aliasing
 
 KERNEL_SRCS := $(wildcard kernel/*.c)
-PCI_SRCS := $(wildcard drivers/virtio/virtio_pci*.c)
+PCI_SRCS := $(wildcard drivers/virtio/virtio_pci*.c) drivers/virtio/virtio_vdpa.c
 USER_SRCS := $(wildcard drivers/virtio/virtio_user*.c drivers/virtio/vhost_*.c)
 PORTABLE_SRCS := $(filter-out $(PCI_SRCS) $(USER_SRCS),$(wildcard net/*.c drivers/virtio/*.c))
 APP_SRCS := $(wildcard apps/*.c)

@@ -1,6 +1,6 @@
 /*
  * The seam between the virtio-net driver and the way its registers are reached: modern PCI, legacy
- * PCI, vhost-user, or the device model of the tests. Everything here is cold but notify().
+ * PCI, vDPA, vhost-user, or the device model of the tests. Everything here is cold but notify().
  *
  * Values read through a transport come from the device and are checked by virtio_dev.c and
  * virtio_net.c, once.
@@ -27,7 +27,7 @@ enum virtio_irq_mode {
 };
 
 struct virtio_transport_ops {
-	const char *name; /* "modern", "legacy", "user" */
+	const char *name; /* "modern", "legacy", "user", "vdpa" */
 
 	/* of devices that may go away and come back: reach the device, if that is not done already.
 	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */

@@ -28,6 +28,12 @@
 #define PORT_OPTIONS ""
 #endif
 
+/* How ports reach the device; likewise. */
+#ifndef PORT_ATTACH
+#define PORT_ATTACH vdev_attach
+#define PORT_TRANSPORT "modern"
+#endif
+
 /* What a device can be as far as the form of its rings and buffers goes. The first of a kind of
  * ring is the mergeable one. */
 enum layout {
@@ -185,7 +191,7 @@ static inline void port_probe(struct port *p)
 
 	if (!p->arena)
 		port_memory(p, n * room + (12u << 20));
-	vdev_attach(&p->d, &p->vd);
+	PORT_ATTACH(&p->d, &p->vd);
 	p->dev = virtio_net_probe(&p->vd, p->arena_bytes);
 	if (p->dev)
 		port_share_all(p);
