@@ -8,7 +8,7 @@
 #   asan    the same, built with ASan and UBSan
 #   tsan    those of them with threads, and some of the hosted build's, built with TSan
 #   unit-aarch64   most of them built for aarch64, under qemu-aarch64, vector paths with NEON
-#   fuzz    each target of tests/fuzz for FUZZ_SECONDS (5)
+#   fuzz    each target of tests/fuzz for FUZZ_SECONDS (3)
 #   hosted  pytest on the process of the hosted build and DPDK's backend, tests/hosted
 #   guest   pytest on the images in QEMU, tests/guest, as many guests at a time as there are processors
 #   aarch64 those of them on aarch64 that are about the machine: boot, lcores, devices, paths
@@ -178,11 +178,12 @@ group_unit() {
 	run_criterion unit 60 "${tests[@]}"
 }
 
-# The grids of rings with SSE and AVX-512 are left to soak: what their primitives touch, test_vec sees.
+# The grids of rings with SSE and AVX-512 are left to soak: what their primitives touch, test_vec sees;
+# and so are tests of ports that run once more through vDPA.
 group_asan() {
 	local tests
 
-	mapfile -t tests < <(unit_tests | grep -v 'test_\(vnet_[rt]x_\|vq_packed\|threads\.\|lcore\.\)')
+	mapfile -t tests < <(unit_tests | grep -v 'test_\(vnet_[rt]x_\|vq_packed\|threads\.\|lcore\.\|vdpa_[^p]\)')
 	run_criterion asan 180 "${tests[@]}"
 }
 
@@ -201,9 +202,12 @@ group_tsan() {
 }
 
 # Some grids take minutes under an emulator and are the same C as on x86_64, and what threads see is
-# the order of this machine's processor: left to soak.
+# the order of this machine's processor: left to soak, with all that knows neither rings nor machines.
 unit_aarch64_tests() { # soak: those, else the others
-	local later='test_\(vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\|lcore\)\.c' invert=-v
+	local rings='vnet_[rt]x\|vnet_[rt]x_neon\|vq_packed\|threads\|lcore\|vdpa_.*\|vhost_.*' invert=-v
+	local words='fmt\|json\|log\|nearest\|options\|console\|symbols\|pci_text\|netdev_stats\|testpmd.*'
+	local net='dhcp.*\|forward\|icmp\|route\|udp.*' pc='acpi_power\|boot_loaders\|ioapic'
+	local later="/test_\($rings\|$words\|$net\|$pc\)\.c"
 
 	[ "${1:-}" != soak ] || invert=
 	"${MAKE:-make}" -s --no-print-directory BUILD="$BUILD" unit-aarch64-list | grep $invert "$later"
@@ -235,7 +239,7 @@ group_unit-aarch64() {
 
 group_fuzz() {
 	build build-fuzz fuzz-programs || return
-	step fuzz env BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-5}" tests/fuzz/run.sh
+	step fuzz env BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-3}" tests/fuzz/run.sh
 }
 
 group_hosted() {
@@ -260,7 +264,7 @@ group_soak() {
 	local tests
 
 	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c \
-		tests/unit/test_{vq_packed,threads,lcore}.c
+		tests/unit/test_{vq_packed,threads,lcore,vdpa_net,vdpa_intr,vdpa_recover,vdpa_ring_reset}.c
 	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\)')
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)

@@ -351,7 +351,8 @@ def settled(guest, wanted):
     return guest.wait_stats(lambda s: s["rx_packets"] >= wanted)
 
 
-@pytest.mark.parametrize("props", ["", "mrg_rxbuf=off", "disable-modern=on"])
+@pytest.mark.parametrize("props", ["", pytest.param("mrg_rxbuf=off", marks=pytest.mark.soak),
+                                   pytest.param("disable-modern=on", marks=pytest.mark.soak)])
 def test_100000_datagrams_and_none_lost(serve, loadgen, props):
     guest = serve(props, pcap=False)
     before = guest.net_stats()

@@ -99,8 +99,9 @@ def test_vector_code_echoes_frames_of_every_size(serve, needs_property, path, rx
     check_counters(guest)
 
 
-@pytest.mark.parametrize("props,options,path,isa,why_rx,why_tx", REFUSALS,
-                         ids=[f"{r[0]} {r[1]}" for r in REFUSALS])
+@pytest.mark.parametrize("props,options,path,isa,why_rx,why_tx", [
+    pytest.param(*r, id=f"{r[0]} {r[1]}", marks=[pytest.mark.soak] if i % 2 else [])
+    for i, r in enumerate(REFUSALS)])
 def test_a_refusal_of_vector_code_names_its_reason(serve, needs_property, props, options, path, isa,
                                                    why_rx, why_tx):
     needs_row(needs_property, props)
@@ -137,7 +138,8 @@ PROCESSORS = {
 }[ARCH]
 
 
-@pytest.mark.parametrize("cpu,option,isa", PROCESSORS)
+@pytest.mark.parametrize("cpu,option,isa", [
+    pytest.param(*p, marks=[pytest.mark.soak] if i % 2 else []) for i, p in enumerate(PROCESSORS)])
 def test_vector_code_is_what_the_processor_has_up_to_the_isa_option(serve, cpu, option, isa):
     guest = serve("mrg_rxbuf=off", cpu=cpu, options=f"{STATIC} net.vectorized=1 isa={option}")
     assert guest.json_lines("port")[0]["isa"] == isa

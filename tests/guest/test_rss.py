@@ -131,6 +131,7 @@ def test_the_device_chooses_queues_by_hash(testpmd, netns, needs_property, words
     check_changes(guest, netns)
 
 
+@pytest.mark.soak
 def test_software_chooses_queues_by_hash(testpmd, netns):
     """From one processor to the other."""
     guest = testpmd("net.rss=auto net.rss_reta=0,1,2,3 lcores=2", "", rss="", cpus=2)

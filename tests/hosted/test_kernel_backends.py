@@ -241,7 +241,8 @@ def vdpa(vdpa_linux):
     pytest.param("net.packed_vq=1", "Packed virtqueue in-order mergeable path", marks=soak),
     pytest.param("net.packed_vq=1 net.in_order=0 net.mrg_rxbuf=0",
                  "Packed virtqueue non-mergeable path", marks=soak),
-    ("net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1", "Packed virtqueue vectorized Rx path"),
+    pytest.param("net.packed_vq=1 net.mrg_rxbuf=0 net.vectorized=1",
+                 "Packed virtqueue vectorized Rx path", marks=soak),
 ])
 def test_linux_and_ringzero_are_on_one_switch(vdpa, options, path):
     guest = vdpa(options)

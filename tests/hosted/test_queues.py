@@ -73,8 +73,9 @@ def stats_of_queues(process, wanted):
     return wait_until(find, LIMIT, f"{wanted} packets in the statistics")
 
 
-@pytest.mark.parametrize("program", [HOSTED, ASAN], ids=["plain", "asan"])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path, program", [
+    pytest.param(path, program, marks=[pytest.mark.soak] if (i + (program == ASAN)) % 2 else [])
+    for i, path in enumerate(PATHS) for program in (HOSTED, ASAN)])
 def test_all_queues_carry_frames_on_every_path(start, backend, netns, path, program):
     options, name = PATHS[path]
     testpmd = backend()

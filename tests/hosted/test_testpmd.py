@@ -77,7 +77,8 @@ MODES = {"io": "split_in_order", "macswap": "packed_vec", "5tswap": "packed_in_o
          "icmpecho": "split_vec"}  # and mac with all
 
 
-@pytest.mark.parametrize("mode,row", [*MODES.items(), *(("mac", row) for row in ROWS)])
+@pytest.mark.parametrize("mode,row", [*MODES.items(), *(
+    pytest.param("mac", row, marks=[pytest.mark.soak] if i % 2 else []) for i, row in enumerate(ROWS))])
 def test_does_what_dpdk_does(start, wire, peer, tmp_path, mode, row):
     sent = frames()
     devargs, options = ROWS[row]
