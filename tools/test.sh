@@ -179,11 +179,12 @@ group_unit() {
 }
 
 # The grids of rings with SSE and AVX-512 are left to soak: what their primitives touch, test_vec sees;
-# and so are tests of ports that run once more through vDPA.
+# and so are tests of ports that run once more through vDPA, of ring verbs alone, and of options (a
+# fuzz target has those).
 group_asan() {
 	local tests
 
-	mapfile -t tests < <(unit_tests | grep -v 'test_\(vnet_[rt]x_\|vq_packed\|threads\.\|lcore\.\|vdpa_[^p]\)')
+	mapfile -t tests < <(unit_tests | grep -v 'test_\(vnet_[rt]x_\|vq_packed\|vq_split\|options\|threads\.\|lcore\.\|vdpa_[^p]\)')
 	run_criterion asan 180 "${tests[@]}"
 }
 
@@ -264,7 +265,7 @@ group_soak() {
 	local tests
 
 	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c \
-		tests/unit/test_{vq_packed,threads,lcore,vdpa_net,vdpa_intr,vdpa_recover,vdpa_ring_reset}.c
+		tests/unit/test_{vq_packed,vq_split,options,threads,lcore,vdpa_net,vdpa_intr,vdpa_recover,vdpa_ring_reset}.c
 	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\)')
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)
