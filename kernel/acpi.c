@@ -13,6 +13,7 @@
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/string.h"
+#include "kernel/unaligned.h"
 
 #define RSDP_BYTES_V1 20
 #define RSDP_BYTES_V2 36
@@ -44,30 +45,6 @@ static unsigned nb_tables;
 static struct acpi_power power;
 static int power_err = -ENODEV;
 
-static uint16_t get16(const void *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t get32(const void *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint64_t get64(const void *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 static bool sums_to_zero(const void *p, size_t len)
 {
 	const uint8_t *b = p;
@@ -95,14 +72,14 @@ static uint32_t field32(const struct acpi_header *t, uint32_t offset)
 {
 	const uint8_t *p = field(t, offset, 4);
 
-	return p ? get32(p) : 0;
+	return p ? load_u32(p) : 0;
 }
 
 static uint64_t field64(const struct acpi_header *t, uint32_t offset)
 {
 	const uint8_t *p = field(t, offset, 8);
 
-	return p ? get64(p) : 0;
+	return p ? load_u64(p) : 0;
 }
 
 /* The address in a generic address structure of one address space, 0 when it is of another. */
@@ -110,7 +87,7 @@ static uint64_t field_gas(const struct acpi_header *t, uint32_t offset, unsigned
 {
 	const uint8_t *p = field(t, offset, GAS_BYTES);
 
-	return p && p[0] == space ? get64(p + 4) : 0;
+	return p && p[0] == space ? load_u64(p + 4) : 0;
 }
 
 /* ---- the list of tables ------------------------------------------------------------------- */
@@ -167,7 +144,7 @@ static void root_walk(const struct acpi_header *root, unsigned entry_bytes)
 		n = ROOT_ENTRIES_MAX;
 	}
 	for (uint32_t i = 0; i < n; i++, entry += entry_bytes) {
-		const uint64_t phys = entry_bytes == 8 ? get64(entry) : get32(entry);
+		const uint64_t phys = entry_bytes == 8 ? load_u64(entry) : load_u32(entry);
 		const struct acpi_header *t = table_open(phys);
 
 		if (!t)
@@ -202,13 +179,13 @@ static void root_open(const uint8_t *rsdp)
 	/* No version defines a longer structure than version 2. */
 	const bool v2 = rsdp[15] >= 2;
 	const bool v2_good =
-	    v2 && get32(rsdp + 20) == RSDP_BYTES_V2 && sums_to_zero(rsdp, RSDP_BYTES_V2);
+	    v2 && load_u32(rsdp + 20) == RSDP_BYTES_V2 && sums_to_zero(rsdp, RSDP_BYTES_V2);
 
 	if (v2 && !v2_good)
 		log_warn("acpi", "root pointer: wrong version 2 checksum: using the RSDT");
-	if (v2_good && root_try(get64(rsdp + 24), "XSDT", 8))
+	if (v2_good && root_try(load_u64(rsdp + 24), "XSDT", 8))
 		return;
-	if (!root_try(get32(rsdp + 16), "RSDT", 4))
+	if (!root_try(load_u32(rsdp + 16), "RSDT", 4))
 		log_warn("acpi", "no usable root table: ACPI not used");
 }
 
@@ -230,8 +207,8 @@ int acpi_mcfg(struct acpi_mcfg *out)
 	for (uint32_t at = 44; t && at + 16 <= t->length; at += 16) {
 		const uint8_t *e = (const uint8_t *)t + at;
 		const struct acpi_mcfg m = {
-		    .base = get64(e),
-		    .segment = get16(e + 8),
+		    .base = load_u64(e),
+		    .segment = load_u16(e + 8),
 		    .bus_first = e[10],
 		    .bus_last = e[11],
 		};
@@ -291,8 +268,8 @@ static void madt_add_override(struct acpi_madt *m, const uint8_t *e)
 		return;
 	}
 	m->override[m->nb_overrides].irq = e[3];
-	m->override[m->nb_overrides].gsi = get32(e + 4);
-	m->override[m->nb_overrides].flags = get16(e + 8);
+	m->override[m->nb_overrides].gsi = load_u32(e + 4);
+	m->override[m->nb_overrides].flags = load_u16(e + 8);
 	m->nb_overrides++;
 }
 
@@ -302,11 +279,11 @@ static void madt_entry(struct acpi_madt *m, const uint8_t *e)
 	switch (e[0]) {
 	case MADT_LAPIC:
 		if (e[1] >= 8 && e[3] != MADT_LAPIC_ALL)
-			madt_add_cpu(m, e[3], get32(e + 4));
+			madt_add_cpu(m, e[3], load_u32(e + 4));
 		break;
 	case MADT_IOAPIC:
 		if (e[1] >= 12)
-			madt_add_ioapic(m, get32(e + 4), get32(e + 8));
+			madt_add_ioapic(m, load_u32(e + 4), load_u32(e + 8));
 		break;
 	case MADT_OVERRIDE:
 		if (e[1] >= 10)
@@ -314,11 +291,11 @@ static void madt_entry(struct acpi_madt *m, const uint8_t *e)
 		break;
 	case MADT_LAPIC_ADDR:
 		if (e[1] >= 12)
-			m->lapic_base = get64(e + 4);
+			m->lapic_base = load_u64(e + 4);
 		break;
 	case MADT_X2APIC:
 		if (e[1] >= 16)
-			madt_add_cpu(m, get32(e + 4), get32(e + 8));
+			madt_add_cpu(m, load_u32(e + 4), load_u32(e + 8));
 		break;
 	default:
 		break;

@@ -9,7 +9,7 @@
 #include "kernel/mmio.h"
 #include "kernel/plat.h"
 #include "kernel/pci.h"
-#include "kernel/string.h"
+#include "kernel/unaligned.h"
 
 #define REGISTERS_BYTES 4096
 
@@ -33,27 +33,6 @@
 #define SMMU_ENABLED 1u
 #define SMMU_GBPA 0x44
 #define SMMU_ABORTS 0x100000u
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static bool bit_is_set(uint64_t base, unsigned offset, uint32_t bit)
 {
@@ -82,7 +61,7 @@ static const uint8_t *next(struct walk *w, unsigned least)
 {
 	while (w->end - w->at >= 4) {
 		const uint8_t *e = w->table + w->at;
-		const unsigned len = get16(e + w->len_at);
+		const unsigned len = load_u16(e + w->len_at);
 
 		if (len < 4 || len > w->end - w->at)
 			return NULL;
@@ -111,8 +90,8 @@ static bool intel_is_on(void)
 	if (!walk_begin(&w, "DMAR", DMAR_UNITS, 2))
 		return false;
 	while ((e = next(&w, DRHD_BASE + 8)) != NULL) {
-		if (get16(e) == DMAR_DRHD &&
-		    bit_is_set(get64(e + DRHD_BASE), VTD_GLOBAL_STATUS, VTD_TRANSLATES))
+		if (load_u16(e) == DMAR_DRHD &&
+		    bit_is_set(load_u64(e + DRHD_BASE), VTD_GLOBAL_STATUS, VTD_TRANSLATES))
 			return true;
 	}
 	return false;
@@ -127,7 +106,7 @@ static bool amd_is_on(void)
 		return false;
 	while ((e = next(&w, IVHD_BASE + 8)) != NULL) {
 		if ((e[0] == IVHD_FIRST || e[0] == IVHD_FIRST + 1 || e[0] == IVHD_LAST) &&
-		    bit_is_set(get64(e + IVHD_BASE), AMD_CONTROL, AMD_ENABLED))
+		    bit_is_set(load_u64(e + IVHD_BASE), AMD_CONTROL, AMD_ENABLED))
 			return true;
 	}
 	return false;
@@ -143,9 +122,9 @@ static bool arm_is_on(void)
 		return true;
 	if (!walk_begin(&w, "IORT", IORT_OFFSET_AT + 4, 1))
 		return false;
-	w.at = get32(w.table + IORT_OFFSET_AT);
+	w.at = load_u32(w.table + IORT_OFFSET_AT);
 	while (w.at < w.end && (e = next(&w, IORT_SMMU3_BASE + 8)) != NULL) {
-		if (e[0] == IORT_SMMU3 && smmu_is_on(get64(e + IORT_SMMU3_BASE)))
+		if (e[0] == IORT_SMMU3 && smmu_is_on(load_u64(e + IORT_SMMU3_BASE)))
 			return true;
 	}
 	return false;

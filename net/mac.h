@@ -1,40 +1,8 @@
-/* Ethernet addresses, and unaligned loads and stores: the part of the wire formats that drivers
- * need too. */
+/* Ethernet addresses: the part of the wire formats that drivers need too. */
 #ifndef NET_MAC_H
 #define NET_MAC_H
 
-#include "kernel/compiler.h"
-
-/* Unaligned loads and stores, one instruction each: a freestanding compiler calls a plain memcpy().
- */
-static inline uint16_t load_u16(const void *p)
-{
-	uint16_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load_u32(const void *p)
-{
-	uint32_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load_u64(const void *p)
-{
-	uint64_t v;
-
-	__builtin_memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline void store_u64(void *p, uint64_t v)
-{
-	__builtin_memcpy(p, &v, sizeof(v));
-}
+#include "kernel/unaligned.h"
 
 static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
 {
