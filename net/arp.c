@@ -394,6 +394,7 @@ void arp_announce(struct net_if *nif)
 	struct arp_cache *c = nif->arp;
 
 	arp_send_request(nif, nif->ip);
+	nif->dev->announce = false;
 	c->conflict_logged = false;
 	c->announcements_left = ARP_ANNOUNCEMENTS - 1;
 	c->announce_ns = nif->st->now_ns + NS_PER_S;

@@ -41,6 +41,8 @@ void vnet_link_set(struct vnet *vn, bool up)
 	if (vn->dev.link_up == up && vn->dev.tx_burst == tx)
 		return;
 	lcore_park();
+	/* switches may have forgotten us, and what was announced meanwhile went nowhere */
+	vn->dev.announce |= up && !vn->dev.link_up;
 	vn->dev.link_up = up;
 	vn->dev.tx_burst = tx;
 	lcore_resume();

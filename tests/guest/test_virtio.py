@@ -2,6 +2,7 @@
 of the device that changes the rings or the transport."""
 
 import pytest
+from frames import is_arp
 
 from ringzero import ARCH, MACHINES, STATIC, Nic
 
@@ -163,6 +164,8 @@ def test_a_guest_started_with_the_link_down_serves_when_it_comes_up(start):
     guest.wait_json("ready")
     guest.qmp("set_link", name="n0", up=True)
     guest.wait_text(r"virtio_net: .*link.*up", limit=10)
+    for _ in range(2):  # one could be the second that belongs to the start
+        assert guest.peer().next(lambda f: is_arp(f) and f[28:32] == f[38:42]), "it is announced"
     assert guest.peer().echo(b"at last")
 
 

@@ -347,9 +347,11 @@ Test(virtio_net, follows_the_link)
 
 		for (unsigned i = 0; i < 5; i++) {
 			config.status = i & 1;
+			port.dev->announce = false;
 			vdev_config_change(&port.d, &config);
 			port.dev->ops->link_poll(port.dev);
 			cr_assert_eq(port.dev->link_up, i & 1);
+			cr_assert_eq(port.dev->announce, i & 1);
 		}
 		port_close(&port);
 	}
