@@ -55,8 +55,8 @@
 		.name = "Packed virtqueue in-order mergeable path",                                \
 		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF,         \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE,                                \
-		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts_packed",                  \
+		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE, .isa = (isa_bit),              \
+		.rx_name = "virtio_recv_mergeable_pkts_packed",                                    \
 		.rx = virtio_recv_mergeable_pkts_packed_##suffix                                   \
 	}
 
