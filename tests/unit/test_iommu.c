@@ -111,8 +111,7 @@ Test(iommu, tables_that_lie)
 			for (unsigned fill = 0; fill < 70; fill++) {
 				/* no base that could be mapped */
 				memset(body, 0, sizeof(body));
-				for (unsigned i = 0; i < 16 && i < sizeof(body); i++)
-					body[i] = (uint8_t)fill;
+				memset(body, (int)fill, 16);
 				put(body + 14, fill, 2);
 				put(body + 13, fill, 2);
 				put(body + 4, fill % 3 ? 36 + fill : 0xfffffff0u, 4);

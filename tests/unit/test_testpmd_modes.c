@@ -173,7 +173,7 @@ Test(testpmd, icmpecho_answers_every_arp_request_at_its_own_port)
 	start(2, "fwd=icmpecho");
 	for (unsigned tags = 0; tags <= 2; tags++) {
 		len = frame_arp(want, ARP_OP_REPLY, port[0].dev.mac, FAR_IP, peer_mac, PEER_IP);
-		len = tag(want, len, "\x81\x00", tags);
+		(void)tag(want, len, "\x81\x00", tags);
 		len = frame_arp(frame, ARP_OP_REQUEST, peer_mac, PEER_IP, NULL, FAR_IP);
 		len = tag(frame, len, "\x81\x00", tags);
 		for (unsigned n = 0; n < len; n++)
