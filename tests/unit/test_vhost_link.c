@@ -2,6 +2,7 @@
  * The operating system's part of the vhost-user front end, over a real socket: messages with
  * descriptors, pieces, descriptors where none belong, ends that close, and ends that do not read.
  */
+#include "arch/hosted/unix_path.c"
 #include "arch/hosted/vhost_link.c"
 
 #include "tests/unit/plat_test.h"
