@@ -113,12 +113,13 @@ int vhost_link_open(struct vhost_link *l)
 	return 0;
 }
 
-int vhost_link_wait(struct vhost_link *l, uint64_t deadline_ns)
+int vhost_link_wait(struct vhost_link *l, uint64_t from_ns, uint64_t deadline_ns)
 {
 	for (;;) {
-		const int err = vhost_link_open(l);
+		const uint64_t now_ns = plat_time_ns();
+		const int err = now_ns < from_ns ? -EAGAIN : vhost_link_open(l);
 
-		if (err != -EAGAIN || plat_time_ns() >= deadline_ns)
+		if (err != -EAGAIN || now_ns >= deadline_ns)
 			return err;
 		if (plat_end_asked())
 			return -EINTR;

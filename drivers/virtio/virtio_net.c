@@ -316,12 +316,16 @@ static void stop_parked(struct netdev *dev)
 
 static int vnet_start(struct netdev *dev)
 {
+	struct vnet *vn = to_vnet(dev);
 	int err;
 
 	lcore_park();
 	err = start_parked(dev);
 	lcore_resume();
-	return err;
+	if (!err || err == -EBUSY || !vn->vd->awaited)
+		return err;
+	vn->recovery.wanted = true;
+	return -EAGAIN;
 }
 
 static void vnet_stop(struct netdev *dev)
@@ -508,6 +512,8 @@ struct netdev *virtio_net_probe(struct virtio_dev *vd, size_t budget)
 	vd->driver = vn;
 	memcpy(vn->dev.name, vd->name, sizeof(vn->dev.name));
 	err = negotiate(vn, port);
+	while (err && vd->awaited && !vd->ops->wait(vd))
+		err = negotiate(vn, port);
 	if (err)
 		return NULL;
 	err = probe_port(vn, port, budget);

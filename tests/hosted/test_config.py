@@ -76,7 +76,7 @@ def test_a_backend_without_status_is_reset_by_a_message(start, backend, tmp_path
     assert b.seen.count(RESET_DEVICE) == 1, "at the start"
     process.type("poweroff")
     assert process.wait_exit(LIMIT) == 0
-    assert b.seen.count(RESET_DEVICE) == 2, "and at the end"
+    wait_until(lambda: b.seen.count(RESET_DEVICE) == 2, LIMIT, "a reset at the end")
 
 
 def test_a_backend_with_status_is_not(start, backend, tmp_path):

@@ -3,9 +3,12 @@
 import os
 import signal
 import socket
+import struct
+import time
 
 import pytest
-from hosted import LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
+from backend import FEATURES, SET_FEATURES, SET_MEM_TABLE, VERSION_1, Backend, reply
+from hosted import ASAN, LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
 from ringzero import STATIC
 from test_paths import ROW_NAMES, ROWS, row_options
 
@@ -101,3 +104,67 @@ def test_a_socket_that_is_another_ones_by_now_is_not_taken_away(start, tmp_path)
         other.bind(str(path))
         assert process.end(signal.SIGTERM) == 0
         assert path.is_socket()
+
+
+@pytest.fixture
+def client(tmp_path):
+    """client(name, ...) makes a Backend that connects to a server."""
+    made = []
+
+    def make(name="s", **kwargs):
+        made.append(Backend(tmp_path / name, connects=True, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def refuse(connection, request):
+    connection.sendall(reply(request, struct.pack("<Q", 1)))
+
+
+def test_a_server_waits_until_a_backend_can_be_used(start, client, tmp_path):
+    process = start(f"net0.path={tmp_path}/s net0.server=1 {STATIC}", program=ASAN)
+    process.wait_text("waiting for a backend")
+    greeted(tmp_path / "s").close()
+    process.wait_text("GET_FEATURES: the backend has closed its end|reset by peer", LIMIT)
+    for kwargs, says in (({"features": FEATURES & ~VERSION_1}, "does not offer VIRTIO_F_VERSION_1"),
+                         ({"at": SET_FEATURES, "fault": refuse}, "SET_FEATURES: the backend refuses")):
+        useless = client(**kwargs)
+        process.wait_text(says, LIMIT)
+        useless.close()
+    assert "is ready" not in "".join(process.read())
+    late = client(at=SET_MEM_TABLE, fault=refuse)  # all is well until the port starts
+    process.wait_text("SET_MEM_TABLE: the backend refuses", LIMIT)
+    process.wait_ready()
+    late.at = None
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert process.end(signal.SIGTERM) == 0
+    assert process.stderr_path.read_text() == ""
+
+
+def test_a_server_takes_its_time_with_those_that_come_and_go(start, tmp_path):
+    process = start(f"net0.path={tmp_path}/s net0.server=1 {STATIC}")
+    process.wait_text("waiting for a backend")
+    begin = time.monotonic()
+    for _ in range(4):
+        greeted(tmp_path / "s").close()
+    assert time.monotonic() - begin > 0.1 + 0.2 + 0.4
+    assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_backend_may_leave_while_another_is_waited_for(start, client, tmp_path):
+    process = start(f"net0.path={tmp_path}/a net0.server=1 net1.path={tmp_path}/b net1.server=1 "
+                    f"{STATIC} net.mode=interrupt", program=ASAN)
+    process.wait_text("user0: waiting for a backend")
+    first = client("a")
+    process.wait_text("user1: waiting for a backend", LIMIT)
+    first.close()
+    client("b")
+    process.wait_text("port 0: waiting for its device to come back", LIMIT)
+    process.wait_ready()
+    client("a")
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert [port["link"] for port in process.json_lines("port")][:2] == ["down", "up"]
+    assert process.end(signal.SIGTERM) == 0
+    assert process.stderr_path.read_text() == ""

@@ -254,7 +254,7 @@ Test(vhost_link, a_client_waits_a_limited_time)
 	path_make();
 	cr_assert_eq(vhost_link_init(&client, path, false), 0);
 	plat_test_time_step_ns = SECOND / 4;
-	cr_expect_eq(vhost_link_wait(&client, plat_time_ns() + SECOND), -EAGAIN);
+	cr_expect_eq(vhost_link_wait(&client, 0, plat_time_ns() + SECOND), -EAGAIN);
 }
 
 /* ---- events ------------------------------------------------------------------------------- */
