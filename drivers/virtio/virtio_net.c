@@ -226,14 +226,15 @@ static int read_pairs(struct vnet *vn)
 
 static int negotiate(struct vnet *vn, unsigned port)
 {
+	/* rings, buffers and path were made for the features of the first time */
+	const uint64_t usable = vn->choice.rx ? vn->features : UINT64_MAX;
 	int err = virtio_dev_begin(vn->vd);
 
 	if (!err)
-		err = virtio_dev_negotiate(vn->vd, vnet_features(vn->vd, port));
-	/* rings, buffers and path were made for the features of the first time */
-	if (!err && vn->choice.rx && vn->vd->features != vn->features) {
-		log_err("virtio_net", "%s: the device now offers other features; not restarted",
-		        vn->vd->name);
+		err = virtio_dev_negotiate(vn->vd, vnet_features(vn->vd, port) & usable);
+	if (!err && vn->choice.rx && vn->vd->features != usable) {
+		log_err("virtio_net", "%s: the device has no %s any more; not restarted",
+		        vn->vd->name, vnet_feature_lacking(usable, vn->vd->features));
 		virtio_dev_fail(vn->vd);
 		err = -EOPNOTSUPP;
 	}

@@ -12,6 +12,7 @@ GET_VRING_BASE, NET_SET_MTU, GET_CONFIG, RESET_DEVICE = 11, 20, 24, 34
 QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_STATUS, GET_VRING_BASE,
              GET_CONFIG}
 VERSION_1, PROTOCOL_FEATURES, MRG_RXBUF = 1 << 32, 1 << 30, 1 << 15
+INDIRECT_DESC, EVENT_IDX = 1 << 28, 1 << 29
 NET_MTU, NET_MAC, NET_STATUS, NET_SPEED_DUPLEX = 1 << 3, 1 << 5, 1 << 16, 1 << 63
 FEATURES = VERSION_1 | PROTOCOL_FEATURES | MRG_RXBUF
 NET_MQ = 1 << 22
@@ -41,7 +42,7 @@ class Backend:
                  pairs=1, connects=False):
         self.at, self.fault, self.features, self.protocol = at, fault, features, protocol
         self.config, self.pairs = config, pairs
-        self.connections, self.status, self.seen, self.mtu = 0, 0, [], None
+        self.connections, self.status, self.accepted, self.seen, self.mtu = 0, 0, 0, [], None
         self.path, self.listener = str(path), None
         if not connects:
             self.listener = socket.socket(socket.AF_UNIX)
@@ -103,6 +104,8 @@ class Backend:
                 connection.sendall(reply(request, struct.pack("<Q", 0)))
             if request == SET_STATUS:
                 self.status, = struct.unpack("<Q", payload)
+            if request == SET_FEATURES:
+                self.accepted, = struct.unpack("<Q", payload)
             if request == NET_SET_MTU:
                 self.mtu, = struct.unpack("<Q", payload)
 
