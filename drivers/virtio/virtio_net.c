@@ -155,12 +155,13 @@ static int link_read(struct vnet *vn)
 static void vnet_link_poll(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
-	const bool was_up = dev->link_up;
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+	bool was_up;
 
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;
+	was_up = dev->link_up;
 	vnet_health(vn);
 	if (vn->failed)
 		return;

@@ -83,8 +83,12 @@ def test_what_comes_later_leads_to_a_new_connection(start, backend, tmp_path, wh
         after = len(process.read())
         LATER[what][0](b.current)
         process.wait_text(LATER[what][1], LIMIT, after)
+        process.wait_text("port 0: the device is gone; port is down", LIMIT, after)
         process.wait_text("port 0: runs again, link up", LIMIT, after)
         assert b.connections == n + 1
+    process.fresh_stats()
+    said = "".join(process.read())
+    assert "needs a reset" not in said and "port 0: link up" not in said, "it is said once"
 
 
 def test_a_device_that_needs_a_reset_gets_one(start, backend, tmp_path):
@@ -134,6 +138,14 @@ def test_a_backend_may_come_back_with_more(start, backend, tmp_path):
     process.wait_text("port 0: runs again, link up", LIMIT)
     assert b.accepted & (EVENT_IDX | INDIRECT_DESC) == 0, "nothing here is made for it"
     assert b.accepted & MRG_RXBUF
+
+
+def test_a_bad_answer_for_the_status_is_no_refusal_of_features(start, backend, tmp_path):
+    backend(GET_STATUS, FAULTS["answers_something_else"][0])
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    assert process.wait_exit(LIMIT) == 1
+    process.wait_text("the device failed before it had agreed to features")
+    assert "refuses the features" not in "".join(process.read())
 
 
 STALL_LIMIT = 1.5  # seconds; it was up to three
