@@ -20,6 +20,7 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
+#include "net/mac.h"
 
 #define MTU_DEFAULT 1500
 
@@ -396,14 +397,22 @@ static const struct netdev_ops vnet_ops = {
 static int read_mac(struct vnet *vn, unsigned port)
 {
 	const char *option = options_port_get("net.mac", port);
+	uint8_t *mac = vn->dev.mac;
+	int err;
 
 	if (option)
-		return options_mac(option, vn->dev.mac);
-	if (virtio_has(vn->vd, VIRTIO_NET_F_MAC))
-		return virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mac),
-		                              vn->dev.mac, sizeof(vn->dev.mac));
-	plat_random(vn->dev.mac, sizeof(vn->dev.mac));
-	vn->dev.mac[0] = (uint8_t)((vn->dev.mac[0] & 0xfc) | 0x02); /* local, unicast */
+		return options_mac(option, mac);
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MAC)) {
+		err = virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mac), mac,
+		                             sizeof(vn->dev.mac));
+		if (err || !(mac_is_multicast(mac) || mac_is_zero(mac)))
+			return err;
+		log_warn("virtio_net",
+		         "port %u: the device's MAC address is %s; a random one is used", port,
+		         mac_is_zero(mac) ? "zero" : "a group's");
+	}
+	plat_random(mac, sizeof(vn->dev.mac));
+	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02); /* local, unicast */
 	return 0;
 }
 

@@ -13,9 +13,9 @@ ALL = FEATURES | NET_MAC | NET_MTU | NET_STATUS | NET_SPEED_DUPLEX
 SMALL = FEATURES | NET_MAC | NET_STATUS
 
 
-def config(status=UP, mtu=1400):
+def config(status=UP, mtu=1400, mac=bytes([2, 0, 0, 0, 0, 9])):
     """Up to speed and duplex (virtio 5.1.4)."""
-    return bytes([2, 0, 0, 0, 0, 9]) + struct.pack("<HHHIB", status, 1, mtu, 25000, 1)
+    return mac + struct.pack("<HHHIB", status, 1, mtu, 25000, 1)
 
 
 def serve(start, tmp_path, options=""):
@@ -33,6 +33,16 @@ def test_the_configuration_is_the_backends(start, backend, tmp_path, options, mt
     assert (port["mac"], port["mtu"], port["speed"]) == ("02:00:00:00:00:09", mtu, 25000)
     assert port["link"] == "up"
     assert b.mtu == told
+
+
+@pytest.mark.parametrize("mac,is_what", [(bytes(6), "zero"), (b"\xff" * 6, "a group's"),
+                                         (b"\x01" + bytes(5), "a group's")],
+                         ids=["zero", "broadcast", "multicast"])
+def test_an_address_that_no_station_can_have_is_not_taken(start, backend, tmp_path, mac, is_what):
+    backend(features=ALL, protocol=P_REPLY_ACK | P_CONFIG, config=config(mac=mac))
+    process = serve(start, tmp_path)
+    process.wait_text(f"the device's MAC address is {is_what}; a random one is used")
+    assert int(process.json_lines("port")[0]["mac"][:2], 16) & 3 == 2, "local, of one station"
 
 
 @pytest.mark.parametrize("protocol", [P_CONFIG, P_CONFIG | P_STATUS | P_REPLY_ACK],
