@@ -208,7 +208,7 @@ static void start_port(struct netdev *dev)
 		dev->mode = NETDEV_INTERRUPT;
 	soft_rss_attach(dev);
 	err = dev->ops->start(dev);
-	if (err) {
+	if (err && err != -EAGAIN) {
 		log_err("net", "port %u does not start (error %d)", dev->port, -err);
 		port_missing();
 		return;

@@ -71,6 +71,8 @@ typedef void (*netdev_xstat_fn)(void *arg, const char *direction, int queue, con
 typedef void (*netdev_xstats_fn)(const struct netdev *dev, netdev_xstat_fn emit, void *arg);
 
 struct netdev_ops {
+	/* 0; -EAGAIN: its device is not there, and link_poll() will start the port when it is; or
+	 * an error, with the reason logged */
 	int (*start)(struct netdev *dev);
 	void (*stop)(struct netdev *dev);
 	/* one Rx or Tx queue of a port that runs: its packets are counted as when the port is

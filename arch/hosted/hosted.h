@@ -18,11 +18,12 @@ void terminal_init(void);
 /** terminal_restore() - as it was; safe in signal handlers */
 void terminal_restore(void);
 
-/** signals_init() - SIGINT, SIGTERM and SIGHUP ask the kernel to end, a second one ends it at once;
- * crashes leave the terminal as it was */
+/** signals_init() - SIGINT, SIGTERM and SIGHUP ask the kernel to end, another one a second later or
+ * after that ends it at once; whatever signal ends it leaves the terminal as it was, and no socket
+ */
 void signals_init(void);
 
-/** links_remove() - take away the sockets that we listen at */
+/** links_remove() - take away the sockets that we listen at; safe in signal handlers */
 void links_remove(void);
 
 #endif

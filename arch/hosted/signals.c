@@ -1,6 +1,6 @@
 /*
  * Signals: asking the kernel to end, stopping and going on with the terminal as the shell wants it,
- * and crashes. Handlers do what is safe in handlers and nothing else.
+ * and those that end a process. Handlers do what is safe in handlers and nothing else.
  */
 #define _GNU_SOURCE
 #include "arch/hosted/hosted.h"
@@ -12,20 +12,36 @@
 
 #define STATUS_SIGNALLED 128 /* a shell's status of a process that a signal ended: 128 + number */
 
+/* timeout(1) and others signal a process and its group: it gets two at once and has heeded neither
+ */
+#define UNHEEDED_NS 1000000000ull
+
 static volatile sig_atomic_t end_asked;
+static uint64_t end_asked_ns; /* of the first; handlers alone look at it */
 
 bool plat_end_asked(void)
 {
 	return end_asked;
 }
 
+/* What others would find of us. */
+static void leave_nothing(void)
+{
+	terminal_restore();
+	links_remove();
+}
+
 static void on_end(int number)
 {
-	if (end_asked) { /* the first was not heeded */
-		terminal_restore();
-		_exit(STATUS_SIGNALLED + number);
-	}
+	const uint64_t now_ns = plat_time_ns();
+
+	if (!end_asked)
+		end_asked_ns = now_ns;
 	end_asked = 1;
+	if (now_ns - end_asked_ns < UNHEEDED_NS)
+		return;
+	leave_nothing();
+	_exit(STATUS_SIGNALLED + number);
 }
 
 static void on_stop(int number)
@@ -42,9 +58,9 @@ static void on_continue(int number)
 }
 
 /* The default action follows: installed to be used once. */
-static void on_crash(int number)
+static void on_fatal(int number)
 {
-	terminal_restore();
+	leave_nothing();
 	raise(number);
 }
 
@@ -61,7 +77,10 @@ static void handle(int number, void (*handler)(int), int flags)
 
 void signals_init(void)
 {
-	static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT};
+	/* crashes, and what others send or a limit does: all end a process unless it minds */
+	static const int fatal[] = {SIGSEGV, SIGBUS,    SIGILL,  SIGFPE,  SIGABRT,
+	                            SIGQUIT, SIGTRAP,   SIGSYS,  SIGUSR1, SIGUSR2,
+	                            SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
 
 	signal(SIGPIPE, SIG_IGN);
 	handle(SIGINT, on_end, SA_RESTART);
@@ -69,6 +88,6 @@ void signals_init(void)
 	handle(SIGHUP, on_end, SA_RESTART);
 	handle(SIGTSTP, on_stop, SA_RESTART);
 	handle(SIGCONT, on_continue, SA_RESTART);
-	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
-		handle(crashes[i], on_crash, (int)SA_RESETHAND | SA_NODEFER);
+	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
+		handle(fatal[i], on_fatal, (int)SA_RESETHAND | SA_NODEFER);
 }

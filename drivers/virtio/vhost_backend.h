@@ -41,9 +41,10 @@ struct vhost_backend_ops {
 	/* offered, but about the back end itself: never the driver's */
 	uint64_t features_own;
 
-	/* NULL, or be there for the first open: until @deadline_ns. 0; -EAGAIN when nobody came,
-	 * -EINTR when the process is asked to end meanwhile, or an error, all of them not logged */
-	int (*wait)(struct vhost_backend *b, uint64_t deadline_ns);
+	/* NULL, or be there for the first open: from @from_ns until @deadline_ns. 0; -EAGAIN when
+	 * nobody came, -EINTR when the process is asked to end meanwhile, or an error, all of them
+	 * not logged */
+	int (*wait)(struct vhost_backend *b, uint64_t from_ns, uint64_t deadline_ns);
 	/* connect, and learn what is offered, unless it is up. 0; -EAGAIN, not logged (again), when
 	 * it is not there now, or has not answered yet; or an error, logged */
 	int (*open)(struct vhost_backend *b);

@@ -27,9 +27,9 @@ int vhost_link_init(struct vhost_link *l, const char *path, bool server);
  * the other end now, or what is wrong */
 int vhost_link_open(struct vhost_link *l);
 
-/** vhost_link_wait() - vhost_link_open() until @deadline_ns. Return: also -EINTR, when the process
- * is asked to end meanwhile */
-int vhost_link_wait(struct vhost_link *l, uint64_t deadline_ns);
+/** vhost_link_wait() - vhost_link_open() from @from_ns until @deadline_ns. Return: also -EINTR,
+ * when the process is asked to end meanwhile */
+int vhost_link_wait(struct vhost_link *l, uint64_t from_ns, uint64_t deadline_ns);
 
 /** vhost_link_close() - end the connection, if there is one; a server goes on listening */
 void vhost_link_close(struct vhost_link *l);

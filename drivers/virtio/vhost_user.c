@@ -507,9 +507,9 @@ static int vu_poll(struct vhost_backend *b, uint8_t *status, struct virtio_net_c
 
 /* ---- the seam ----------------------------------------------------------------------------- */
 
-static int vu_wait(struct vhost_backend *b, uint64_t deadline_ns)
+static int vu_wait(struct vhost_backend *b, uint64_t from_ns, uint64_t deadline_ns)
 {
-	return vhost_link_wait(&user_of(b)->link, deadline_ns);
+	return vhost_link_wait(&user_of(b)->link, from_ns, deadline_ns);
 }
 
 static const struct vhost_backend_ops vu_ops = {

@@ -52,6 +52,8 @@ int virtio_dev_begin(struct virtio_dev *vd)
 
 int virtio_dev_negotiate(struct virtio_dev *vd, uint64_t wanted)
 {
+	uint8_t status;
+
 	vd->features = vd->device_features & wanted;
 	if (!vd->legacy && !virtio_has(vd, VIRTIO_F_VERSION_1)) {
 		log_err("virtio",
@@ -66,10 +68,16 @@ int virtio_dev_negotiate(struct virtio_dev *vd, uint64_t wanted)
 		return 0;
 
 	status_add(vd, VIRTIO_STATUS_FEATURES_OK);
-	if (!(vd->ops->get_status(vd) & VIRTIO_STATUS_FEATURES_OK)) {
-		log_err("virtio", "%s: the device refuses the features 0x%llx out of 0x%llx",
-		        vd->name, (unsigned long long)vd->features,
-		        (unsigned long long)vd->device_features);
+	status = vd->ops->get_status(vd);
+	if (!(status & VIRTIO_STATUS_FEATURES_OK)) {
+		if (status & VIRTIO_STATUS_NEEDS_RESET)
+			log_err("virtio", "%s: the device failed before it had agreed to features",
+			        vd->name);
+		else
+			log_err("virtio",
+			        "%s: the device refuses the features 0x%llx out of 0x%llx",
+			        vd->name, (unsigned long long)vd->features,
+			        (unsigned long long)vd->device_features);
 		virtio_dev_fail(vd);
 		return -EOPNOTSUPP;
 	}
@@ -80,7 +88,8 @@ int virtio_dev_ready(struct virtio_dev *vd)
 {
 	status_add(vd, VIRTIO_STATUS_DRIVER_OK);
 	if (vd->ops->get_status(vd) & VIRTIO_STATUS_NEEDS_RESET) {
-		log_err("virtio", "%s: the device needs a reset right after DRIVER_OK", vd->name);
+		log_err("virtio", "%s: the device failed, or needs a reset, right after DRIVER_OK",
+		        vd->name);
 		return -EIO;
 	}
 	return 0;

@@ -20,6 +20,7 @@
 #include "kernel/memory.h"
 #include "kernel/plat.h"
 #include "kernel/string.h"
+#include "net/mac.h"
 
 #define MTU_DEFAULT 1500
 
@@ -155,12 +156,13 @@ static int link_read(struct vnet *vn)
 static void vnet_link_poll(struct netdev *dev)
 {
 	struct vnet *vn = to_vnet(dev);
-	const bool was_up = dev->link_up;
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
+	bool was_up;
 
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;
+	was_up = dev->link_up;
 	vnet_health(vn);
 	if (vn->failed)
 		return;
@@ -224,21 +226,42 @@ static int read_pairs(struct vnet *vn)
 	return -EOPNOTSUPP;
 }
 
+/* The device may have another MTU than the first time: buffers were made for that one. */
+static void read_mtu_again(struct vnet *vn)
+{
+	uint16_t mtu;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_MTU) ||
+	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mtu), &mtu,
+	                           sizeof(mtu)))
+		return; /* what was known stays */
+	if (mtu > vn->mtu_max || vn->dev.mtu != min_u64(mtu, vn->mtu_first))
+		log_warn("virtio_net", "port %u: the device's MTU is now %u; using %u",
+		         vn->dev.port, mtu, (unsigned)min_u64(mtu, vn->mtu_first));
+	vn->dev.mtu = (uint16_t)min_u64(mtu, vn->mtu_first);
+	for (unsigned i = 0; i < vn->nb_queues; i++)
+		vn->txq[i].frame_max =
+		    (uint32_t)min_u64(mtu + ETHERNET_OVERHEAD, vn->tx_frame_max);
+}
+
 static int negotiate(struct vnet *vn, unsigned port)
 {
+	/* rings, buffers and path were made for the features of the first time */
+	const uint64_t usable = vn->choice.rx ? vn->features : UINT64_MAX;
 	int err = virtio_dev_begin(vn->vd);
 
 	if (!err)
-		err = virtio_dev_negotiate(vn->vd, vnet_features(vn->vd, port));
-	/* rings, buffers and path were made for the features of the first time */
-	if (!err && vn->choice.rx && vn->vd->features != vn->features) {
-		log_err("virtio_net", "%s: the device now offers other features; not restarted",
-		        vn->vd->name);
+		err = virtio_dev_negotiate(vn->vd, vnet_features(vn->vd, port) & usable);
+	if (!err && vn->choice.rx && vn->vd->features != usable) {
+		log_err("virtio_net", "%s: the device has no %s any more; not restarted",
+		        vn->vd->name, vnet_feature_lacking(usable, vn->vd->features));
 		virtio_dev_fail(vn->vd);
 		err = -EOPNOTSUPP;
 	}
 	if (!err)
 		err = read_pairs(vn);
+	if (!err && vn->choice.rx)
+		read_mtu_again(vn);
 	vn->negotiated = !err;
 	return err;
 }
@@ -316,12 +339,16 @@ static void stop_parked(struct netdev *dev)
 
 static int vnet_start(struct netdev *dev)
 {
+	struct vnet *vn = to_vnet(dev);
 	int err;
 
 	lcore_park();
 	err = start_parked(dev);
 	lcore_resume();
-	return err;
+	if (!err || err == -EBUSY || !vn->vd->awaited)
+		return err;
+	vn->recovery.wanted = true;
+	return -EAGAIN;
 }
 
 static void vnet_stop(struct netdev *dev)
@@ -390,14 +417,22 @@ static const struct netdev_ops vnet_ops = {
 static int read_mac(struct vnet *vn, unsigned port)
 {
 	const char *option = options_port_get("net.mac", port);
+	uint8_t *mac = vn->dev.mac;
+	int err;
 
 	if (option)
-		return options_mac(option, vn->dev.mac);
-	if (virtio_has(vn->vd, VIRTIO_NET_F_MAC))
-		return virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mac),
-		                              vn->dev.mac, sizeof(vn->dev.mac));
-	plat_random(vn->dev.mac, sizeof(vn->dev.mac));
-	vn->dev.mac[0] = (uint8_t)((vn->dev.mac[0] & 0xfc) | 0x02); /* local, unicast */
+		return options_mac(option, mac);
+	if (virtio_has(vn->vd, VIRTIO_NET_F_MAC)) {
+		err = virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mac), mac,
+		                             sizeof(vn->dev.mac));
+		if (err || !(mac_is_multicast(mac) || mac_is_zero(mac)))
+			return err;
+		log_warn("virtio_net",
+		         "port %u: the device's MAC address is %s; a random one is used", port,
+		         mac_is_zero(mac) ? "zero" : "a group's");
+	}
+	plat_random(mac, sizeof(vn->dev.mac));
+	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02); /* local, unicast */
 	return 0;
 }
 
@@ -432,6 +467,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
 	}
 	vn->mtu_max = (uint16_t)max_u64(vn->mtu_max, vn->dev.mtu);
+	vn->mtu_first = vn->dev.mtu;
 	return 0;
 }
 
@@ -508,6 +544,8 @@ struct netdev *virtio_net_probe(struct virtio_dev *vd, size_t budget)
 	vd->driver = vn;
 	memcpy(vn->dev.name, vd->name, sizeof(vn->dev.name));
 	err = negotiate(vn, port);
+	while (err && vd->awaited && !vd->ops->wait(vd))
+		err = negotiate(vn, port);
 	if (err)
 		return NULL;
 	err = probe_port(vn, port, budget);

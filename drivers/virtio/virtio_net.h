@@ -16,7 +16,8 @@ extern const unsigned virtio_net_nb_options;
  * @vd:     its transport; kept for ever on success
  * @budget: bytes of memory that it may take for rings and buffers
  *
- * The port is not started. What the device offers that is not implemented is not accepted.
+ * The port is not started. A device that is awaited is waited for until one can be used. What the
+ * device offers that is not implemented is not accepted.
  *
  * Return: the port, or NULL, with the reason logged and the device reset or FAILED.
  */

@@ -33,6 +33,10 @@ struct virtio_transport_ops {
 	 * -EAGAIN, not logged, when it is not there now; NULL: the device is always there */
 	int (*open)(struct virtio_dev *vd);
 
+	/* with vd->awaited: waits until the next device is there to be opened, with a pause after
+	 * one that could not be used. 0, or an error, logged */
+	int (*wait)(struct virtio_dev *vd);
+
 	/* of devices that may be taken out and put back: is it there, and not about to leave? One
 	 * that came back is as new. Called often. NULL: it stays */
 	bool (*present)(struct virtio_dev *vd);
@@ -90,6 +94,7 @@ struct virtio_dev {
 	uint64_t device_features; /* offered */
 	uint64_t features;        /* negotiated */
 	uint16_t device_id;       /* 1: network card */
+	bool awaited;             /* one that cannot be used is no error: another one may come */
 	bool legacy;              /* 0.9.5 layout: page-frame ring, 10-byte header */
 	enum virtio_irq_mode irq_mode;
 	uint16_t nb_vectors; /* in use */

@@ -122,6 +122,11 @@ static int user_open(struct virtio_dev *vd)
 	return 0;
 }
 
+static int user_wait(struct virtio_dev *vd)
+{
+	return user_of(vd)->wait(user_of(vd));
+}
+
 /* ---- features ----------------------------------------------------------------------------- */
 
 static uint64_t user_get_features(struct virtio_dev *vd)
@@ -376,6 +381,7 @@ static int user_set_config_vector(struct virtio_dev *vd, uint16_t vector)
 static const struct virtio_transport_ops user_ops = {
     .name = "user",
     .open = user_open,
+    .wait = user_wait,
     .get_features = user_get_features,
     .set_features = user_set_features,
     .get_status = user_get_status,

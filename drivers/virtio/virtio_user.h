@@ -27,6 +27,7 @@ struct virtio_user_queue {
 struct virtio_user {
 	struct virtio_dev vd;
 	struct vhost_backend *backend;
+	int (*wait)(struct virtio_user *u); /* with vd.awaited: see virtio_transport.h */
 	uint16_t queue_size;
 	uint16_t nb_pairs;        /* queue pairs */
 	bool has_ctrl;            /* takes commands; without, the first pair alone is ever used */
@@ -45,8 +46,8 @@ struct virtio_user {
 };
 
 /**
- * virtio_user_init() - fill @u, all zero before but for queue_size, nb_pairs, has_ctrl and mtu, for
- * @backend, which lives as long; its nb_pairs is set
+ * virtio_user_init() - fill @u, all zero before but for queue_size, nb_pairs, has_ctrl, mtu, wait
+ * and vd.awaited, for @backend, which lives as long; its nb_pairs is set
  * @name: for log lines, at most 15 bytes are kept
  *
  * Return: 0, or why there are no event counters.

@@ -17,6 +17,8 @@
 #include "net/netdev.h"
 
 #define CLIENT_WAIT_NS 5000000000ull /* for a backend that starts at the same time as we */
+#define PAUSE_MIN_NS 100000000ull    /* after a backend that a server could not use, doubled */
+#define PAUSE_MAX_NS 1000000000ull
 #define NAME_LEN 16
 #define KERNEL_PATH "/dev/vhost-net"
 #define VDPA_PATH "/dev/vhost-vdpa-"
@@ -50,6 +52,8 @@ static const struct option bus_options[] = {
 };
 
 struct user_port {
+	unsigned port;
+	uint64_t pause_ns;
 	struct virtio_user u;
 	union {
 		struct vhost_user vu;
@@ -65,6 +69,47 @@ NORETURN static void give_up(void)
 	console_flush();
 	plat_fail();
 }
+
+/* ---- waiting for who connects ------------------------------------------------------------- */
+
+/* Return: 0, or logged, when nobody is at the other end of a socket. */
+static int wait_for(const struct user_port *p, uint64_t from_ns)
+{
+	const struct virtio_user *u = &p->u;
+	struct vhost_backend *b = u->backend;
+	const bool server = u->vd.awaited;
+	int err;
+
+	log_info("virtio_user", "%s: %s %s", u->vd.name,
+	         server ? "waiting for a backend at" : "connecting to", b->path);
+	console_flush();
+	err = b->ops->wait(b, from_ns, server ? UINT64_MAX : from_ns + CLIENT_WAIT_NS);
+	if (err == -EINTR) {
+		log_info("virtio_user", "%s: asked to end", u->vd.name);
+		console_flush();
+		plat_poweroff();
+	}
+	if (err == -EAGAIN)
+		log_err("virtio_user",
+		        "net%u.path=%s: no backend listens there; start it first, or give "
+		        "net%u.server=1 and let it connect",
+		        p->port, b->path, p->port);
+	else if (err)
+		log_err("virtio_user", "net%u.path=%s: %s", p->port, b->path,
+		        vhost_link_error(err));
+	return err;
+}
+
+static int wait_again(struct virtio_user *u)
+{
+	struct user_port *p = container_of(u, struct user_port, u);
+
+	u->backend->ops->close(u->backend);
+	p->pause_ns = min_u64(max_u64(2 * p->pause_ns, PAUSE_MIN_NS), PAUSE_MAX_NS);
+	return wait_for(p, plat_time_ns() + p->pause_ns);
+}
+
+/* ---- the ports ---------------------------------------------------------------------------- */
 
 /* Pairs beyond the first are switched on by a command. */
 static void read_queues(struct virtio_user *u, unsigned port)
@@ -101,6 +146,8 @@ static int backend_make(struct user_port *p, unsigned port, const char *path,
 		         path);
 	if (!is_kernels(path)) {
 		*b = &p->vu.b;
+		p->u.vd.awaited = server;
+		p->u.wait = wait_again;
 		return vhost_user_init(&p->vu, path, server);
 	}
 	if (server)
@@ -129,6 +176,7 @@ static struct user_port *port_make(unsigned port, const char *path)
 		log_err("virtio_user", "net%u: no memory for the device", port);
 		give_up();
 	}
+	p->port = port;
 	read_queues(&p->u, port);
 	fmt_buf(name, sizeof(name), "user%u", port);
 	p->u.queue_size = (uint16_t)options_port_u64("net.queue_size", port);
@@ -170,32 +218,6 @@ static unsigned bus_scan(void)
 	return n;
 }
 
-/* Return: 0, or logged, when nobody is at the other end of a socket. */
-static int wait_for(unsigned port, struct virtio_user *u)
-{
-	struct vhost_backend *b = u->backend;
-	const bool server = options_port_u64("net.server", port);
-	int err;
-
-	log_info("virtio_user", "%s: %s %s", u->vd.name,
-	         server ? "waiting for a backend at" : "connecting to", b->path);
-	console_flush();
-	err = b->ops->wait(b, server ? UINT64_MAX : plat_time_ns() + CLIENT_WAIT_NS);
-	if (err == -EINTR) {
-		log_info("virtio_user", "%s: asked to end", u->vd.name);
-		console_flush();
-		plat_poweroff();
-	}
-	if (err == -EAGAIN)
-		log_err("virtio_user",
-		        "net%u.path=%s: no backend listens there; start it first, or give "
-		        "net%u.server=1 and let it connect",
-		        port, b->path, port);
-	else if (err)
-		log_err("virtio_user", "net%u.path=%s: %s", port, b->path, vhost_link_error(err));
-	return err;
-}
-
 /* The kernel's are there or they are not, which open says. */
 static int open_now(unsigned port, struct virtio_user *u)
 {
@@ -212,7 +234,8 @@ static int open_now(unsigned port, struct virtio_user *u)
 static struct virtio_dev *bus_probe(unsigned port)
 {
 	struct virtio_user *u = &ports[port]->u;
-	const int err = u->backend->ops->wait ? wait_for(port, u) : open_now(port, u);
+	const int err =
+	    u->backend->ops->wait ? wait_for(ports[port], plat_time_ns()) : open_now(port, u);
 
 	return err ? NULL : &u->vd;
 }

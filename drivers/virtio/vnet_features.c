@@ -45,8 +45,7 @@ static const struct offload {
     {"net.tx_offloads", "uso", VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM},
 };
 
-/* The first feature of @set that is not in @has, by name. */
-static const char *lacking(uint64_t set, uint64_t has)
+const char *vnet_feature_lacking(uint64_t set, uint64_t has)
 {
 	const char *name = NULL;
 
@@ -80,7 +79,8 @@ static uint64_t offload_features(const struct virtio_dev *vd, unsigned port, uin
 			continue;
 		if (!(has & o->any) || (o->all & ~has)) {
 			log_warn("virtio_net", "port %u: %s=%s cannot be had: no %s", port, o->key,
-			         o->word, lacking(has & o->any ? o->all : o->any, has));
+			         o->word,
+			         vnet_feature_lacking(has & o->any ? o->all : o->any, has));
 			continue;
 		}
 		features |= (has & o->any) | (o->all & VNET_OFFLOAD_FEATURES);

@@ -15,6 +15,9 @@
  * had is logged */
 uint64_t vnet_features(struct virtio_dev *vd, unsigned port);
 
+/** vnet_feature_lacking() - the first feature of @set that is not in @has, by name */
+const char *vnet_feature_lacking(uint64_t set, uint64_t has);
+
 /** vnet_offloads_init() - set dev.rx_offloads and tx_offloads by what was negotiated */
 void vnet_offloads_init(struct vnet *vn, unsigned port);
 

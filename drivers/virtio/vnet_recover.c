@@ -68,6 +68,8 @@ void vnet_fail(struct vnet *vn)
 	r->failed++;
 	r->wanted = true;
 	r->asked_ns = 0;
+	/* the first try comes at once, but after what others have to do now */
+	__atomic_store_n(&vn->dev.news, true, __ATOMIC_RELAXED);
 	if (plat_time_ns() - r->tried_ns < RECOVER_SETTLED_NS && !r->excused)
 		return;
 	r->wait_ns = 0;
@@ -113,13 +115,18 @@ static bool is_broken(const struct vnet *vn)
 static bool needs_reset(const struct vnet *vn)
 {
 	struct virtio_dev *vd = vn->vd;
+	uint8_t status;
 
 	if (vd->irq_mode < VIRTIO_IRQ_EVENTS &&
 	    vn->config_seen == __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED))
 		return false;
-	if (!(vd->ops->get_status(vd) & VIRTIO_STATUS_NEEDS_RESET))
+	status = vd->ops->get_status(vd);
+	if (!(status & VIRTIO_STATUS_NEEDS_RESET))
 		return false;
-	log_err("virtio_net", "port %u: the device needs a reset; port is down", vn->dev.port);
+	/* one that has left, as was logged, does not know any more what it agreed to */
+	log_err("virtio_net", "port %u: the device %s; port is down", vn->dev.port,
+	        vd->ops->open && !(status & VIRTIO_STATUS_FEATURES_OK) ? "is gone"
+	                                                               : "needs a reset");
 	return true;
 }
 

@@ -4,6 +4,7 @@ otherwise."""
 import socket
 import struct
 import threading
+import time
 
 GET_FEATURES, SET_FEATURES, SET_MEM_TABLE, SET_VRING_KICK = 1, 2, 5, 12
 GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_STATUS, GET_STATUS = 15, 17, 39, 40
@@ -11,6 +12,7 @@ GET_VRING_BASE, NET_SET_MTU, GET_CONFIG, RESET_DEVICE = 11, 20, 24, 34
 QUESTIONS = {GET_FEATURES, GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_STATUS, GET_VRING_BASE,
              GET_CONFIG}
 VERSION_1, PROTOCOL_FEATURES, MRG_RXBUF = 1 << 32, 1 << 30, 1 << 15
+INDIRECT_DESC, EVENT_IDX = 1 << 28, 1 << 29
 NET_MTU, NET_MAC, NET_STATUS, NET_SPEED_DUPLEX = 1 << 3, 1 << 5, 1 << 16, 1 << 63
 FEATURES = VERSION_1 | PROTOCOL_FEATURES | MRG_RXBUF
 NET_MQ = 1 << 22
@@ -33,16 +35,19 @@ class Backend:
     fault(connection, request) gets the connection; the backend goes on afterwards if it is open.
     config: the device configuration; for what goes beyond its end it answers with nothing.
     pairs: queue pairs, with P_MQ
+    connects: to a server at the path, again and again; else it listens there
     """
 
     def __init__(self, path, at=None, fault=None, features=FEATURES, protocol=PROTOCOL, config=b"",
-                 pairs=1):
+                 pairs=1, connects=False):
         self.at, self.fault, self.features, self.protocol = at, fault, features, protocol
         self.config, self.pairs = config, pairs
-        self.connections, self.status, self.seen, self.mtu = 0, 0, [], None
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen(4)
+        self.connections, self.status, self.accepted, self.seen, self.mtu = 0, 0, 0, [], None
+        self.path, self.listener = str(path), None
+        if not connects:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self.path)
+            self.listener.listen(4)
         self.ended = False
         self.current = None
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -51,15 +56,28 @@ class Backend:
     def run(self):
         while not self.ended:
             try:
-                self.current, _ = self.listener.accept()
+                self.current = self.listener.accept()[0] if self.listener else self.connect()
             except OSError:
-                return
+                if self.listener:
+                    return
+                time.sleep(0.02)
+                continue
             self.connections += 1
             try:
-                self.serve(self.current)
+                if not self.ended:
+                    self.serve(self.current)
             except (OSError, ValueError, struct.error):
                 pass
             self.current.close()
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self.path)
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def receive(self, connection):
         head, fds, _, _ = socket.recv_fds(connection, 12, 8)
@@ -86,6 +104,8 @@ class Backend:
                 connection.sendall(reply(request, struct.pack("<Q", 0)))
             if request == SET_STATUS:
                 self.status, = struct.unpack("<Q", payload)
+            if request == SET_FEATURES:
+                self.accepted, = struct.unpack("<Q", payload)
             if request == NET_SET_MTU:
                 self.mtu, = struct.unpack("<Q", payload)
 
@@ -102,8 +122,9 @@ class Backend:
 
     def close(self):
         self.ended = True
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
         if self.current:
             try:
                 self.current.shutdown(socket.SHUT_RDWR)

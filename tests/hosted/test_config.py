@@ -1,5 +1,6 @@
 """What a backend says of its device: configuration, link, reset; and what we tell it of ours."""
 
+import socket
 import struct
 
 import pytest
@@ -13,9 +14,9 @@ ALL = FEATURES | NET_MAC | NET_MTU | NET_STATUS | NET_SPEED_DUPLEX
 SMALL = FEATURES | NET_MAC | NET_STATUS
 
 
-def config(status=UP, mtu=1400):
+def config(status=UP, mtu=1400, mac=bytes([2, 0, 0, 0, 0, 9])):
     """Up to speed and duplex (virtio 5.1.4)."""
-    return bytes([2, 0, 0, 0, 0, 9]) + struct.pack("<HHHIB", status, 1, mtu, 25000, 1)
+    return mac + struct.pack("<HHHIB", status, 1, mtu, 25000, 1)
 
 
 def serve(start, tmp_path, options=""):
@@ -33,6 +34,30 @@ def test_the_configuration_is_the_backends(start, backend, tmp_path, options, mt
     assert (port["mac"], port["mtu"], port["speed"]) == ("02:00:00:00:00:09", mtu, 25000)
     assert port["link"] == "up"
     assert b.mtu == told
+
+
+def test_another_mtu_of_a_backend_that_comes_back_is_told(start, backend, tmp_path):
+    b = backend(features=ALL, protocol=P_REPLY_ACK | P_CONFIG | P_NET_MTU, config=config())
+    process = serve(start, tmp_path)
+    for mtu, used in ((1300, 1300), (1500, 1400), (1400, 1400)):
+        after = len(process.read())
+        b.config = config(mtu=mtu)
+        b.current.shutdown(socket.SHUT_RDWR)
+        process.wait_text("runs again, link up", LIMIT, after)
+        said = f"the device's MTU is now {mtu}; using {used}" in "".join(process.read()[after:])
+        assert said == (mtu != 1400)
+        process.type("show port info all")
+        process.wait_text(f'"mtu":{used},', LIMIT, after)
+
+
+@pytest.mark.parametrize("mac,is_what", [(bytes(6), "zero"), (b"\xff" * 6, "a group's"),
+                                         (b"\x01" + bytes(5), "a group's")],
+                         ids=["zero", "broadcast", "multicast"])
+def test_an_address_that_no_station_can_have_is_not_taken(start, backend, tmp_path, mac, is_what):
+    backend(features=ALL, protocol=P_REPLY_ACK | P_CONFIG, config=config(mac=mac))
+    process = serve(start, tmp_path)
+    process.wait_text(f"the device's MAC address is {is_what}; a random one is used")
+    assert int(process.json_lines("port")[0]["mac"][:2], 16) & 3 == 2, "local, of one station"
 
 
 @pytest.mark.parametrize("protocol", [P_CONFIG, P_CONFIG | P_STATUS | P_REPLY_ACK],
@@ -76,7 +101,7 @@ def test_a_backend_without_status_is_reset_by_a_message(start, backend, tmp_path
     assert b.seen.count(RESET_DEVICE) == 1, "at the start"
     process.type("poweroff")
     assert process.wait_exit(LIMIT) == 0
-    assert b.seen.count(RESET_DEVICE) == 2, "and at the end"
+    wait_until(lambda: b.seen.count(RESET_DEVICE) == 2, LIMIT, "a reset at the end")
 
 
 def test_a_backend_with_status_is_not(start, backend, tmp_path):

@@ -5,8 +5,8 @@ import struct
 import time
 
 import pytest
-from backend import (FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS, MRG_RXBUF, NAMES,
-                     SET_FEATURES, SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, VERSION_1, reply)
+from backend import (EVENT_IDX, FEATURES, GET_FEATURES, GET_PROTOCOL_FEATURES, GET_STATUS,
+                     INDIRECT_DESC, MRG_RXBUF, NAMES, SET_FEATURES, SET_MEM_TABLE, SET_STATUS, SET_VRING_KICK, VERSION_1, reply)
 from hosted import ASAN, LIMIT, wait_served
 from ringzero import STATIC
 
@@ -83,8 +83,12 @@ def test_what_comes_later_leads_to_a_new_connection(start, backend, tmp_path, wh
         after = len(process.read())
         LATER[what][0](b.current)
         process.wait_text(LATER[what][1], LIMIT, after)
+        process.wait_text("port 0: the device is gone; port is down", LIMIT, after)
         process.wait_text("port 0: runs again, link up", LIMIT, after)
         assert b.connections == n + 1
+    process.fresh_stats()
+    said = "".join(process.read())
+    assert "needs a reset" not in said and "port 0: link up" not in said, "it is said once"
 
 
 def test_a_device_that_needs_a_reset_gets_one(start, backend, tmp_path):
@@ -112,7 +116,7 @@ def test_tries_get_rarer_but_not_more_than_a_second_apart(start, backend, tmp_pa
 
 
 @pytest.mark.parametrize("lacks,says", [(VERSION_1, "does not offer VIRTIO_F_VERSION_1"),
-                                        (MRG_RXBUF, "the device now offers other features")],
+                                        (MRG_RXBUF, "the device has no VIRTIO_NET_F_MRG_RXBUF any more")],
                          ids=["version_1", "mrg_rxbuf"])
 def test_a_backend_may_come_back_with_less_and_then_be_well(start, backend, tmp_path, lacks, says):
     b = backend(protocol=0)
@@ -123,6 +127,25 @@ def test_a_backend_may_come_back_with_less_and_then_be_well(start, backend, tmp_
     process.wait_text(says, LIMIT)
     b.features = FEATURES
     process.wait_text("port 0: runs again, link up", LIMIT)
+
+
+def test_a_backend_may_come_back_with_more(start, backend, tmp_path):
+    b = backend()
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    process.wait_ready()
+    b.features |= EVENT_IDX | INDIRECT_DESC
+    b.current.shutdown(socket.SHUT_RDWR)
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert b.accepted & (EVENT_IDX | INDIRECT_DESC) == 0, "nothing here is made for it"
+    assert b.accepted & MRG_RXBUF
+
+
+def test_a_bad_answer_for_the_status_is_no_refusal_of_features(start, backend, tmp_path):
+    backend(GET_STATUS, FAULTS["answers_something_else"][0])
+    process = start(f"net0.path={tmp_path}/s {STATIC}", program=ASAN)
+    assert process.wait_exit(LIMIT) == 1
+    process.wait_text("the device failed before it had agreed to features")
+    assert "refuses the features" not in "".join(process.read())
 
 
 STALL_LIMIT = 1.5  # seconds; it was up to three

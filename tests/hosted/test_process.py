@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import termios
 import time
@@ -21,6 +22,8 @@ MAC = "02:00:00:00:00:07"
     ("net0.pth=/x", 'unknown key "net0.pth".*did you mean "net0.path"'),
     ("net0.path=/nowhere/s", "no backend listens there; start it first, or give net0.server=1"),
     ("net0.path=/nowhere/s net0.server=1", "net0.path=/nowhere/s: No such file or directory"),
+    ("net0.path=/dev/null net0.server=1", "something that is no socket: give another path"),
+    ("net0.path=/ net0.server=1", "something that is no socket: give another path"),
     ("net0.path=/dev/null", "Connection refused|no backend listens"),
     (f"net0.path=/{'x' * 120}", "File name too long"),
     ("net1.path=/x", "numbers 0 to 15 without a gap"),
@@ -44,6 +47,28 @@ def test_a_signal_ends_it_with_final_statistics(start, wire, peer, number):
     last = process.json_lines("stats")[-1]
     assert last["rx_packets"] >= 1 and last["tx_packets"] >= 1
     process.wait_text("asked to end")
+
+
+def test_two_signals_at_once_are_one(start, wire, peer):
+    """As timeout(1) sends them: to what it started, and then to its group."""
+    process = serve(start, wire, peer, "stats.period=3600")
+    process.process.send_signal(signal.SIGTERM)
+    assert process.end(signal.SIGHUP) == 0  # another one, as of the same only one is kept
+    assert process.json_lines("stats")
+
+
+def test_a_signal_that_is_not_heeded_can_be_repeated(start, tmp_path):
+    """A backend that does not say a word is waited for three seconds."""
+    process = start(f"net0.path={tmp_path}/s net0.server=1")
+    process.wait_text("waiting for a backend")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT)
+        client.connect(f"{tmp_path}/s")
+        assert client.recv(12)
+        process.process.send_signal(signal.SIGTERM)
+        time.sleep(1.05)
+        assert process.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert not (tmp_path / "s").exists()
 
 
 def test_poweroff_at_the_console_ends_it(start, wire, peer):
@@ -153,8 +178,9 @@ def test_the_terminal_is_raw_while_it_runs_and_as_before_afterwards(terminal):
     assert not t.is_raw()
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
-def test_a_crash_leaves_the_terminal_as_it_was(terminal, number):
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT,
+                                    signal.SIGUSR1, signal.SIGALRM])
+def test_a_signal_that_kills_leaves_the_terminal_as_it_was(terminal, number):
     t = terminal()
     os.kill(t.pid, number)
     assert os.WTERMSIG(t.status()) == number

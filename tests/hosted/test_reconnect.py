@@ -2,9 +2,13 @@
 
 import os
 import signal
+import socket
+import struct
+import time
 
 import pytest
-from hosted import LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
+from backend import FEATURES, SET_FEATURES, SET_MEM_TABLE, VERSION_1, Backend, reply
+from hosted import ASAN, LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
 from ringzero import STATIC
 from test_paths import ROW_NAMES, ROWS, row_options
 
@@ -68,12 +72,99 @@ def test_waits_as_a_server_and_ends_when_asked_to(start, tmp_path):
     assert not os.path.exists(tmp_path / "s"), "the socket is taken away"
 
 
+def greeted(path):
+    """A connection to who listens there, who has said something."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(LIMIT)
+    client.connect(str(path))
+    assert client.recv(12), "it closed the connection"
+    return client
+
+
 def test_a_stale_socket_is_replaced_a_living_one_is_not(start, tmp_path):
     first = start(f"net0.path={tmp_path}/s net0.server=1")
     first.wait_text("waiting for a backend")
     second = start(f"net0.path={tmp_path}/s net0.server=1")
     assert second.wait_exit(LIMIT) == 1
     second.wait_text("Address already in use")
-    first.end(signal.SIGKILL)
+    with greeted(tmp_path / "s"):
+        assert "the connection is closed" not in "".join(first.read()), "nobody has disturbed it"
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
     third = start(f"net0.path={tmp_path}/s net0.server=1")
     third.wait_text("waiting for a backend")
+    greeted(tmp_path / "s").close()
+
+
+def test_a_socket_that_is_another_ones_by_now_is_not_taken_away(start, tmp_path):
+    path = tmp_path / "s"
+    process = start(f"net0.path={path} net0.server=1")
+    process.wait_text("waiting for a backend")
+    path.rename(tmp_path / "moved")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        assert process.end(signal.SIGTERM) == 0
+        assert path.is_socket()
+
+
+@pytest.fixture
+def client(tmp_path):
+    """client(name, ...) makes a Backend that connects to a server."""
+    made = []
+
+    def make(name="s", **kwargs):
+        made.append(Backend(tmp_path / name, connects=True, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def refuse(connection, request):
+    connection.sendall(reply(request, struct.pack("<Q", 1)))
+
+
+def test_a_server_waits_until_a_backend_can_be_used(start, client, tmp_path):
+    process = start(f"net0.path={tmp_path}/s net0.server=1 {STATIC}", program=ASAN)
+    process.wait_text("waiting for a backend")
+    greeted(tmp_path / "s").close()
+    process.wait_text("GET_FEATURES: the backend has closed its end|reset by peer", LIMIT)
+    for kwargs, says in (({"features": FEATURES & ~VERSION_1}, "does not offer VIRTIO_F_VERSION_1"),
+                         ({"at": SET_FEATURES, "fault": refuse}, "SET_FEATURES: the backend refuses")):
+        useless = client(**kwargs)
+        process.wait_text(says, LIMIT)
+        useless.close()
+    assert "is ready" not in "".join(process.read())
+    late = client(at=SET_MEM_TABLE, fault=refuse)  # all is well until the port starts
+    process.wait_text("SET_MEM_TABLE: the backend refuses", LIMIT)
+    process.wait_ready()
+    late.at = None
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert process.end(signal.SIGTERM) == 0
+    assert process.stderr_path.read_text() == ""
+
+
+def test_a_server_takes_its_time_with_those_that_come_and_go(start, tmp_path):
+    process = start(f"net0.path={tmp_path}/s net0.server=1 {STATIC}")
+    process.wait_text("waiting for a backend")
+    begin = time.monotonic()
+    for _ in range(4):
+        greeted(tmp_path / "s").close()
+    assert time.monotonic() - begin > 0.1 + 0.2 + 0.4
+    assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_backend_may_leave_while_another_is_waited_for(start, client, tmp_path):
+    process = start(f"net0.path={tmp_path}/a net0.server=1 net1.path={tmp_path}/b net1.server=1 "
+                    f"{STATIC} net.mode=interrupt", program=ASAN)
+    process.wait_text("user0: waiting for a backend")
+    first = client("a")
+    process.wait_text("user1: waiting for a backend", LIMIT)
+    first.close()
+    client("b")
+    process.wait_text("port 0: waiting for its device to come back", LIMIT)
+    process.wait_ready()
+    client("a")
+    process.wait_text("port 0: runs again, link up", LIMIT)
+    assert [port["link"] for port in process.json_lines("port")][:2] == ["down", "up"]
+    assert process.end(signal.SIGTERM) == 0
+    assert process.stderr_path.read_text() == ""

@@ -320,8 +320,9 @@ int vhost_link_open(struct vhost_link *l)
 	return 0;
 }
 
-int vhost_link_wait(struct vhost_link *l, uint64_t deadline_ns)
+int vhost_link_wait(struct vhost_link *l, uint64_t from_ns, uint64_t deadline_ns)
 {
+	(void)from_ns;
 	(void)deadline_ns;
 	return vhost_link_open(l);
 }

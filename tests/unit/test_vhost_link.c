@@ -2,6 +2,7 @@
  * The operating system's part of the vhost-user front end, over a real socket: messages with
  * descriptors, pieces, descriptors where none belong, ends that close, and ends that do not read.
  */
+#include "arch/hosted/unix_path.c"
 #include "arch/hosted/vhost_link.c"
 
 #include "tests/unit/plat_test.h"
@@ -253,7 +254,7 @@ Test(vhost_link, a_client_waits_a_limited_time)
 	path_make();
 	cr_assert_eq(vhost_link_init(&client, path, false), 0);
 	plat_test_time_step_ns = SECOND / 4;
-	cr_expect_eq(vhost_link_wait(&client, plat_time_ns() + SECOND), -EAGAIN);
+	cr_expect_eq(vhost_link_wait(&client, 0, plat_time_ns() + SECOND), -EAGAIN);
 }
 
 /* ---- events ------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ Test(virtio_net, accepts_nothing_that_is_not_implemented)
 		port.d.offered = UINT64_MAX;
 		port.d.nb_queues = 3;
 		port_start(&port);
-		cr_assert_eq(port.vd.features,
+		cr_assert_eq(port.d.features,
 		             kind ? ((known & UINT32_MAX) | VIRTIO_F_ANY_LAYOUT) : known);
 		exchange_frames(&port, 40);
 		port_close(&port);
@@ -40,7 +40,7 @@ Test(virtio_net, needs_hardly_any_feature)
 	port_open(&port, MRG);
 	port.d.offered = VIRTIO_F_VERSION_1;
 	port_start(&port);
-	cr_assert_eq(port.vd.features, VIRTIO_F_VERSION_1);
+	cr_assert_eq(port.d.features, VIRTIO_F_VERSION_1);
 	/* no MAC: a random one, local and unicast; no STATUS: always up */
 	cr_assert_eq(port.dev->mac[0] & 3, 2);
 	cr_assert(port.dev->link_up);
@@ -87,7 +87,7 @@ Test(virtio_net, options_refuse_features)
 		port_open(&port, PACKED_IN_ORDER_MRG);
 		options(cases[i].option);
 		port_start(&port);
-		cr_assert_not(port.vd.features & cases[i].refused);
+		cr_assert_not(port.d.features & cases[i].refused);
 		cr_assert_str_eq(path_of(&port), cases[i].path);
 		exchange_frames(&port, 20);
 		port_close(&port);
@@ -174,27 +174,54 @@ Test(virtio_net, starts_and_stops_as_often_as_asked)
 	}
 }
 
-Test(virtio_net, is_not_started_again_when_the_device_offers_other_features)
+Test(virtio_net, is_not_started_again_without_a_feature_that_it_was_made_for)
 {
-	static const uint64_t changes[] = {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_F_RING_PACKED,
-	                                   VIRTIO_F_IN_ORDER, VIRTIO_F_EVENT_IDX};
+	static const struct {
+		enum layout layout;
+		uint64_t feature;
+		const char *says;
+	} lost[] = {
+	    {PACKED_IN_ORDER_MRG, VIRTIO_NET_F_MRG_RXBUF, "no VIRTIO_NET_F_MRG_RXBUF any more"},
+	    {PACKED_IN_ORDER_MRG, VIRTIO_F_IN_ORDER, "no VIRTIO_F_IN_ORDER any more"},
+	    {MRG, VIRTIO_F_EVENT_IDX, "no VIRTIO_F_EVENT_IDX any more"},
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		port_open(&port, i % 2 ? MRG : PACKED_IN_ORDER_MRG);
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++) {
+		port_open(&port, lost[i].layout);
 		port_start(&port);
 		exchange_frames(&port, 10);
 		port_stop(&port);
-		port.d.offered ^= changes[i];
+		cr_assert(port.d.offered & lost[i].feature);
+		port.d.offered ^= lost[i].feature;
 		cr_assert_eq(port.dev->ops->start(port.dev), -EOPNOTSUPP);
-		cr_assert_not_null(strstr(plat_test_output(), "error: model: the device now offers "
-		                                              "other features"));
+		cr_assert_not_null(strstr(plat_test_output(), lost[i].says));
 		cr_assert(port.d.status & VIRTIO_STATUS_FAILED);
 		cr_assert_eq(netdev_rx_burst(port.dev, 0, NULL, 0), 0);
 
 		/* and again when it is as it was */
-		port.d.offered ^= changes[i];
+		port.d.offered ^= lost[i].feature;
 		plat_test_clear();
 		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		exchange_frames(&port, 10);
+		port_close(&port);
+	}
+}
+
+Test(virtio_net, features_that_a_device_has_in_addition_later_are_left_alone)
+{
+	static const uint64_t more[] = {VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER, VIRTIO_NET_F_MTU};
+
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		uint64_t before;
+
+		port_open(&port, MRG);
+		port_start(&port);
+		before = port.d.features;
+		port_stop(&port);
+		cr_assert_not(port.d.offered & more[i]);
+		port.d.offered |= more[i];
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		cr_assert_eq(port.d.features, before);
 		exchange_frames(&port, 10);
 		port_close(&port);
 	}
@@ -226,6 +253,36 @@ Test(virtio_net, takes_address_mtu_and_speed_from_the_device)
 	cr_assert_eq(memcmp(port.dev->mac, mac, 6), 0);
 	cr_assert_eq(port.dev->mtu, 9000);
 	cr_assert_eq(port.dev->speed, 25000);
+	port_close(&port);
+}
+
+Test(virtio_net, an_mtu_that_is_smaller_after_a_restart_is_kept_to)
+{
+	static const struct {
+		uint16_t now, used;
+	} mtus[] = {{1300, 1300}, {1500, 1400}, {1300, 1300}, {1400, 1400}};
+
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 1400;
+	port_start(&port);
+	for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
+		const uint64_t errors = port_stats(&port).tx_errors;
+		struct mbuf *m;
+
+		port_stop(&port);
+		plat_test_clear();
+		port.d.config.mtu = mtus[i].now;
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		cr_assert_eq(port.dev->mtu, mtus[i].used);
+		cr_assert_eq(strstr(plat_test_output(), "the device's MTU is now") != NULL,
+		             mtus[i].now != 1400 || mtus[i - 1].used != 1400);
+		m = mbuf_alloc(port.dev->queue[0].pool);
+		m->data_len = 1340;
+		m->pkt_len = m->data_len;
+		cr_assert_eq(netdev_tx_burst(port.dev, 0, &m, 1), 1);
+		cr_assert_eq(port_stats(&port).tx_errors, errors + (mtus[i].used == 1300));
+	}
 	port_close(&port);
 }
 
@@ -261,7 +318,7 @@ Test(virtio_net, does_not_believe_an_impossible_mtu)
 	port.d.offered |= VIRTIO_NET_F_MTU;
 	port.d.config.mtu = 67;
 	port_start(&port);
-	cr_assert_not(port.vd.features & VIRTIO_NET_F_MTU);
+	cr_assert_not(port.d.features & VIRTIO_NET_F_MTU);
 	cr_assert_eq(port.dev->mtu, 1500);
 	port_close(&port);
 
@@ -279,7 +336,7 @@ Test(virtio_net, does_not_believe_an_impossible_mtu)
 	port.d.offered |= VIRTIO_NET_F_MTU;
 	port.d.config.mtu = 65535;
 	port_start(&port);
-	cr_assert_not(port.vd.features & VIRTIO_NET_F_MTU);
+	cr_assert_not(port.d.features & VIRTIO_NET_F_MTU);
 	cr_assert_eq(port.dev->mtu, 1500);
 	exchange_frames(&port, 5);
 	port_close(&port);

@@ -79,6 +79,7 @@ static void fails_and_runs_again(enum layout layout)
 	polls(POLL_NS);
 	cr_assert_not(port.dev->link_up);
 	cr_assert_eq(send(2), 0, "nothing goes to a device that failed");
+	cr_assert(port.dev->news, "the first try is soon");
 	s = port_stats(&port);
 	cr_assert_eq(s.rx_packets, 7);
 	cr_assert_eq(s.rx_errors, 2);
