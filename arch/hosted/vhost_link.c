@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "drivers/virtio/vhost_link.h"
 #include "arch/hosted/hosted.h"
+#include "arch/hosted/unix_path.h"
 #include "kernel/plat.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
@@ -19,24 +18,16 @@
 #define SERVERS_MAX 64
 
 /* Sockets in the file system that are ours. */
-static const char *servers[SERVERS_MAX];
+static struct unix_path servers[SERVERS_MAX];
 static unsigned nb_servers;
 
 const char *vhost_link_error(int err)
 {
-	return strerror(-err);
+	return err == -ENOTSOCK ? "there is something that is no socket: give another path"
+	                        : strerror(-err);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------ */
-
-static int address(const char *path, struct sockaddr_un *sun)
-{
-	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(sun->sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun->sun_path, path, strlen(path));
-	return 0;
-}
 
 static int socket_open(void)
 {
@@ -48,7 +39,7 @@ static int socket_open(void)
 static int try_connect(const char *path)
 {
 	struct sockaddr_un sun;
-	int err = address(path, &sun);
+	int err = unix_path_address(path, &sun);
 	const int fd = err ? err : socket_open();
 
 	if (fd < 0)
@@ -60,47 +51,22 @@ static int try_connect(const char *path)
 	return err;
 }
 
-/* A socket that a dead process left behind is in the way; a living one's is not touched. */
-static int remove_stale(const char *path)
-{
-	struct stat st;
-	const int fd = lstat(path, &st) || !S_ISSOCK(st.st_mode) ? -ENOENT : try_connect(path);
-
-	if (fd >= 0) {
-		close(fd);
-		return -EADDRINUSE;
-	}
-	if (fd == -ECONNREFUSED && unlink(path))
-		return -errno;
-	return 0;
-}
-
 static int listen_at(const char *path)
 {
-	struct sockaddr_un sun;
-	int err = address(path, &sun);
-
-	if (!err)
-		err = nb_servers == SERVERS_MAX ? -ENOSPC : remove_stale(path);
-	if (err)
-		return err;
-
-	const int fd = socket_open();
+	const int fd = nb_servers == SERVERS_MAX ? -ENOSPC : socket_open();
+	int err;
 
 	if (fd < 0)
 		return fd;
-	if (bind(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
-		err = -errno;
-		close(fd);
-		return err;
+	err = unix_path_bind(fd, path, &servers[nb_servers]);
+	if (!err) {
+		nb_servers++;
+		err = listen(fd, 1) ? -errno : 0;
 	}
-	servers[nb_servers++] = path;
-	if (listen(fd, 1)) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 int vhost_link_init(struct vhost_link *l, const char *path, bool server)
@@ -121,7 +87,7 @@ int vhost_link_init(struct vhost_link *l, const char *path, bool server)
 void links_remove(void)
 {
 	while (nb_servers)
-		unlink(servers[--nb_servers]);
+		unix_path_remove(&servers[--nb_servers]);
 }
 
 /* Nobody there now, but there may be later. */

@@ -21,6 +21,8 @@ MAC = "02:00:00:00:00:07"
     ("net0.pth=/x", 'unknown key "net0.pth".*did you mean "net0.path"'),
     ("net0.path=/nowhere/s", "no backend listens there; start it first, or give net0.server=1"),
     ("net0.path=/nowhere/s net0.server=1", "net0.path=/nowhere/s: No such file or directory"),
+    ("net0.path=/dev/null net0.server=1", "something that is no socket: give another path"),
+    ("net0.path=/ net0.server=1", "something that is no socket: give another path"),
     ("net0.path=/dev/null", "Connection refused|no backend listens"),
     (f"net0.path=/{'x' * 120}", "File name too long"),
     ("net1.path=/x", "numbers 0 to 15 without a gap"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import pytest
 from hosted import LIMIT, TapPeer, Testpmd, exchange, need_dpdk, wait_served
@@ -68,12 +69,35 @@ def test_waits_as_a_server_and_ends_when_asked_to(start, tmp_path):
     assert not os.path.exists(tmp_path / "s"), "the socket is taken away"
 
 
+def greeted(path):
+    """A connection to who listens there, who has said something."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(LIMIT)
+    client.connect(str(path))
+    assert client.recv(12), "it closed the connection"
+    return client
+
+
 def test_a_stale_socket_is_replaced_a_living_one_is_not(start, tmp_path):
     first = start(f"net0.path={tmp_path}/s net0.server=1")
     first.wait_text("waiting for a backend")
     second = start(f"net0.path={tmp_path}/s net0.server=1")
     assert second.wait_exit(LIMIT) == 1
     second.wait_text("Address already in use")
-    first.end(signal.SIGKILL)
+    with greeted(tmp_path / "s"):
+        assert "the connection is closed" not in "".join(first.read()), "nobody has disturbed it"
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
     third = start(f"net0.path={tmp_path}/s net0.server=1")
     third.wait_text("waiting for a backend")
+    greeted(tmp_path / "s").close()
+
+
+def test_a_socket_that_is_another_ones_by_now_is_not_taken_away(start, tmp_path):
+    path = tmp_path / "s"
+    process = start(f"net0.path={path} net0.server=1")
+    process.wait_text("waiting for a backend")
+    path.rename(tmp_path / "moved")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        assert process.end(signal.SIGTERM) == 0
+        assert path.is_socket()
