@@ -63,6 +63,21 @@ static void forget_memory(struct vduse_port *v)
 	v->p->d.memory.miss = vduse_reach;
 }
 
+/* Rings are mapped when they are looked for. */
+static bool rings_reach(struct vduse_port *v)
+{
+	struct vdev_memory *mem = &v->p->d.memory;
+	bool all = true;
+
+	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
+		const struct vhost_vring_addr *at = &v->p->ring[i].addr;
+
+		all = all && vdev_memory_at(mem, at->desc, 1) &&
+		      vdev_memory_at(mem, at->avail, 1) && vdev_memory_at(mem, at->used, 1);
+	}
+	return all;
+}
+
 /* What is mapped may be another now; rings go on where they were. */
 static int update_memory(struct vduse_port *v)
 {
@@ -70,7 +85,9 @@ static int update_memory(struct vduse_port *v)
 
 	vhost_port_stop(v->p);
 	forget_memory(v);
-	return running ? vhost_port_start(v->p) : 0;
+	if (!running)
+		return 0;
+	return rings_reach(v) ? vhost_port_start(v->p) : -EFAULT;
 }
 
 /* ---- requests ----------------------------------------------------------------------------- */
@@ -104,11 +121,8 @@ static int start(struct vduse_port *v)
 	v->p->features = features;
 	for (unsigned i = 0; !err && i < VHOST_PORT_RINGS; i++)
 		err = ring_read(v, i);
-	for (unsigned i = 0; !err && i < VHOST_PORT_RINGS; i++)
-		if (!vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.desc, 1) ||
-		    !vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.avail, 1) ||
-		    !vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.used, 1))
-			err = -EFAULT;
+	if (!err && !rings_reach(v))
+		err = -EFAULT;
 	return err ? err : vhost_port_start(v->p);
 }
 
@@ -227,45 +241,70 @@ static int rings_make(struct vduse_port *v)
 	return 0;
 }
 
-int vduse_port_open(struct vduse_port *v, const char *name)
+static int device_open(struct vduse_port *v, const char *name)
 {
 	char path[512];
-	unsigned slot = 0;
-	int err = vhost_port_open(v->p, name, true);
+	int err;
 
-	v->fd = -1;
-	v->control_fd = err ? -1 : open(CONTROL, O_RDWR | O_CLOEXEC);
-	if (v->control_fd < 0)
-		return err ? err : -errno;
-	err = device_make(v, name);
-	if (err)
-		return err;
 	snprintf(path, sizeof(path), "/dev/vduse/%s", name);
 	v->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (v->fd < 0)
 		return -errno;
+	err = rings_make(v);
+	if (err)
+		close(v->fd);
+	return err;
+}
+
+static void device_destroy(struct vduse_port *v)
+{
+	char name[VDUSE_NAME_MAX] = {0};
+
+	memcpy(name, v->p->path, strlen(v->p->path));
+	if (ioctl(v->control_fd, VDUSE_DESTROY_DEV, name))
+		printf("%s: stays: %s (vdpa dev del %s)\n", name, strerror(errno), name);
+}
+
+int vduse_port_open(struct vduse_port *v, struct vhost_port *p, const char *name)
+{
+	unsigned slot = 0;
+	int err;
+
+	vhost_port_make(p, name);
+	v->p = p;
+	v->control_fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+	if (v->control_fd < 0)
+		return -errno;
+	err = device_make(v, name);
+	if (err)
+		goto err_control;
+	err = device_open(v, name);
+	if (err)
+		goto err_device;
 	while (ports[slot])
 		slot++;
 	ports[slot] = v;
 	v->p->d.offered |= FEATURES;
 	v->p->inject = inject;
 	forget_memory(v);
-	return rings_make(v);
+	return 0;
+
+err_device:
+	device_destroy(v);
+err_control:
+	close(v->control_fd);
+	return err;
 }
 
 uint64_t vduse_port_close(struct vduse_port *v)
 {
-	char name[VDUSE_NAME_MAX] = {0};
 	uint64_t breaches;
 
-	memcpy(name, v->p->path, strlen(v->p->path));
 	vhost_port_stop(v->p);
 	vhost_port_unmap(v->p);
 	breaches = vhost_port_close(v->p);
-	if (v->fd >= 0)
-		close(v->fd);
-	if (ioctl(v->control_fd, VDUSE_DESTROY_DEV, name))
-		printf("%s: stays: %s (vdpa dev del %s)\n", name, strerror(errno), name);
+	close(v->fd);
+	device_destroy(v);
 	close(v->control_fd);
 	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
 		if (ports[i] == v)
