@@ -276,9 +276,12 @@ static void print_rtt(struct loadgen *lg)
 	qsort(lg->rtt_ns, n, sizeof(lg->rtt_ns[0]), compare_u32);
 	for (uint64_t i = 0; i < n; i++)
 		sum += lg->rtt_ns[i];
+
+	const uint64_t median = n / 2, p99 = n - 1 - n / 100;
+
 	printf("\"rtt_us\":{\"min\":%.1f,\"median\":%.1f,\"mean\":%.1f,\"p99\":%.1f,\"max\":%.1f}",
-	       lg->rtt_ns[0] / 1e3, lg->rtt_ns[n / 2] / 1e3, sum / (double)n / 1e3,
-	       lg->rtt_ns[n - 1 - n / 100] / 1e3, lg->rtt_ns[n - 1] / 1e3);
+	       lg->rtt_ns[0] / 1e3, lg->rtt_ns[median] / 1e3, sum / (double)n / 1e3,
+	       lg->rtt_ns[p99] / 1e3, lg->rtt_ns[n - 1] / 1e3);
 }
 
 static int print_first(const struct loadgen *lg)
