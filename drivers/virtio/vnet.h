@@ -199,7 +199,8 @@ unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budge
 int vnet_queues_alloc(struct vnet *vn, size_t budget);
 
 /** vnet_ring_resize() - an empty ring gets another number of entries, as far as there is memory for
- * them. Return: 0, -ENOSPC above that, or -EINVAL */
+ * them. Return: 0, -ENOSPC above that, or -EINVAL: also for an Rx ring whose buffers could not hold
+ * the longest frame, for which a device may wait for ever; that is logged */
 int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries);
 
 /** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */
