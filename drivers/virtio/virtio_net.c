@@ -158,6 +158,7 @@ static void vnet_link_poll(struct netdev *dev)
 	const bool was_up = dev->link_up;
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 
+	vn->ctrl.waited_ns = 0;
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;

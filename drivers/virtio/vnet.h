@@ -84,8 +84,11 @@ struct vnet_txq {
 
 /* The control queue: one command at a time. */
 struct vnet_ctrl {
-	struct virtqueue vq; /* nentries 0: there is none */
+	struct virtqueue vq; /* nentries 0: there is none; stopped: given up until the next start */
 	struct vnet_ctrl_cmd *cmd;
+	uint64_t waited_ns; /* for answers, in this turn of the loop */
+	uint64_t failed_ns; /* when it broke last ... */
+	unsigned failures;  /* ... and how often in a row */
 };
 
 /* Which frames are let in. */
