@@ -165,8 +165,8 @@ struct vnet {
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	struct vnet_recovery recovery;
 	struct vnet_watchdog watchdog;
-	uint64_t config_interrupts;
-	uint64_t config_seen; /* config_interrupts when link_poll looked last */
+	uint64_t config_interrupts; /* and those that may be of queues as well */
+	uint64_t config_seen;       /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
 };
 

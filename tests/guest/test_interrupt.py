@@ -149,7 +149,8 @@ def test_each_lcore_sleeps_on_its_own(start, netns, vectors, mode):
     assert sorted(took)[20] < TICK / 2, "a timer wakes it, and no interrupt"
     assert idle_share(guest) < IDLE_LIMIT
     last = stats_of_queues(guest, 32 * 3 + 40)
-    assert all(s["interrupts"] for s in last.values()), last
+    # what speaks for all is counted with the first queue
+    assert all(s["interrupts"] for q, s in last.items() if not q or vectors > PAIRS), last
     # parked while they sleep, and back
     guest.type("port stop 0")
     guest.type("poweroff")
