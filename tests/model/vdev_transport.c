@@ -414,6 +414,8 @@ static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t ve
 	if (!q->pending || !q->picked)
 		abort();
 	q->enabled = true;
+	/* 5.1.9.5.10.6 */
+	d->ctrl.coal[vq->index] = d->ctrl.coal_all[vq->index & 1];
 	return 0;
 }
 
