@@ -117,6 +117,10 @@ Test(vnet_filter, what_was_not_offered_is_refused_and_changes_nothing)
 	exchange_frames(&port, 20);
 	port_close(&port);
 
+	open_with(MRG, ALL & ~VIRTIO_NET_F_CTRL_VQ, "");
+	cr_assert_not(port.vd.features & ALL, "without a queue for the commands");
+	port_close(&port);
+
 	open_with(MRG, 0, "net.promisc=1");
 	cr_assert_null(strstr(plat_test_output(), "cannot be had"), "it is so anyway");
 	port_close(&port);
