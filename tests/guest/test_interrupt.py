@@ -126,9 +126,13 @@ def test_without_interrupts_it_polls(serve, request):
 PAIRS = 2
 
 
-@pytest.mark.parametrize("vectors,mode", [(2 * PAIRS + 2, "interrupt"),
+TO_ANOTHER = "interrupt net.rss=software net.rss_reta=1"  # the second lcore handles what the first receives
+
+
+@pytest.mark.parametrize("vectors,mode", [(2 * PAIRS + 2, "interrupt"), (2 * PAIRS + 2, TO_ANOTHER),
                                           soak(0, "interrupt"), soak(1, "interrupt"),
-                                          soak(2, "interrupt"), soak(PAIRS + 1, "adaptive")])
+                                          soak(2, "interrupt"), soak(PAIRS + 1, "adaptive"),
+                                          soak(1, TO_ANOTHER)])
 def test_each_lcore_sleeps_on_its_own(start, netns, vectors, mode):
     netns.add_tap("tap0", f"{OUR_IP}/24", several=True)
     nic = Nic(f"mq=on,vectors={vectors}", backend="tap", ifname="tap0", queues=PAIRS)
@@ -151,6 +155,9 @@ def test_each_lcore_sleeps_on_its_own(start, netns, vectors, mode):
     last = stats_of_queues(guest, 32 * 3 + 40)
     # what speaks for all is counted with the first queue
     assert all(s["interrupts"] for q, s in last.items() if not q or vectors > PAIRS), last
+    if mode == TO_ANOTHER:
+        text = guest.command("show port xstats all", r"rx_q1_soft_rss_taken: \d+")
+        assert int(re.search(r"rx_q1_soft_rss_taken: (\d+)", text)[1]) >= 10
     # parked while they sleep, and back
     guest.type("port stop 0")
     guest.type("poweroff")
