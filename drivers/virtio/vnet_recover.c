@@ -93,7 +93,7 @@ static bool is_gone(struct vnet *vn)
 static READS_OTHERS bool queue_is_broken(const struct vnet *vn, const struct virtqueue *vq,
                                          const char *direction)
 {
-	if (!vq->broken || vq->stopped)
+	if (!__atomic_load_n(&vq->broken, __ATOMIC_ACQUIRE) || vq->stopped)
 		return false;
 	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
 	        vn->dev.port, direction, vq->index / 2, vq->broken_why);
