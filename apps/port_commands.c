@@ -230,7 +230,7 @@ static const char *queue_outcome(int err)
 	case -ENOSPC:
 		return "more descriptors than the queue had at the start (net.rxd, net.txd)";
 	case -EINVAL:
-		return "no such queue, or no size that its ring can have";
+		return "no such queue, or no size that its ring can have, see the log";
 	default:
 		return "the port does not run, or its device failed";
 	}

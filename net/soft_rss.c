@@ -315,12 +315,6 @@ void soft_rss_attach(struct netdev *dev)
 		         dev->nb_queues);
 		return;
 	}
-	/* nobody would be woken for what stands in a ring */
-	if (dev->mode != NETDEV_POLL)
-		log_warn("rss",
-		         "port %u: net.rss=software: the port is polled, whatever net.mode says",
-		         dev->port);
-	dev->mode = NETDEV_POLL;
 	attach(s, dev);
 	log_info("rss", "port %u: flows are spread over %u queues in software", dev->port, s->n);
 }

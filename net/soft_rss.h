@@ -12,6 +12,8 @@
  * by another than its pool's lcore: who takes a packet from a ring makes its mbufs his own, and
  * leaves as many of his own pool in the same place, which then belong to the giver's. So pools keep
  * their size, nothing is copied, and a giver has his buffers back as soon as the packet was taken.
+ * An lcore that sleeps (net/idle.h) is woken for what it was given, and looks before it falls
+ *asleep.
  */
 #ifndef NET_SOFT_RSS_H
 #define NET_SOFT_RSS_H
@@ -24,7 +26,7 @@
  * soft_rss_attach() - put the layer onto a port that was not started, if net.rss says so
  *
  * net.rss=software always, net.rss=auto if the device does not do it. Sets dev->rss. Without memory
- * or with one queue pair the port stays as it is, which is told. A port with it is polled.
+ * or with one queue pair the port stays as it is, which is told.
  */
 void soft_rss_attach(struct netdev *dev);
 

@@ -87,7 +87,11 @@ class Tree:
         """The features that the driver accepts when they are offered."""
         paths = [self.root / name for name in FEATURES_IN]
         found = [FEATURES.findall(self.text(path)) for path in paths if path.is_file()]
-        return {name for lists in found for text in lists for name in FEATURE.findall(text)}
+        features = {name for lists in found for text in lists for name in FEATURE.findall(text)}
+        chosen = self.root / FEATURES_IN[-1]  # some by what else is there: all that it names
+        if features and chosen.is_file():
+            features.update(re.findall(r"\bVIRTIO_NET_F_\w+", self.text(chosen)))
+        return features
 
 
 def defines_function(text, name):

@@ -268,7 +268,7 @@ group_soak() {
 
 	run_criterion asan 600 tests/unit/test_vnet_[rt]x_{sse,avx2,avx512}.c \
 		tests/unit/test_{vq_packed,vq_split,options,threads,lcore,vdpa_net,vdpa_intr,vdpa_recover,vdpa_ring_reset}.c
-	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\)')
+	mapfile -t tests < <(unit_tests | grep 'test_\(vq_\|vnet_[rt]x\|differential\|threads\)')
 	SOAK_SEEDS=${SOAK_SEEDS:-5} run_criterion unit 3600 "${tests[@]}"
 	mapfile -t tests < <(unit_aarch64_tests soak)
 	run_unit_aarch64 1800 "${tests[@]}"

@@ -243,6 +243,8 @@ void plat_wake(unsigned lcore)
 
 void irq_poke(unsigned lcore)
 {
+	dsb(); /* what it is to find in memory first: a system register's write waits for no store
+	        */
 	if (gic)
 		gic->poke(lcore);
 }

@@ -159,6 +159,7 @@ static void vnet_link_poll(struct netdev *dev)
 	const uint64_t interrupts = __atomic_load_n(&vn->config_interrupts, __ATOMIC_RELAXED);
 	bool was_up;
 
+	vn->ctrl.waited_ns = 0;
 	vnet_recover(vn);
 	if (!vn->started || vn->failed)
 		return;

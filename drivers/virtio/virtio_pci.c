@@ -154,20 +154,12 @@ int virtio_pci_config_write(struct virtio_dev *vd, unsigned offset, const void *
 
 /* ---- interrupt handlers ------------------------------------------------------------------- */
 
-static void queues_interrupt(struct virtio_pci *vp)
-{
-	for (unsigned v = 1; v < vp->nb_irqs; v++)
-		vp->irq_fn(&vp->vd, v);
-}
-
 static void msix_interrupt(void *arg)
 {
 	const struct virtio_pci_vector *ctx = arg;
 	struct virtio_pci *vp = ctx->vp;
 
-	vp->irq_fn(&vp->vd, ctx->vector);
-	if (ctx->vector == 0 && vp->vector_shared)
-		queues_interrupt(vp);
+	vp->irq_fn(&vp->vd, !ctx->vector && vp->vector_shared ? VIRTIO_IRQ_ANY : ctx->vector);
 }
 
 /* The line may be another card's: only the ISR status knows (virtio 4.1.4.5). */
@@ -177,7 +169,7 @@ static bool intx_interrupt(void *arg)
 	uint8_t isr = vp->regs->isr(vp);
 
 	if (isr & VIRTIO_ISR_QUEUE)
-		queues_interrupt(vp);
+		vp->irq_fn(&vp->vd, VIRTIO_IRQ_ANY_QUEUE);
 	if (isr & VIRTIO_ISR_CONFIG)
 		vp->irq_fn(&vp->vd, 0);
 	return isr & (VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
@@ -266,7 +258,6 @@ enum virtio_irq_mode virtio_pci_irq_setup(struct virtio_dev *vd, unsigned wanted
 
 	assert(wanted >= 1 && wanted <= VIRTIO_PCI_VECTORS_MAX && !vp->irq_fn);
 	vp->irq_fn = fn;
-	vp->nb_irqs = wanted;
 	if (msix_setup(vp, wanted))
 		intx_setup(vp);
 	return vd->irq_mode;

@@ -90,9 +90,8 @@ struct virtio_pci {
 	bool msix_on;       /* legacy: the device configuration has moved */
 	bool leaving;       /* the card will be taken out */
 	bool vector_shared; /* vector 0 speaks for everything */
-	unsigned nb_irqs;   /* the configuration and the Rx queues */
 	virtio_irq_fn irq_fn;
-	struct virtio_pci_vector *vectors; /* nb_irqs */
+	struct virtio_pci_vector *vectors; /* those that were wanted */
 
 	struct {
 		volatile struct virtio_pci_common_cfg *common;

@@ -11,18 +11,19 @@
 #define VIRTIO_IOMMU_F_BYPASS_CONFIG VIRTIO_BIT(6) /* virtio 5.13.3 */
 #define VIRTIO_IOMMU_CONFIG_BYPASS 36              /* virtio 5.13.4 */
 
-/* A virtio-iommu that lets nothing through that nobody has mapped (virtio 5.13.6.3). */
+/* A virtio-iommu that lets nothing through that nobody has mapped (virtio 5.13.6.3): by its
+ * configuration, or because it has none about that, and nobody negotiates VIRTIO_IOMMU_F_BYPASS. */
 static bool blocks(struct pci_dev *d)
 {
 	struct virtio_dev *vd = virtio_pci_probe(d);
-	uint8_t bypass = 1;
+	uint8_t bypass = 0;
 
 	if (!vd)
 		return false;
 	if (vd->ops->get_features(vd) & VIRTIO_IOMMU_F_BYPASS_CONFIG)
 		(void)vd->ops->config_read(vd, VIRTIO_IOMMU_CONFIG_BYPASS, &bypass, 1);
 	virtio_pci_release(vd);
-	return !bypass;
+	return !(bypass & 1); /* the other bits may mean anything (virtio 5.13.4.1) */
 }
 
 static const char *in_the_way(void)

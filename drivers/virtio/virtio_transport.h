@@ -17,6 +17,10 @@ struct json;
 
 typedef void (*virtio_irq_fn)(struct virtio_dev *vd, unsigned vector);
 
+/* Its @vector when one interrupt speaks for several. */
+#define VIRTIO_IRQ_ANY_QUEUE 0x10000u /* one of the Rx queues, or some */
+#define VIRTIO_IRQ_ANY 0x10001u       /* the same, or the configuration */
+
 /* How the driver learns that something happened, best first. */
 enum virtio_irq_mode {
 	VIRTIO_IRQ_MSIX,   /* a vector for the configuration, one for each Rx queue */
@@ -71,7 +75,8 @@ struct virtio_transport_ops {
 	int (*queue_reset)(struct virtio_dev *vd, const struct virtqueue *vq);
 
 	/* asks for @wanted vectors (1 + Rx queues); @fn is called in interrupt context with 0 for
-	 * the configuration and 1 + i for the i-th Rx queue, with both when they share one */
+	 * the configuration and 1 + i for the i-th Rx queue, or VIRTIO_IRQ_ANY when they share one;
+	 * once an interrupt, but that a pin may speak of a queue and the configuration at once */
 	enum virtio_irq_mode (*irq_setup)(struct virtio_dev *vd, unsigned wanted, virtio_irq_fn fn);
 	/* NULL: all go to the first lcore. Else interrupts of the i-th Rx queue go to another from
 	 * now on, where the device has one for each queue, and the machine can */

@@ -122,8 +122,8 @@ void virtqueue_reset(struct virtqueue *vq);
 /** virtqueue_give_up() - never look at the ring again */
 static inline void virtqueue_give_up(struct virtqueue *vq, const char *why)
 {
-	vq->broken = true;
 	vq->broken_why = why;
+	vq->broken = true;
 	/* nothing that was read but not yet checked is looked at any more */
 	vq->batch_left = 0;
 	if (vq->is_packed)
@@ -177,8 +177,9 @@ ALWAYS_INLINE void virtqueue_save(struct virtqueue *vq, const struct virtqueue *
 		vq->batch_left = local->batch_left;
 	}
 	if (unlikely(local->broken)) {
-		vq->broken = true; /* and counted */
-		vq->broken_why = local->broken_why;
+		vq->broken_why = local->broken_why; /* and counted */
+		/* release: the first lcore looks at both while this one runs */
+		__atomic_store_n(&vq->broken, true, __ATOMIC_RELEASE);
 	}
 }
 

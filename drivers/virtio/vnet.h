@@ -84,8 +84,11 @@ struct vnet_txq {
 
 /* The control queue: one command at a time. */
 struct vnet_ctrl {
-	struct virtqueue vq; /* nentries 0: there is none */
+	struct virtqueue vq; /* nentries 0: there is none; stopped: given up until the next start */
 	struct vnet_ctrl_cmd *cmd;
+	uint64_t waited_ns; /* for answers, in this turn of the loop */
+	uint64_t failed_ns; /* when it broke last ... */
+	unsigned failures;  /* ... and how often in a row */
 };
 
 /* Which frames are let in. */
@@ -163,8 +166,8 @@ struct vnet {
 	bool failed; /* a queue is broken, or the device asks for a reset */
 	struct vnet_recovery recovery;
 	struct vnet_watchdog watchdog;
-	uint64_t config_interrupts;
-	uint64_t config_seen; /* config_interrupts when link_poll looked last */
+	uint64_t config_interrupts; /* and those that may be of queues as well */
+	uint64_t config_seen;       /* config_interrupts when link_poll looked last */
 	uint32_t speed_option;
 };
 
@@ -200,7 +203,8 @@ unsigned vnet_queues_afford(const struct vnet *vn, unsigned wanted, size_t budge
 int vnet_queues_alloc(struct vnet *vn, size_t budget);
 
 /** vnet_ring_resize() - an empty ring gets another number of entries, as far as there is memory for
- * them. Return: 0, -ENOSPC above that, or -EINVAL */
+ * them. Return: 0, -ENOSPC above that, or -EINVAL: also for an Rx ring whose buffers could not hold
+ * the longest frame, for which a device may wait for ever; that is logged */
 int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries);
 
 /** vnet_queues_init() - empty rings, as before the first start; every buffer must be at home */

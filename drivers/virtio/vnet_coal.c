@@ -50,6 +50,12 @@ static struct virtio_net_ctrl_hdr command(uint8_t which)
 	return (struct virtio_net_ctrl_hdr){VIRTIO_NET_CTRL_NOTF_COAL, which};
 }
 
+static const struct virtqueue *ring_of(const struct vnet *vn, bool tx, unsigned queue)
+{
+	return tx ? &vn->txq[queue].vq : &vn->rxq[queue].vq;
+}
+
+/* A queue that is stopped may not be named; it is told of when it starts. */
 static int tell_queue(struct vnet *vn, bool tx, unsigned queue, const struct netdev_coalesce *c)
 {
 	const struct virtio_net_ctrl_coal_vq data = {
@@ -57,6 +63,8 @@ static int tell_queue(struct vnet *vn, bool tx, unsigned queue, const struct net
 	    .coal = words(c),
 	};
 
+	if (ring_of(vn, tx, queue)->stopped)
+		return 0;
 	return vnet_ctrl_command(vn, command(VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET), &data,
 	                         sizeof(data));
 }
@@ -136,6 +144,8 @@ int vnet_get_coalesce(struct netdev *dev, const struct netdev_queue_id *id,
 
 	if (got)
 		return got;
+	if (ring_of(vn, id->tx, (unsigned)id->queue)->stopped)
+		return -EIO;
 	got = vnet_ctrl_query(vn, command(VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET), &q);
 	if (got < 0)
 		return got;
@@ -169,6 +179,25 @@ int vnet_coal_init(struct vnet *vn, unsigned port)
 	return vn->coal ? 0 : -ENOMEM;
 }
 
+static void warn(const struct vnet *vn)
+{
+	log_warn("virtio_net", "port %u: the device notifies at another pace than wanted",
+	         vn->dev.port);
+}
+
+void vnet_coal_queue_start(struct vnet *vn, bool tx, unsigned queue)
+{
+	const struct vnet_coal *c;
+
+	if (!vn->coal)
+		return;
+	c = coal_of(vn, tx, queue);
+	if (!c->given && !virtio_has(vn->vd, VIRTIO_NET_F_NOTF_COAL))
+		c = &vn->coal_all[tx];
+	if (c->given && tell_queue(vn, tx, queue, &c->want))
+		warn(vn);
+}
+
 void vnet_coal_start(struct vnet *vn)
 {
 	int err = 0;
@@ -184,6 +213,5 @@ void vnet_coal_start(struct vnet *vn)
 			err = tell_queue(vn, i & 1, i / 2, &vn->coal[i].want);
 	}
 	if (err)
-		log_warn("virtio_net", "port %u: the device notifies at another pace than wanted",
-		         vn->dev.port);
+		warn(vn);
 }

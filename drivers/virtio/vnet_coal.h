@@ -17,6 +17,10 @@ int vnet_coal_init(struct vnet *vn, unsigned port);
 /** vnet_coal_start() - tell a device that is live; a failure is logged */
 void vnet_coal_start(struct vnet *vn);
 
+/** vnet_coal_queue_start() - the same for a queue that was stopped alone, and is live again: it has
+ * forgotten all but what was told of all queues together (virtio 5.1.9.5.10) */
+void vnet_coal_queue_start(struct vnet *vn, bool tx, unsigned queue);
+
 /* netdev_ops of the same names. */
 int vnet_set_coalesce(struct netdev *dev, const struct netdev_queue_id *id,
                       const struct netdev_coalesce *want);

@@ -1,8 +1,8 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
  * byte for its answer, behind which some commands have a result. Sent here are the number of queue
- *pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c,
- *hashes in vnet_rss.c.
+ * pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c,
+ * hashes in vnet_rss.c.
  *
  *	| class | command | data ... |   | ack | result ... |
  *	 device reads                     device writes
@@ -20,6 +20,8 @@
 
 #define CTRL_ENTRIES_MAX 64
 #define CTRL_NO_ANSWER 0xff
+#define CTRL_RESETS_MAX 3u
+#define CTRL_SETTLED_NS 60000000000ull /* a queue that worked for so long is well */
 
 struct vnet_ctrl_cmd {
 	struct virtio_net_ctrl_hdr hdr;
@@ -67,7 +69,33 @@ void vnet_ctrl_init(struct vnet *vn)
 	for (unsigned id = 0; id < vq->nentries; id++)
 		vq->slot[id].cookie = NULL;
 	vq->index = ctrl_index(vn);
+	vq->stopped = false;
 	vnet_ring_init(vn, vq);
+}
+
+/* ---- failure ------------------------------------------------------------------------------ */
+
+bool vnet_ctrl_needs_reset(struct vnet *vn)
+{
+	struct vnet_ctrl *c = &vn->ctrl;
+	const uint64_t now_ns = plat_time_ns();
+
+	if (!c->vq.nentries || !c->vq.broken || c->vq.stopped)
+		return false;
+	if (now_ns - c->failed_ns > CTRL_SETTLED_NS)
+		c->failures = 0;
+	c->failed_ns = now_ns;
+	if (c->failures++ < CTRL_RESETS_MAX) {
+		log_err("virtio_net", "port %u: the control queue is broken: %s; port is down",
+		        vn->dev.port, c->vq.broken_why);
+		return true;
+	}
+	c->vq.stopped = true;
+	log_err("virtio_net",
+	        "port %u: the control queue broke again after %u resets: going on without; its "
+	        "device takes no commands until the port is stopped and started",
+	        vn->dev.port, CTRL_RESETS_MAX);
+	return false;
 }
 
 /* ---- a command ---------------------------------------------------------------------------- */
@@ -110,16 +138,19 @@ static void post(struct vnet *vn, size_t len, size_t result_len, unsigned ring)
 static int answer(struct vnet *vn, size_t *result_len, unsigned ring)
 {
 	struct virtqueue *vq = &vn->ctrl.vq;
-	const uint64_t deadline_ns = plat_time_ns() + VNET_CTRL_TIMEOUT_NS;
+	const uint64_t from_ns = plat_time_ns();
 	struct vq_used used;
+	bool late = false;
 
 	while (!vq_used_pop(vq, &used, ring)) {
 		if (vq->broken)
 			return -EIO;
-		if (plat_time_ns() > deadline_ns) {
+		if (late) {
 			virtqueue_give_up(vq, "command without an answer");
 			return -ETIMEDOUT;
 		}
+		/* it may be we who stood still: then the answer is there at the next look */
+		late = plat_time_ns() - from_ns > VNET_CTRL_TIMEOUT_NS;
 		cpu_pause();
 	}
 	*result_len = min_u64(*result_len, used.len ? used.len - sizeof(vn->ctrl.cmd->ack) : 0);
@@ -131,18 +162,25 @@ static int command(struct vnet *vn, const struct virtio_net_ctrl_hdr *what, cons
 {
 	const unsigned ring = ring_kind(vn->vd);
 	struct vnet_ctrl_cmd *cmd = vn->ctrl.cmd;
+	uint64_t from_ns;
+	int err;
 
 	if (vn->vd->ops->ctrl)
 		return *result_len ? -EOPNOTSUPP : vn->vd->ops->ctrl(vn->vd, what, data, len);
 	if (vn->ctrl.vq.broken)
 		return -EIO;
+	if (vn->ctrl.waited_ns >= VNET_CTRL_WAIT_MAX_NS)
+		return -ETIMEDOUT;
 	assert(len <= sizeof(cmd->data));
 	cmd->hdr = *what;
 	if (len)
 		memcpy(cmd->data, data, len);
 	cmd->ack = CTRL_NO_ANSWER;
+	from_ns = plat_time_ns();
 	post(vn, len, *result_len, ring);
-	return answer(vn, result_len, ring);
+	err = answer(vn, result_len, ring);
+	vn->ctrl.waited_ns += min_u64(plat_time_ns() - from_ns, VNET_CTRL_TIMEOUT_NS);
+	return err;
 }
 
 static int logged_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, const void *data,
@@ -156,7 +194,9 @@ static int logged_command(struct vnet *vn, struct virtio_net_ctrl_hdr what, cons
 	if (err)
 		log_err("virtio_net", "port %u: control command %u.%u failed: %s", vn->dev.port,
 		        what.class, what.command,
-		        vn->ctrl.vq.broken ? vn->ctrl.vq.broken_why : "the device says no");
+		        vn->ctrl.vq.broken  ? vn->ctrl.vq.broken_why
+		        : err == -ETIMEDOUT ? "those before it took too long"
+		                            : "the device says no");
 	return err;
 }
 

@@ -330,12 +330,10 @@ void vnet_filter_start(struct vnet *vn)
 
 	f->announcing = vn->dev.announce = false;
 	vn->dev.rx_mode = NETDEV_RX_PROMISC; /* what a reset leaves */
-	if (!modes_known(vn)) {
-		arm(vn);
-		return;
-	}
+	err = tell_own_mac(vn);
 	/* with a filter for another address, nothing would come */
-	err = f->want.mode & NETDEV_RX_PROMISC ? 0 : tell_own_mac(vn);
+	if (err == -EOPNOTSUPP && (f->want.mode & NETDEV_RX_PROMISC))
+		err = 0;
 	if (!err && f->want.nb_macs)
 		err = tell_macs(vn);
 	if (!err)

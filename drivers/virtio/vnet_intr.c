@@ -18,10 +18,21 @@ static void count(uint64_t *counter)
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
+/* Nobody knows whose it is. Most are of queues: a change of the configuration is seen at the next
+ * link_poll, and is no news that would have it looked at behind every packet. */
+static void shared_irq(struct vnet *vn, bool config)
+{
+	count(config ? &vn->config_interrupts : &vn->rxq[0].interrupts);
+	for (unsigned i = 0; i < vn->nb_queues; i++)
+		lcore_wake(vn->rxq[i].lcore);
+}
+
 void vnet_irq(struct virtio_dev *vd, unsigned vector)
 {
 	struct vnet *vn = vd->driver;
 
+	if (vector == VIRTIO_IRQ_ANY || vector == VIRTIO_IRQ_ANY_QUEUE)
+		shared_irq(vn, vector == VIRTIO_IRQ_ANY);
 	if (vector > vn->nb_queues)
 		return;
 	if (!vector) {
@@ -33,7 +44,7 @@ void vnet_irq(struct virtio_dev *vd, unsigned vector)
 	struct vnet_rxq *q = &vn->rxq[vector - 1];
 
 	count(&q->interrupts);
-	lcore_wake(q->lcore); /* the interrupt may be another one's, too */
+	lcore_wake(q->lcore);
 }
 
 /* ---- the mode ----------------------------------------------------------------------------- */

@@ -113,30 +113,49 @@ static int pool_alloc(struct vnet *vn, uint16_t pair, size_t budget)
 	return pool ? 0 : -ENOMEM;
 }
 
-/* How far the Rx ring is filled, and when it is filled up again. */
+/* How many buffers the Rx ring is filled with. */
+static unsigned rx_fill(const struct vnet *vn, const struct vnet_rxq *q)
+{
+	const unsigned fill = q->vq.nentries / (q->hdr_alone ? 2u : 1u);
+
+	if (q->pool->size < fill + vn->txd + POOL_EXTRA)
+		return (unsigned)min_u64(fill, q->pool->size / 2);
+	return fill;
+}
+
+static bool holds_longest(const struct vnet *vn, unsigned bufs)
+{
+	return (uint64_t)bufs * vn->data_room >= frame_longest(vn);
+}
+
+static void warn_short(const struct vnet *vn, unsigned bufs, const char *so)
+{
+	log_warn(
+	    "virtio_net",
+	    "%s: %u Rx buffers of %u bytes cannot hold a frame of %u bytes, and the device may "
+	    "wait for ever for the room (virtio 5.1.4.2); %s",
+	    vn->vd->name, bufs, vn->data_room, (unsigned)frame_longest(vn), so);
+}
+
+/* When the Rx ring is filled up again. */
 static int rx_thresholds(struct vnet *vn, struct vnet_rxq *q)
 {
 	const unsigned per_buf = q->hdr_alone ? 2 : 1;
-	unsigned fill = q->vq.nentries / per_buf;
+	const unsigned fill = rx_fill(vn, q);
 	unsigned batch;
 
-	if (q->pool->size < fill + vn->txd + POOL_EXTRA)
-		fill = (unsigned)min_u64(fill, q->pool->size / 2);
 	if (!fill) {
 		log_err("virtio_net",
 		        "%s: %u Rx descriptors are too few, %u are needed; raise net.rxd",
 		        vn->vd->name, q->vq.nentries, per_buf);
 		return -EINVAL;
 	}
-	if (q == vn->rxq && fill * vn->data_room < vn->mtu_max + ETHERNET_OVERHEAD)
-		log_warn("virtio_net",
-		         "%s: %u Rx buffers of %u bytes cannot hold a frame of MTU %u (virtio "
-		         "5.1.4.2); raise net.rxd",
-		         vn->vd->name, fill, vn->data_room, vn->mtu_max);
+	if (q == vn->rxq && !holds_longest(vn, fill))
+		warn_short(vn, fill, "raise net.rxd, or give the machine more memory");
 	batch =
 	    (unsigned)min_u64(max_u64(min_u64(fill / 8, VNET_REFILL_MAX), VNET_BATCH), fill / 4);
 	/* the device can do without the buffers that wait for their batch, or there is none */
-	if (!batch || (fill - batch) * vn->data_room < frame_longest(vn))
+	if (!batch || !holds_longest(vn, fill - batch))
 		batch = 1;
 	q->keep_free = (uint16_t)(q->vq.nentries - fill * per_buf);
 	q->refill_at = (uint16_t)(q->keep_free + batch * per_buf);
@@ -266,8 +285,9 @@ int vnet_ring_resize(struct vnet *vn, struct virtqueue *vq, unsigned nentries)
 		vn->txq[vq->index / 2].reclaim_at = tx_reclaim_at(vq->nentries, rx->pool);
 		return 0;
 	}
-	if (!rx_thresholds(vn, rx))
-		return 0;
+	if (holds_longest(vn, rx_fill(vn, rx)))
+		return rx_thresholds(vn, rx);
+	warn_short(vn, rx_fill(vn, rx), "not resized");
 	vq->nentries = before;
 	return -EINVAL;
 }

@@ -8,6 +8,7 @@
  */
 #include "drivers/virtio/virtio_dev.h"
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_ctrl.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
 #include "kernel/log.h"
@@ -94,21 +95,21 @@ static bool is_gone(struct vnet *vn)
 static READS_OTHERS bool queue_is_broken(const struct vnet *vn, const struct virtqueue *vq,
                                          const char *direction)
 {
-	if (!vq->broken || vq->stopped)
+	if (!__atomic_load_n(&vq->broken, __ATOMIC_ACQUIRE) || vq->stopped)
 		return false;
 	log_err("virtio_net", "port %u: %s queue %u is broken: the device gave a %s; port is down",
 	        vn->dev.port, direction, vq->index / 2, vq->broken_why);
 	return true;
 }
 
-static bool is_broken(const struct vnet *vn)
+static bool is_broken(struct vnet *vn)
 {
 	for (unsigned i = 0; i < vn->nb_active; i++) {
 		if (queue_is_broken(vn, &vn->rxq[i].vq, "Rx") ||
 		    queue_is_broken(vn, &vn->txq[i].vq, "Tx"))
 			return true;
 	}
-	return false;
+	return vnet_ctrl_needs_reset(vn);
 }
 
 /* The device says so with a configuration interrupt. */

@@ -3,6 +3,7 @@
  * the others go on. All lcores are parked meanwhile, which takes as long as the device takes.
  */
 #include "drivers/virtio/vnet.h"
+#include "drivers/virtio/vnet_coal.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
 #include "kernel/log.h"
@@ -63,6 +64,7 @@ static int start_parked(struct vnet *vn, struct virtqueue *vq)
 		return -EIO;
 	}
 	vq->stopped = false;
+	vnet_coal_queue_start(vn, tx, pair);
 	if (tx)
 		vnet_watchdog_start(vn);
 	else

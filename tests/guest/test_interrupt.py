@@ -2,6 +2,7 @@
 when it is needed."""
 
 import os
+import random
 import re
 import socket
 import time
@@ -12,8 +13,9 @@ from frames import exchange
 from ringzero import ARCH, STATIC, Nic, wait_until
 from test_multiqueue import GUEST_IP, OUR_IP, echo_flows, stats_of_queues
 
-IDLE_SECONDS = 1.5
-IDLE_LIMIT = 0.4  # of a processor, on a machine that is busy with other tests; one that polls takes 1
+IDLE_SECONDS = 3
+# of a processor, whatever else the machine does; 0.007 are usual with TCG, one that polls takes 1
+IDLE_LIMIT = 0.05
 TICK = 0.1        # seconds: a sleeper looks around so often anyway
 
 # properties of the card: how its interrupts come
@@ -45,17 +47,17 @@ def idle_share(guest, seconds=IDLE_SECONDS):
     return (used_seconds(guest) - before) / (time.monotonic() - at)
 
 
-def check_sleeper(guest, count=50):
+def check_sleeper(guest, count=2000 if os.environ.get("SOAK") else 50):
     peer, took = guest.peer(), []
-    for n in range(count):  # each finds it asleep
-        time.sleep(0.005)
+    for n in range(count):  # most find it asleep, some at the moment when it falls asleep
+        time.sleep(random.choice((random.uniform(0, 0.01), random.expovariate(10000))))
         at = time.monotonic()
         assert peer.ping(b"wake up", seq=n), f"packet {n} is stuck"
         took.append(time.monotonic() - at)
     assert sorted(took)[count // 2] < TICK / 2, "a timer wakes it, and no interrupt"
     assert idle_share(guest) < IDLE_LIMIT
     stats = guest.fresh_stats()
-    assert stats["interrupts"] >= count / 2  # with some it had not fallen asleep again
+    assert stats["interrupts"] >= count / 4  # with some it had not fallen asleep again
     assert stats["rx_packets"] >= count
 
 
@@ -126,9 +128,13 @@ def test_without_interrupts_it_polls(serve, request):
 PAIRS = 2
 
 
-@pytest.mark.parametrize("vectors,mode", [(2 * PAIRS + 2, "interrupt"),
+TO_ANOTHER = "interrupt net.rss=software net.rss_reta=1"  # the second lcore handles what the first receives
+
+
+@pytest.mark.parametrize("vectors,mode", [(2 * PAIRS + 2, "interrupt"), (2 * PAIRS + 2, TO_ANOTHER),
                                           soak(0, "interrupt"), soak(1, "interrupt"),
-                                          soak(2, "interrupt"), soak(PAIRS + 1, "adaptive")])
+                                          soak(2, "interrupt"), soak(PAIRS + 1, "adaptive"),
+                                          soak(1, TO_ANOTHER)])
 def test_each_lcore_sleeps_on_its_own(start, netns, vectors, mode):
     netns.add_tap("tap0", f"{OUR_IP}/24", several=True)
     nic = Nic(f"mq=on,vectors={vectors}", backend="tap", ifname="tap0", queues=PAIRS)
@@ -146,10 +152,15 @@ def test_each_lcore_sleeps_on_its_own(start, netns, vectors, mode):
             s.sendto(b"wake up", (GUEST_IP, 7))
             assert s.recv(100) == b"wake up", f"datagram {k} is stuck"
             took.append(time.monotonic() - at)
-    assert sorted(took)[20] < TICK / 2, "a timer wakes it, and no interrupt"
+    # some 20 of them come in where another lcore is to be woken
+    assert sorted(took)[32] < TICK / 2, "a timer wakes it, and no interrupt"
     assert idle_share(guest) < IDLE_LIMIT
     last = stats_of_queues(guest, 32 * 3 + 40)
-    assert all(s["interrupts"] for s in last.values()), last
+    # what speaks for all is counted with the first queue
+    assert all(s["interrupts"] for q, s in last.items() if not q or vectors > PAIRS), last
+    if mode == TO_ANOTHER:
+        text = guest.command("show port xstats all", r"rx_q1_soft_rss_taken: \d+")
+        assert int(re.search(r"rx_q1_soft_rss_taken: (\d+)", text)[1]) >= 10
     # parked while they sleep, and back
     guest.type("port stop 0")
     guest.type("poweroff")

@@ -221,6 +221,8 @@ struct vdev_ctrl {
 	} rss;
 
 	struct virtio_net_ctrl_coal coal[VDEV_QUEUES_MAX];
+	struct virtio_net_ctrl_coal
+	    coal_all[2]; /* Rx, Tx: what queues have when they are enabled */
 	bool stats_queried;
 
 	/* filters, vdev_filter.c */

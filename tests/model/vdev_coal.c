@@ -28,6 +28,7 @@ static uint8_t coal_all(struct vdev *d, bool tx)
 		return VIRTIO_NET_ERR;
 	}
 	memcpy(&coal, c->data, sizeof(coal));
+	c->coal_all[tx] = coal;
 	for (unsigned i = tx; i < VDEV_QUEUES_MAX; i += 2)
 		c->coal[i] = coal;
 	return VIRTIO_NET_OK;

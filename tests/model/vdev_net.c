@@ -180,7 +180,8 @@ static void cursor_scribble(struct cursor *cur)
 	}
 }
 
-/* Takes as many buffers as @bytes need. 0: there are not enough now; the queue keeps them. */
+/* Takes as many buffers as @bytes need. 0: there are not enough now; the queue keeps them. With
+ * MRG_RXBUF the frame waits until there are, and be it for ever, as in QEMU. */
 static unsigned rx_gather(struct vdev_queue *q, uint32_t bytes)
 {
 	const bool merge = vdev_has(q->d, VIRTIO_NET_F_MRG_RXBUF);
@@ -205,7 +206,7 @@ static unsigned rx_gather(struct vdev_queue *q, uint32_t bytes)
 	memmove(&q->pending[n], q->pending, q->nb_pending * sizeof(q->pending[0]));
 	memcpy(q->pending, q->picked, n * sizeof(q->pending[0]));
 	q->nb_pending += n;
-	if (n && (!merge || n == q->size)) {
+	if (n && !merge) {
 		q->dropped++;
 		free(frame_pop(&q->frames));
 	}

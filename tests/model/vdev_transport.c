@@ -414,6 +414,8 @@ static int queue_enable(struct virtio_dev *vd, struct virtqueue *vq, uint16_t ve
 	if (!q->pending || !q->picked)
 		abort();
 	q->enabled = true;
+	/* 5.1.9.5.10.6 */
+	d->ctrl.coal[vq->index] = d->ctrl.coal_all[vq->index & 1];
 	return 0;
 }
 
@@ -512,11 +514,9 @@ static void interrupt(struct vdev *d, uint16_t vector, bool config)
 	if (d->irq_mode == VIRTIO_IRQ_MSIX) {
 		d->irq_fn(d->vd, vector);
 	} else if (d->irq_mode == VIRTIO_IRQ_SHARED) {
-		for (unsigned i = 0; i < d->irq_wanted; i++)
-			d->irq_fn(d->vd, i);
+		d->irq_fn(d->vd, VIRTIO_IRQ_ANY);
 	} else if (d->irq_mode == VIRTIO_IRQ_INTX) {
-		for (unsigned i = config ? 0 : 1; i < (config ? 1 : d->irq_wanted); i++)
-			d->irq_fn(d->vd, i);
+		d->irq_fn(d->vd, config ? 0 : VIRTIO_IRQ_ANY_QUEUE);
 	}
 }
 

@@ -29,6 +29,9 @@ static const struct option table[] = {
     {.key = "net.mac"},
 };
 """,
+    "drivers/virtio/vnet_features.c": """
+	return offers(vd) ? VIRTIO_NET_F_CTRL_RX : 0;
+""",
     "tests/unit/test_virtio_net.c": """
 Test(virtio_net, starts)
 {
@@ -124,6 +127,7 @@ FUNCTION = "`virtio_net.c:negotiate`"
     (f"| MUST | | {FUNCTION} | {TEST} |", "nothing is said"),
     (f"| MUST | {FUNCTION} | {TEST} |", "3 columns"),
     ("| MUST | do | - | not accepted: VIRTIO_NET_F_MTU |", "VIRTIO_NET_F_MTU is accepted by now"),
+    ("| MUST | do | - | not accepted: VIRTIO_NET_F_CTRL_RX |", "F_CTRL_RX is accepted by now"),
     ("| MUST | do | - | not accepted: multiqueue |", "which feature"),
 ])
 def test_a_wrong_row_is_found(tmp_path, row, word):

@@ -19,6 +19,7 @@ bool plat_test_console_stalled;
 size_t plat_test_console_chunk;
 unsigned plat_test_console_reads, plat_test_console_writes;
 uint64_t plat_test_time_ns, plat_test_time_step_ns;
+void (*plat_test_on_time)(void);
 uint64_t plat_test_cycles_hz = 1000000000;
 unsigned plat_test_isa;
 unsigned plat_test_cpus = 4;
@@ -105,8 +106,11 @@ int plat_console_read(void)
 
 uint64_t plat_time_ns(void)
 {
-	uint64_t now = plat_test_time_ns;
+	uint64_t now;
 
+	if (plat_test_on_time)
+		plat_test_on_time();
+	now = plat_test_time_ns;
 	plat_test_time_ns += plat_test_time_step_ns;
 	return now;
 }

@@ -28,6 +28,7 @@ extern unsigned plat_test_console_writes; /* calls of plat_console_write() */
 
 extern uint64_t plat_test_time_ns;      /* what plat_time_ns() returns */
 extern uint64_t plat_test_time_step_ns; /* added after each plat_time_ns() */
+extern void (*plat_test_on_time)(void); /* before each; NULL: nothing */
 extern uint64_t plat_test_cycles_hz;
 extern unsigned plat_test_isa;
 extern uint64_t plat_test_seed; /* of plat_random() */

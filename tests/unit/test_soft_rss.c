@@ -240,15 +240,6 @@ Test(soft_rss, only_where_it_is_asked_for)
 		cr_assert_eq(dev.rx_burst != device_rx, cases[i].there);
 	}
 	cr_assert(said("net.rss=software: there is one queue pair (net.rxq)"));
-	cr_assert_not(said("polled"));
-	options_reset();
-	options_declare(virtio_net_options, virtio_net_nb_options);
-	cr_assert_eq(options_parse("net.rss=software", "test"), 0);
-	dev = (struct netdev){.rx_burst = device_rx, .queue = queues, .nb_queues = QUEUES};
-	dev.mode = NETDEV_INTERRUPT;
-	soft_rss_attach(&dev);
-	cr_assert(said("the port is polled, whatever net.mode says"));
-	cr_assert_eq(dev.mode, NETDEV_POLL);
 }
 
 Test(soft_rss, without_memory_the_port_stays_as_it_is)

@@ -13,6 +13,7 @@
 
 #define FRAMES THREADS_FRAMES        /* the build says how many: sanitizers are slow */
 #define FRAMES_RESTING (FRAMES / 50) /* in each case */
+#define FRAMES_SOAK 1000000          /* in all of these cases together, with SOAK_SEEDS */
 #define PAUSE_MAX 2000 /* loops between two frames, about as many as an arming takes */
 #define ON_THE_WAY 300 /* frames between the device's two queues */
 #define BURST 32
@@ -23,6 +24,7 @@ struct thread_case {
 	enum layout layout;
 	bool event_idx, sleeps;
 	bool rests; /* the driver, when it finds nothing */
+	bool vectorized;
 };
 
 struct device {
@@ -219,15 +221,24 @@ static void echo(struct device *dev)
 	}
 }
 
+static unsigned frames_soak(void)
+{
+	unsigned cases = 0;
+
+	for (unsigned l = 0; l < LAYOUTS; l++)
+		cases += layout_forms[l].legacy ? 0 : 4;
+	return (FRAMES_SOAK + cases - 1) / cases;
+}
+
 ParameterizedTestParameters(threads, every_frame_comes_back)
 {
-	static struct thread_case cases[LAYOUTS * 6];
+	static struct thread_case cases[LAYOUTS * 8];
 	size_t n = 0;
 
 	for (unsigned l = 0; l < LAYOUTS; l++) {
-		for (unsigned i = 0; i < 6 && !layout_forms[l].legacy; i++)
-			cases[n++] =
-			    (struct thread_case){(enum layout)l, i & 1, i / 2 == 1, i / 2 == 2};
+		for (unsigned i = 0; i < 8 && !layout_forms[l].legacy; i++)
+			cases[n++] = (struct thread_case){(enum layout)l, i & 1, i / 2 == 1,
+			                                  i / 2 >= 2, i / 2 == 3};
 	}
 	return cr_make_param_array(struct thread_case, cases, n);
 }
@@ -248,13 +259,13 @@ ParameterizedTest(struct thread_case *c, threads, every_frame_comes_back)
 	port.d.batch = VDEV_BATCH_RANDOM;
 	port.d.scribble = true;
 	port.d.kick = c->sleeps ? VDEV_KICK_ALWAYS : VDEV_KICK_RANDOM;
-	options("net.mtu=2030");
+	options(c->vectorized ? "net.mtu=2030 net.vectorized=1" : "net.mtu=2030");
 	port_start(&port);
 
 	dev =
 	    (struct device){.d = &port.d, .sleeps = c->sleeps, .rests = c->rests, .frames = FRAMES};
 	if (c->rests)
-		dev.frames = FRAMES_RESTING;
+		dev.frames = getenv("SOAK_SEEDS") ? frames_soak() : FRAMES_RESTING;
 	cr_assert_eq(pthread_create(&thread, NULL, device_thread, &dev), 0);
 	echo(&dev);
 	pthread_join(thread, NULL);

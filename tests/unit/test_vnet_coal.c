@@ -86,6 +86,41 @@ Test(vnet_coal, options_hold_at_each_start)
 	}
 }
 
+/* One queue that is stopped alone forgets what it alone was told. */
+Test(vnet_coal, it_holds_when_a_queue_stops_and_starts)
+{
+	static const uint64_t can[] = {ONE, ALL | ONE, ALL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(can); i++) {
+		const struct netdev_ops *ops;
+
+		start_with(MRG, can[i] | VIRTIO_F_RING_RESET,
+		           "net.rxq=4 net.rx_coal=32,100 net.tx_coal=7,0");
+		ops = port.dev->ops;
+		cr_assert_eq(set(false, 1, 3, 4), can[i] & ONE ? 0 : -EOPNOTSUPP);
+		cr_assert_eq(ops->queue_stop(port.dev, 1, false), 0);
+		cr_assert_eq(ops->queue_start(port.dev, 1, false), 0);
+		cr_assert(can[i] & ONE ? coal_is(2, 3, 4) : coal_is(2, 32, 100));
+		cr_assert_eq(ops->queue_resize(port.dev, 2, false, 128), 0);
+		cr_assert_eq(ops->queue_resize(port.dev, 2, true, 64), 0);
+		cr_assert(coal_is(4, 32, 100) && coal_is(5, 7, 0));
+		/* what is told meanwhile holds later */
+		cr_assert_eq(ops->queue_stop(port.dev, 3, true), 0);
+		cr_assert_eq(set(true, -1, 5, 6), 0);
+		if (can[i] & ONE) {
+			struct netdev_coalesce c;
+
+			cr_assert_eq(get(true, 3, &c), -EIO);
+			cr_assert_eq(set(true, 3, 8, 9), 0);
+		}
+		cr_assert_eq(ops->queue_start(port.dev, 3, true), 0);
+		cr_assert(coal_is(1, 5, 6));
+		cr_assert(can[i] & ONE ? coal_is(7, 8, 9) : coal_is(7, 5, 6));
+		exchange_frames_of(&port, 3, 20);
+		port_close(&port);
+	}
+}
+
 Test(vnet_coal, without_an_option_nothing_is_told)
 {
 	start_with(MRG, ALL | ONE | STATS, "net.rxq=4");

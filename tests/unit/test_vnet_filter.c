@@ -117,6 +117,10 @@ Test(vnet_filter, what_was_not_offered_is_refused_and_changes_nothing)
 	exchange_frames(&port, 20);
 	port_close(&port);
 
+	open_with(MRG, ALL & ~VIRTIO_NET_F_CTRL_VQ, "");
+	cr_assert_not(port.vd.features & ALL, "without a queue for the commands");
+	port_close(&port);
+
 	open_with(MRG, 0, "net.promisc=1");
 	cr_assert_null(strstr(plat_test_output(), "cannot be had"), "it is so anyway");
 	port_close(&port);
@@ -260,6 +264,26 @@ Test(vnet_filter, tags_that_are_let_in)
 	port_close(&port);
 }
 
+/* A device can have tags without modes, and has our address also when it lets all in: for later. */
+Test(vnet_filter, a_reset_forgets_neither_tags_nor_the_address)
+{
+	open_with(MRG, VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_VLAN, VLANS);
+	cr_assert_not(port.vd.features & VIRTIO_NET_F_CTRL_RX);
+	cr_assert_eq(port.dev->ops->set_vlan(port.dev, 9, true), 0);
+	restart();
+	cr_assert(port.d.ctrl.vlan[9]);
+	exchange_frames(&port, 20);
+	port_close(&port);
+
+	open_with(MRG, ALL, "net.promisc=1");
+	cr_assert_eq(port.dev->ops->set_mac(port.dev, numbered(7, false)), 0);
+	port.d.config.mac[5] ^= 1;
+	restart();
+	cr_assert(told(VIRTIO_NET_CTRL_RX_PROMISC));
+	cr_assert_eq(memcmp(port.d.ctrl.mac, numbered(7, false), 6), 0);
+	port_close(&port);
+}
+
 /* ---- announcements ------------------------------------------------------------------------ */
 
 static void device_asks(void)
@@ -313,6 +337,11 @@ Test(vnet_filter, a_device_that_takes_no_commands_is_not_announced_for_ever)
 	port.dev->ops->link_poll(port.dev);
 	port.dev->announce = false;
 	port.dev->ops->link_poll(port.dev);
+	for (unsigned i = 0; i < 100; i++) {
+		plat_test_time_ns += 100000000;
+		port.dev->ops->link_poll(port.dev);
+	}
+	port.dev->announce = false; /* of the link that came up */
 	for (unsigned i = 0; i < 10; i++) {
 		device_asks();
 		port.dev->ops->link_poll(port.dev);

@@ -169,6 +169,41 @@ Test(vnet_intr, a_change_of_configuration_is_news)
 	port_close(&port);
 }
 
+/* With one vector, or the pin, for two queues and the configuration. */
+Test(vnet_intr, a_shared_interrupt_counts_once_and_has_the_configuration_seen)
+{
+	for (unsigned vectors = 0; vectors < 2; vectors++) {
+		struct netdev_stats s = {.interrupts = 0};
+
+		port_open(&port, MRG);
+		vdev_pairs(&port.d, 2);
+		port.d.vectors = vectors;
+		port.d.intx = true;
+		options("net.mode=interrupt net.rxq=2");
+		port_start(&port);
+		for (uint16_t i = 0; i < 100; i++) {
+			struct mbuf *m;
+
+			cr_assert(port.dev->ops->rx_arm(port.dev, i % 2));
+			frame_push_to(&port, i % 2, i, LEN);
+			vdev_step(&port.d, 1);
+			cr_assert(port.dev->ops->rx_disarm(port.dev, i % 2));
+			cr_assert_eq(netdev_rx_burst(port.dev, i % 2, &m, 1), 1);
+			mbuf_free(m);
+			cr_assert_not(port.dev->news, "a packet is none");
+		}
+		port.dev->ops->stats(port.dev, 0, &s);
+		port.dev->ops->stats(port.dev, 1, &s);
+		cr_assert_eq(s.interrupts, 100);
+		port.dev->ops->link_poll(port.dev);
+		vdev_config_change(&port.d, &(struct virtio_net_config){.status = 0});
+		cr_assert_eq(port.dev->news, !vectors, "the pin tells");
+		port.dev->ops->link_poll(port.dev);
+		cr_assert_not(port.dev->link_up);
+		port_close(&port);
+	}
+}
+
 /* ---- the lcore ------------------------------------------------------------------------------ */
 
 static struct net_stack st;
