@@ -78,7 +78,7 @@ def rate(back, guest, realtime):
 def one_run(realtime, make, *args):
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "vhost"
-        back = bench_dpdk.Testpmd(f"net_vhost0,iface={path},queues=1", *CORES, Path(folder) / "back")
+        back = bench_dpdk.Testpmd(f"net_vhost0,iface={path}", 1, *CORES, Path(folder) / "back")
         guest = None
         try:
             guest = on_core(CORES[1], make, *args[:-1], path, args[-1])

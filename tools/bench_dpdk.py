@@ -8,6 +8,7 @@ end spends on a packet, of bursts that were not empty. docs/performance.md says 
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -56,6 +57,7 @@ def arguments():
     parser.add_argument("--runs", default=3, type=int, help="of each front end on each path (3)")
     parser.add_argument("--seconds", default=3, type=float, help="that are measured of a run (3)")
     parser.add_argument("--rows", default="", help="only paths whose name matches this")
+    parser.add_argument("--queues", default="1", help="queue pairs, one front end core for all: 1,2,4 (1)")
     parser.add_argument("--cores", default="0,1", help="of the back end and the front end (0,1)")
     parser.add_argument("--realtime", action="store_true",
                         help="both sides go before all other work while they are measured (root)")
@@ -140,7 +142,7 @@ class Process:
 class Testpmd(Process):
     """In mode mac with one device; `core` forwards, `other` has the console."""
 
-    def __init__(self, vdev, core, other, log, eal=()):
+    def __init__(self, vdev, queues, core, other, log, eal=()):
         memory = (["--in-memory", "--single-file-segments"] if huge_pages() else ["--no-huge"])
         folder = drivers()
         command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", f"{core},{other}", "--main-lcore", str(other), *memory,
@@ -148,7 +150,8 @@ class Testpmd(Process):
                    f"--file-prefix=bench-{os.getpid()}-{log.name}", *eal]
         for name in ("net_vhost", "net_virtio", "mempool_ring"):
             command += ["-d", str(folder / f"librte_{name}.so")]
-        command += ["--vdev", vdev, "--", "-i", "--nb-cores=1", "--rxq=1", "--txq=1",
+        command += ["--vdev", f"{vdev},queues={queues}", "--", "-i", "--nb-cores=1",
+                    f"--rxq={queues}", f"--txq={queues}",
                     f"--rxd={RING}", f"--txd={RING}", "--total-num-mbufs=16384", "--no-mlockall",
                     "--forward-mode=mac"]
         super().__init__(command, log)
@@ -160,8 +163,8 @@ class Testpmd(Process):
 
 
 class DpdkFrontEnd(Testpmd):
-    def __init__(self, path, row, cores, log):
-        super().__init__(f"net_virtio_user0,path={path},queues=1,queue_size={RING},{row[1]}",
+    def __init__(self, path, row, queues, cores, log):
+        super().__init__(f"net_virtio_user0,path={path},queue_size={RING},{row[1]}", queues,
                          cores[1], cores[0], log, ["--force-max-simd-bitwidth=512"])
         self.type("set record-core-cycles on")
         self.type("start")
@@ -177,9 +180,9 @@ class DpdkFrontEnd(Testpmd):
 
 
 class OurFrontEnd(Process):
-    def __init__(self, path, row, cores, log, program):
+    def __init__(self, path, row, queues, cores, log, program):
         super().__init__(["taskset", "-c", str(cores[1]), str(program), f"net0.path={path}",
-                          f"net0.queue_size={RING}", "app=testpmd", "fwd=mac", "stats=json",
+                          f"net0.queue_size={RING}", f"net0.queues={queues}", "app=testpmd", "fwd=mac", "stats=json",
                           *row[2].split()], log)
         self.wait('"type":"ready"')
 
@@ -194,9 +197,11 @@ class OurFrontEnd(Process):
     def cycles(self):
         """Of all packets in the whole seconds since begin(), as DPDK's figure."""
         lines = self.lines("stats")[self.first:]
-        packets = [b["rx_packets"] - a["rx_packets"] for a, b in zip(lines, lines[1:])]
-        return (sum(n * s["cycles_per_packet"] for n, s in zip(packets, lines[1:]))
-                / max(sum(packets), 1))
+        queues = {s["queue"] for s in lines}
+        of_queue = [[s for s in lines if s["queue"] == q] for q in queues]
+        seconds = [(b["rx_packets"] - a["rx_packets"], b["cycles_per_packet"])
+                   for stats in of_queue for a, b in zip(stats, stats[1:])]
+        return sum(n * c for n, c in seconds) / max(sum(n for n, _ in seconds), 1)
 
     def path(self, row):
         port = self.lines("port")[0]
@@ -219,16 +224,16 @@ def measured(args, back, front):
     return result
 
 
-def one_run(args, row, ours, folder):
+def one_run(args, row, queues, ours, folder):
     cores = [int(c) for c in args.cores.split(",")]
     path = folder / "vhost"
     path.unlink(missing_ok=True)
-    back = Testpmd(f"net_vhost0,iface={path},queues=1", cores[0], cores[1], folder / "back")
+    back = Testpmd(f"net_vhost0,iface={path}", queues, cores[0], cores[1], folder / "back")
     front = None
     try:
-        front = (OurFrontEnd(path, row, cores, folder / "front",
+        front = (OurFrontEnd(path, row, queues, cores, folder / "front",
                              args.build / "hosted" / "ringzero") if ours
-                 else DpdkFrontEnd(path, row, cores, folder / "front"))
+                 else DpdkFrontEnd(path, row, queues, cores, folder / "front"))
         back.wait("new device|virtio is now ready|Port 0: link state change event")
         back.type("start tx_first 32")
         back.rate()  # is answered when all packets are out
@@ -247,15 +252,14 @@ def one_run(args, row, ours, folder):
 def measure(args):
     result = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for row in ROWS:
-            if not re.search(args.rows, row[0]):
-                continue
-            print(f"bench: {row[0]} ...", flush=True)
+        rows = [row for row in ROWS if re.search(args.rows, row[0])]
+        for row, queues in itertools.product(rows, args.queues.split(",")):
+            print(f"bench: {row[0]}, queue pairs: {queues} ...", flush=True)
             runs = {"dpdk": [], "ours": []}
             for _ in range(args.runs):
                 for who, found in runs.items():
-                    found.append(one_run(args, row, who == "ours", Path(folder)))
-            result.append({"path": row[0], "isa": runs["ours"][0]["isa"], **runs})
+                    found.append(one_run(args, row, queues, who == "ours", Path(folder)))
+            result.append({"path": row[0], "queues": queues, "isa": runs["ours"][0]["isa"], **runs})
     return result
 
 
@@ -274,11 +278,11 @@ def print_table(rows, title):
     from rich.console import Console
     from rich.table import Table
     table = Table(title=title, title_justify="left")
-    for i, head in enumerate(("path", "isa", "Mpps: DPDK", "ours", "ratio", "cycles: DPDK", "ours",
+    for i, head in enumerate(("path", "queues", "isa", "Mpps: DPDK", "ours", "ratio", "cycles: DPDK", "ours",
                               "ratio", "noise")):
-        table.add_column(head, justify="right" if i > 1 else "left", no_wrap=True)
+        table.add_column(head, justify="right" if i > 2 else "left", no_wrap=True)
     for row in rows:
-        cells = [row["path"], row["isa"]]
+        cells = [row["path"], row["queues"], row["isa"]]
         for key, digits in (("mpps", 2), ("cycles", 0)):
             for who in ("dpdk", "ours"):
                 cells.append(" ".join(f"{v:.{digits}f}" for v in spread(row[who], key)))
@@ -295,6 +299,8 @@ def write_pictures(folder, rows):
         bars = []
         for row in rows:
             short = row["path"].replace("virtqueue ", "").replace(" path", "")
+            if row["queues"] != "1":
+                short += f", {row['queues']} queues"
             bars += [(f"{short}, {label}", spread(row[who], key)[1], who == "ours")
                      for who, label in (("dpdk", "DPDK"), ("ours", "ringzero"))]
         note = "64-byte packets, 1024 descriptors, net_vhost on the other core; medians"

@@ -449,7 +449,7 @@ static void probe_path(struct vnet *vn, unsigned port)
 		w.wish |= VNET_WISH_HDR_ALONE;
 	if (virtio_has(vd, VIRTIO_NET_F_HASH_REPORT))
 		w.wish |= VNET_WISH_HDR_HASH;
-	if (vn->dev.rx_offloads)
+	if (vn->dev.rx_offloads & ~MBUF_RX_HASH)
 		w.wish |= VNET_WISH_RX_OFFLOADS;
 	if (vn->dev.rx_offloads & MBUF_GSO)
 		w.wish |= VNET_WISH_LRO;

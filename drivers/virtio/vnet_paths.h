@@ -16,7 +16,7 @@
 
 /* What the user and the framing ask of the paths. */
 #define VNET_WISH_VECTORIZED (1u << 0)  /* net.vectorized=1 */
-#define VNET_WISH_RX_OFFLOADS (1u << 1) /* some Rx offload */
+#define VNET_WISH_RX_OFFLOADS (1u << 1) /* some Rx offload but hashes */
 #define VNET_WISH_LRO (1u << 2)         /* this one of them */
 #define VNET_WISH_TX_OFFLOADS (1u << 3) /* some Tx offload */
 #define VNET_WISH_HDR_ALONE (1u << 4)   /* the header has a descriptor to itself */

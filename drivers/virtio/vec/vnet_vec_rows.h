@@ -25,8 +25,7 @@
 		.name = "Split virtqueue mergeable path", .need = VIRTIO_NET_F_MRG_RXBUF,          \
 		.forbid = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER,                                \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE |       \
-		               VNET_WISH_HDR_HASH,                                                 \
+		.forbid_wish = VNET_WISH_RX_OFFLOADS | VNET_WISH_LRO | VNET_WISH_HDR_ALONE,        \
 		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts",                         \
 		.rx = virtio_recv_mergeable_pkts_##suffix                                          \
 	}
@@ -56,7 +55,7 @@
 		.name = "Packed virtqueue in-order mergeable path",                                \
 		.need = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF,         \
 		.need_wish = VNET_WISH_VECTORIZED,                                                 \
-		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE | VNET_WISH_HDR_HASH,           \
+		.forbid_wish = VNET_WISH_LRO | VNET_WISH_HDR_ALONE,                                \
 		.isa = (isa_bit), .rx_name = "virtio_recv_mergeable_pkts_packed",                  \
 		.rx = virtio_recv_mergeable_pkts_packed_##suffix                                   \
 	}
