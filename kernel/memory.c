@@ -78,6 +78,13 @@ void *mem_alloc(const char *what, size_t bytes, size_t align)
 	return p ? memset(p, 0, bytes) : NULL;
 }
 
+void *mem_alloc_shared(const char *what, size_t bytes, size_t align)
+{
+	void *p = mem_take(what, bytes, align);
+
+	return p ? memset(mem_shared(p), 0, bytes) : NULL;
+}
+
 size_t mem_free_bytes(void)
 {
 	size_t sum = 0;

@@ -42,7 +42,8 @@ uint64_t plat_cycles_hz(void);
  */
 volatile void *plat_mmio_map(uint64_t phys, size_t len);
 
-/** plat_iova() - the address under which a device sees memory that mem_alloc() gave */
+/** plat_iova() - the address under which a device sees memory of mem_shared() or
+ * mem_alloc_shared(); a panic where it is known that it sees no other */
 uint64_t plat_iova(const void *va);
 
 /* ---- PCI ---------------------------------------------------------------------------------- */

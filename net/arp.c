@@ -271,17 +271,16 @@ static bool arp_learn(struct net_if *nif, const struct arp_hdr *arp, bool asks_u
 }
 
 /* Turn a request for our address into the answer, in the same buffer. */
-static void arp_answer(struct net_if *nif, struct mbuf *m)
+static void arp_answer(struct net_if *nif, struct mbuf *m, const struct arp_hdr *asked)
 {
 	struct arp_hdr *arp = (void *)(mbuf_data(m) + ETH_HDR_LEN);
-	struct arp_hdr asked = *arp;
 
 	net_trim(m, ETH_HDR_LEN + ARP_HDR_LEN);
 	m->flags = 0;
 	arp_fill(arp, nif, ARP_OP_REPLY);
-	mac_copy(arp->tha, asked.sha);
-	arp->tpa = asked.spa;
-	eth_output(nif, m, asked.sha, ETH_TYPE_ARP);
+	mac_copy(arp->tha, asked->sha);
+	arp->tpa = asked->spa;
+	eth_output(nif, m, asked->sha, ETH_TYPE_ARP);
 }
 
 static bool arp_for_us(const struct net_if *nif, const struct arp_hdr *arp)
@@ -303,12 +302,15 @@ void arp_hear(struct net_if *nif, const struct arp_hdr *arp)
 void arp_input(struct net_if *nif, struct mbuf *m)
 {
 	struct net_if_stats *stats = &nif->stats;
-	const struct arp_hdr *arp = (const void *)(mbuf_data(m) + ETH_HDR_LEN);
+	struct arp_hdr own;
+	const struct arp_hdr *arp = &own;
 
 	if (m->data_len < ETH_HDR_LEN + ARP_HDR_LEN) {
 		net_drop(m, &stats->drop_short);
 		return;
 	}
+	/* the device may go on writing to the frame: what was checked has to be what is used */
+	memcpy(&own, mbuf_data(m) + ETH_HDR_LEN, sizeof(own));
 	if (!arp_well_formed(nif, arp)) {
 		net_drop(m, &stats->drop_arp);
 		return;
@@ -330,7 +332,7 @@ void arp_input(struct net_if *nif, struct mbuf *m)
 	}
 	stats->rx_delivered++;
 	if (for_us && request)
-		arp_answer(nif, m);
+		arp_answer(nif, m, arp);
 	else
 		mbuf_free(m);
 }

@@ -12,7 +12,7 @@ static uint64_t csum_swap(uint64_t sum)
 /* The sum of a packet from byte @skip of its first segment on. */
 static uint64_t csum_from(const struct mbuf *m, uint32_t skip)
 {
-	uint64_t sum = csum_bytes(m->buf + m->data_off + skip, m->data_len - skip, 0);
+	uint64_t sum = csum_bytes(mbuf_data(m) + skip, m->data_len - skip, 0);
 	uint64_t rest = m->next ? csum_chain(m->next, 0) : 0;
 
 	return csum_add(sum, (m->data_len - skip) & 1 ? csum_swap(rest) : rest);
@@ -36,7 +36,7 @@ uint64_t csum_chain(const struct mbuf *m, uint64_t sum)
 	bool odd = false;
 
 	for (; m; m = m->next) {
-		uint64_t part = csum_bytes(m->buf + m->data_off, m->data_len, 0);
+		uint64_t part = csum_bytes(mbuf_data(m), m->data_len, 0);
 
 		sum = csum_add(sum, odd ? csum_swap(part) : part);
 		odd ^= m->data_len & 1;

@@ -4,6 +4,7 @@
  */
 #include "net/dhcp_msg.h"
 #include "kernel/assert.h"
+#include "kernel/atomic.h"
 #include "kernel/string.h"
 
 #define BOOTP_REQUEST 1
@@ -66,10 +67,16 @@ static bool dhcp_options_read(struct dhcp_options *o, const uint8_t *p, size_t l
 			at++;
 			continue;
 		}
-		if (len - at < 2 || p[at + 1] > len - at - 2)
+		if (len - at < 2)
 			return false;
-		dhcp_option(o, p[at], &p[at + 2], p[at + 1]);
-		at += 2u + p[at + 1];
+
+		/* once: the device may go on writing to the message */
+		const uint8_t n = ring_load_relaxed(&p[at + 1]);
+
+		if (n > len - at - 2)
+			return false;
+		dhcp_option(o, p[at], &p[at + 2], n);
+		at += 2u + n;
 	}
 	return true;
 }

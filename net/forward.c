@@ -90,8 +90,8 @@ static COLD void forward_refuse(struct net_if *nif, struct mbuf *m, uint64_t *re
 	const struct eth_hdr *eth = (const void *)mbuf_data(m);
 	const struct ipv4_hdr *ip = (const void *)(eth + 1);
 
-	net_trim(m, ETH_HDR_LEN + (uint32_t)be16_to_cpu(ip->total_len));
-	mbuf_pull(m, (uint16_t)(ETH_HDR_LEN + (ip->version_ihl & 15u) * 4));
+	/* it may have waited for a neighbour, where a device could still write to it */
+	mbuf_pull(m, (uint16_t)min_u64(ETH_HDR_LEN + (ip->version_ihl & 15u) * 4, m->data_len));
 	icmp_error(nif, m, ip, why, reason);
 }
 
@@ -132,7 +132,7 @@ struct net_if *forward_input(struct net_if *nif, struct mbuf *m)
 {
 	const struct eth_hdr *eth = (const void *)mbuf_data(m);
 	struct ipv4_hdr *ip = (void *)(mbuf_data(m) + ETH_HDR_LEN);
-	const unsigned total_len = be16_to_cpu(ip->total_len);
+	const unsigned total_len = m->pkt_len - ETH_HDR_LEN; /* there is no padding any more */
 	struct net_if *out, *owner = forward_owner(nif->st, ip->dst);
 	be32 next = 0;
 
@@ -165,8 +165,6 @@ struct net_if *forward_input(struct net_if *nif, struct mbuf *m)
 		forward_too_long(nif, m, out->dev);
 		return NULL;
 	}
-	if (m->pkt_len > ETH_HDR_LEN + total_len)
-		net_trim(m, ETH_HDR_LEN + total_len); /* padding */
 	forward_ttl(ip);
 	if (unlikely(m->flags) && netdev_tx_prepare(out->dev, m)) {
 		net_drop(m, &nif->stats.drop_too_long);

@@ -62,7 +62,7 @@ void icmp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
 {
 	const struct eth_hdr *eth = (const struct eth_hdr *)ip - 1;
-	const struct icmp_hdr *icmp = (const void *)(m->buf + m->data_off);
+	const struct icmp_hdr *icmp = (const void *)mbuf_data(m);
 	unsigned room = MBUF_HEADROOM_MIN + ETH_HDR_LEN + IPV4_HDR_LEN + ICMP_HDR_LEN;
 
 	if (!ipv4_is_host(ip->dst) || ip->dst == nif->broadcast || mac_is_multicast(eth->dst) ||
@@ -70,7 +70,7 @@ static bool icmp_may_complain(struct net_if *nif, const struct mbuf *m, const st
 		return false;
 	if (ip->proto == IP_PROTO_ICMP && (!m->data_len || icmp_is_error(icmp->type)))
 		return false;
-	if ((unsigned)((const uint8_t *)ip - m->buf) < room)
+	if ((unsigned)((const uint8_t *)ip - mbuf_buf(m)) < room)
 		return false;
 	if (net_take_token(&nif->icmp_bucket, nif->st->now_ns, ICMP_ERRORS_PER_S,
 	                   ICMP_ERRORS_BURST))

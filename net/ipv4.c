@@ -1,9 +1,11 @@
 /*
  * IPv4 for a host (RFC 791, RFC 1122 3.2 and 3.3): the checks of a received header, and the choice
  * of the next hop for a sent one. What is for others goes to net/forward.c when the stack forwards.
- * No loopback, no reassembly, no multicast.
+ * No loopback, no reassembly, no multicast. Lengths are loaded once, as the device may go on
+ * writing to a frame: behind the checks the mbuf has them.
  */
 #include "net/ipv4.h"
+#include "kernel/atomic.h"
 #include "kernel/errno.h"
 #include "kernel/string.h"
 #include "net/arp.h"
@@ -34,9 +36,14 @@ static bool ipv4_options_ok(const struct ipv4_hdr *ip, unsigned hdr_len)
 		}
 		if (opt[at] == IPV4_OPT_LSRR || opt[at] == IPV4_OPT_SSRR)
 			return false;
-		if (at + 1 >= hdr_len || opt[at + 1] < 2 || opt[at + 1] > hdr_len - at)
+		if (at + 1 >= hdr_len)
 			return false;
-		at += opt[at + 1];
+
+		const uint8_t len = ring_load_relaxed(&opt[at + 1]);
+
+		if (len < 2 || len > hdr_len - at)
+			return false;
+		at += len;
 	}
 	return true;
 }
@@ -68,24 +75,25 @@ static inline bool ipv4_src_ok(const struct net_if *nif, be32 src)
 	return ipv4_is_host(src) && src != nif->ip && src != nif->broadcast;
 }
 
-static bool ipv4_refuse(struct mbuf *m, uint64_t *reason)
+static unsigned ipv4_refuse(struct mbuf *m, uint64_t *reason)
 {
 	net_drop(m, reason);
-	return false;
+	return 0;
 }
 
-/* False: dropped and counted. */
-static bool ipv4_hdr_ok(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
+/* Padding goes. Return: bytes of the header, 0: dropped and counted. */
+static unsigned ipv4_hdr_check(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 {
 	struct net_if_stats *stats = &nif->stats;
 
 	if (m->data_len < ETH_HDR_LEN + IPV4_HDR_LEN)
 		return ipv4_refuse(m, &stats->drop_short);
 
-	unsigned hdr_len = (ip->version_ihl & 15u) * 4;
-	unsigned total_len = be16_to_cpu(ip->total_len);
+	const uint8_t version_ihl = ring_load_relaxed(&ip->version_ihl);
+	const unsigned hdr_len = (version_ihl & 15u) * 4;
+	const unsigned total_len = be16_to_cpu(ring_load_relaxed(&ip->total_len));
 
-	if (ip->version_ihl >> 4 != 4 || hdr_len < IPV4_HDR_LEN || total_len < hdr_len)
+	if (version_ihl >> 4 != 4 || hdr_len < IPV4_HDR_LEN || total_len < hdr_len)
 		return ipv4_refuse(m, &stats->drop_ip_header);
 	if (m->data_len < ETH_HDR_LEN + hdr_len || m->pkt_len < ETH_HDR_LEN + total_len)
 		return ipv4_refuse(m, &stats->drop_short);
@@ -93,27 +101,30 @@ static bool ipv4_hdr_ok(struct net_if *nif, struct mbuf *m, const struct ipv4_hd
 		return ipv4_refuse(m, &stats->drop_ip_csum);
 	if (!ipv4_src_ok(nif, ip->src) || !ipv4_options_ok(ip, hdr_len))
 		return ipv4_refuse(m, &stats->drop_ip_header);
-	return true;
+	if (m->pkt_len > ETH_HDR_LEN + total_len)
+		net_trim(m, ETH_HDR_LEN + total_len);
+	return hdr_len;
 }
 
-static bool ipv4_is_for(const struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip)
+static bool ipv4_is_for(const struct net_if *nif, const struct mbuf *m, const struct ipv4_hdr *ip,
+                        unsigned hdr_len)
 {
 	const struct eth_hdr *eth = (const struct eth_hdr *)ip - 1;
 
 	/* RFC 1122 3.3.6: what was broadcast as a frame must be so as a datagram */
 	return (nif->ip && ip->dst == nif->ip && !mac_is_multicast(eth->dst)) ||
-	       ipv4_dst_ok(nif, m, ip, (ip->version_ihl & 15u) * 4);
+	       ipv4_dst_ok(nif, m, ip, hdr_len);
 }
 
 /* A datagram for us, its header was checked. */
-static void ipv4_deliver(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
+static void ipv4_deliver(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip,
+                         unsigned hdr_len)
 {
 	if (ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET)) {
 		net_drop(m, &nif->stats.drop_fragment);
 		return;
 	}
-	net_trim(m, ETH_HDR_LEN + (uint32_t)be16_to_cpu(ip->total_len));
-	mbuf_pull(m, (uint16_t)(ETH_HDR_LEN + (ip->version_ihl & 15u) * 4));
+	mbuf_pull(m, (uint16_t)(ETH_HDR_LEN + hdr_len));
 	if (ip->proto == IP_PROTO_UDP)
 		udp_input(nif, m, ip);
 	else if (ip->proto == IP_PROTO_ICMP)
@@ -126,33 +137,37 @@ static void ipv4_deliver(struct net_if *nif, struct mbuf *m, const struct ipv4_h
 static NOINLINE void ipv4_input_any(struct net_if *nif, struct mbuf *m)
 {
 	const struct ipv4_hdr *ip = (const void *)(mbuf_data(m) + ETH_HDR_LEN);
+	const unsigned hdr_len = ipv4_hdr_check(nif, m, ip);
 	struct net_if *owner;
 
-	if (!ipv4_hdr_ok(nif, m, ip))
+	if (!hdr_len)
 		return;
-	if (ipv4_is_for(nif, m, ip)) {
-		ipv4_deliver(nif, m, ip);
+	if (ipv4_is_for(nif, m, ip, hdr_len)) {
+		ipv4_deliver(nif, m, ip, hdr_len);
 	} else if (!nif->st->forward) {
 		net_drop(m, &nif->stats.drop_not_for_us);
 	} else {
 		owner = forward_input(nif, m);
 		if (owner)
-			ipv4_deliver(owner, m, ip);
+			ipv4_deliver(owner, m, ip, hdr_len);
 	}
 }
 
-/* One segment, no options, UDP, all in order, sent to us alone. */
+/* One segment, no options, UDP, all in order, sent to us alone. *@len: of what follows the header
+ */
 static inline bool ipv4_is_usual(const struct net_if *nif, const struct mbuf *m,
-                                 const struct eth_hdr *eth, const struct ipv4_hdr *ip)
+                                 const struct eth_hdr *eth, const struct ipv4_hdr *ip,
+                                 unsigned *len)
 {
 	if (unlikely(m->data_len < ETH_HDR_LEN + IPV4_HDR_LEN || m->next))
 		return false;
 
 	/* a total length below 20 becomes huge */
-	unsigned len = be16_to_cpu(ip->total_len) - (unsigned)IPV4_HDR_LEN;
+	*len = be16_to_cpu(ring_load_relaxed(&ip->total_len)) - (unsigned)IPV4_HDR_LEN;
+
 	unsigned room = m->data_len - (unsigned)(ETH_HDR_LEN + IPV4_HDR_LEN);
 
-	return ip->version_ihl == IPV4_VERSION_IHL && len <= room && csum_good(csum_words20(ip)) &&
+	return ip->version_ihl == IPV4_VERSION_IHL && *len <= room && csum_good(csum_words20(ip)) &&
 	       ipv4_src_ok(nif, ip->src) && ip->dst == nif->ip && nif->ip &&
 	       !mac_is_multicast(eth->dst) && !(ip->frag & cpu_to_be16(IPV4_MF_OR_OFFSET)) &&
 	       ip->proto == IP_PROTO_UDP;
@@ -164,13 +179,12 @@ void ipv4_input(struct net_if *nif, struct mbuf *m)
 	const struct eth_hdr *eth = (const void *)mbuf_data(m);
 	const struct ipv4_hdr *ip = (const void *)(eth + 1);
 
-	if (unlikely(!ipv4_is_usual(nif, m, eth, ip))) {
+	unsigned len;
+
+	if (unlikely(!ipv4_is_usual(nif, m, eth, ip, &len))) {
 		ipv4_input_any(nif, m);
 		return;
 	}
-
-	unsigned len = be16_to_cpu(ip->total_len) - (unsigned)IPV4_HDR_LEN;
-
 	m->data_off = (uint16_t)(m->data_off + ETH_HDR_LEN + IPV4_HDR_LEN);
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;

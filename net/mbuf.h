@@ -1,10 +1,11 @@
 /*
  * The packet buffer. One element of a mempool: this header in one cache line, then NETDEV_HEADROOM
  * bytes of headroom, then room for data. A packet is one mbuf, or several linked by @next, whose
- * first carries the packet's fields.
+ * first carries the packet's fields. What a device may see begins behind the header
+ * (kernel/memory.h).
  *
  *	|<- struct mbuf ->|<- headroom ->|<-- data -->|<- tailroom ->|
- *	m              m->buf       buf + data_off
+ *	m             mbuf_buf(m)     mbuf_data(m)
  *
  * Invariant: data_off + data_len <= buf_len. The driver writes its 10-, 12- or 20-byte virtio-net
  * header into the headroom, so that a packet is one descriptor.
@@ -17,6 +18,7 @@
 
 #include "kernel/assert.h"
 #include "kernel/compiler.h"
+#include "kernel/memory.h"
 
 /* In front of a received packet's data. The last 16 bytes, the net header in them, begin a cache
  * line: with the packet's own headers that is one line to move between processors, not two. */
@@ -46,12 +48,12 @@ struct mbuf {
 	struct mbuf *next;    /* next segment, NULL in the last */
 	struct mempool *pool; /* where it goes when freed */
 
-	uint16_t data_off; /* of the data, from buf */
+	uint16_t data_off; /* of the data, from mbuf_buf() */
 	uint16_t nb_segs;  /* in the first segment: number of segments, at least 1 */
 	uint16_t port;     /* where it came from */
 	uint16_t buf_len;  /* headroom + data room */
 
-	uint64_t iova; /* of buf, as a device sees it */
+	uint64_t iova; /* of mbuf_buf(), as a device sees it */
 
 	uint32_t packet_type; /* of the parsed headers; 0: unknown */
 	uint32_t pkt_len;     /* in the first segment: sum of all data_len */
@@ -66,18 +68,21 @@ struct mbuf {
 	uint16_t gso_size;
 	uint16_t hash_type; /* what was hashed: VIRTIO_NET_HASH_REPORT_... of virtio 5.1.9.4.5 */
 	uint32_t reserved;
-
-	uint8_t buf[];
 } __attribute__((aligned(CACHE_LINE)));
 
 static_assert(sizeof(struct mbuf) == CACHE_LINE, "one line, and data starts on the next");
-static_assert(offsetof(struct mbuf, buf) == CACHE_LINE, "the same");
 static_assert(offsetof(struct mbuf, data_len) - offsetof(struct mbuf, packet_type) == 8, "vector");
 
-/** mbuf_data() - first byte of this segment's data */
-static inline uint8_t *mbuf_data(struct mbuf *m)
+/** mbuf_buf() - first byte of the headroom */
+static inline uint8_t *mbuf_buf(const struct mbuf *m)
 {
-	return m->buf + m->data_off;
+	return mem_shared(m + 1);
+}
+
+/** mbuf_data() - first byte of this segment's data */
+static inline uint8_t *mbuf_data(const struct mbuf *m)
+{
+	return mbuf_buf(m) + m->data_off;
 }
 
 static inline uint64_t mbuf_data_iova(const struct mbuf *m)

@@ -52,7 +52,7 @@ struct mempool *mempool_create(const char *name, unsigned n, uint16_t data_room)
 		*m = (struct mbuf){
 		    .pool = p,
 		    .buf_len = (uint16_t)(NETDEV_HEADROOM + data_room),
-		    .iova = plat_iova(m->buf),
+		    .iova = plat_iova(mbuf_buf(m)),
 		};
 		mbuf_reset(m);
 		p->stack[p->n++] = m;

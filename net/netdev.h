@@ -198,7 +198,7 @@ static inline uint16_t netdev_tx_burst(struct netdev *dev, uint16_t qi, struct m
  * without looking into it; call it before the first netdev_tx_burst() with the packet.
  *
  * Return: 0; -EOPNOTSUPP for several segments in one that @dev cannot cut; -EINVAL when there is
- * no room for the tag. The packet stays the caller's.
+ * no room for the tag, or the checksum lay in what was trimmed. The packet stays the caller's.
  */
 int netdev_tx_prepare(const struct netdev *dev, struct mbuf *m);
 

@@ -17,8 +17,10 @@ int netdev_tx_prepare(const struct netdev *dev, struct mbuf *m)
 	if (m->flags & MBUF_RX_CSUM_NONE) {
 		if (dev->tx_offloads & MBUF_TX_CSUM)
 			flags |= MBUF_TX_CSUM;
-		else
+		else if (m->csum_start + m->csum_offset + 2u <= m->data_len)
 			csum_complete(m);
+		else /* what it said was good for the frame with its padding */
+			return -EINVAL;
 	}
 	if (m->flags & MBUF_RX_VLAN) {
 		if (dev->tx_offloads & MBUF_TX_VLAN)

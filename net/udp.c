@@ -3,6 +3,7 @@
  * nearly always the last one, and as ports are never given up there are no holes in it.
  */
 #include "net/udp.h"
+#include "kernel/atomic.h"
 #include "kernel/errno.h"
 #include "net/csum.h"
 #include "net/dhcp.h"
@@ -126,7 +127,8 @@ void udp_input(struct net_if *nif, struct mbuf *m, const struct ipv4_hdr *ip)
 		net_drop(m, &stats->drop_short);
 		return;
 	}
-	len = be16_to_cpu(udp->len);
+	/* once: what was checked is what is used */
+	len = be16_to_cpu(ring_load_relaxed(&udp->len));
 	if (len < UDP_HEADER_LEN || len > m->pkt_len) {
 		net_drop(m, &stats->drop_udp_length);
 		return;

@@ -18,7 +18,7 @@ unsigned udp_split_count(const struct mbuf *m)
 
 void udp_split_begin(struct udp_split *s, const struct mbuf *m, const struct ipv4_hdr *ip)
 {
-	const uint8_t *udp = m->buf + m->data_off;
+	const uint8_t *udp = mbuf_data(m);
 	const uint8_t *eth = (const uint8_t *)ip - ETH_HDR_LEN;
 
 	*s = (struct udp_split){
@@ -37,7 +37,7 @@ static uint32_t copy_some(struct udp_split *s, struct mbuf *to, uint32_t n)
 	const uint32_t there = s->seg->data_len - s->at;
 
 	n = (uint32_t)min_u64(n, min_u64(there, mbuf_tailroom(to)));
-	memcpy(mbuf_data(to) + to->data_len, s->seg->buf + s->seg->data_off + s->at, n);
+	memcpy(mbuf_data(to) + to->data_len, mbuf_data(s->seg) + s->at, n);
 	to->data_len = (uint16_t)(to->data_len + n);
 	s->at += n;
 	s->left -= n;

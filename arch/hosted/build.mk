@@ -5,7 +5,8 @@
 HOSTED_SRCS := $(KERNEL_SRCS) $(PORTABLE_SRCS) $(USER_SRCS) $(VEC_X86_SRCS) $(APP_SRCS) \
 	$(wildcard arch/hosted/*.c)
 HOSTED_SRCS := $(filter-out kernel/string.c,$(HOSTED_SRCS))
-HOSTED_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -fno-omit-frame-pointer
+HOSTED_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include -fno-omit-frame-pointer \
+	-DMEM_SHARED_OFFSET=0x40000000
 HOSTED_SAN := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 HOSTED_TSAN := -O1 -g1 -fsanitize=thread -Wno-tsan
 

@@ -1,12 +1,14 @@
 /*
- * Memory: one file without a name, mapped once, which vhost-user backends map too. Of huge pages
- * when the system has some free; else of ordinary ones, which exist only as far as they are
- * touched. It is sealed, as a backend that cut it short would kill us with SIGBUS.
+ * Memory, each byte of it twice (kernel/memory.h). What is shared is one file without a name,
+ * mapped once, which vhost-user backends map too. Of huge pages when the system has some free; else
+ * of ordinary ones, which exist only as far as they are touched. It is sealed, as a backend that
+ * cut it short would kill us with SIGBUS. What is ours stands below it, MEM_SHARED_OFFSET away.
  */
 #define _GNU_SOURCE
 #include "kernel/memory.h"
 #include "arch/hosted/hosted.h"
 #include "drivers/virtio/vhost_link.h"
+#include "kernel/assert.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/plat.h"
@@ -20,10 +22,12 @@
 
 #define REGION_BYTES ((size_t)1 << 30)
 #define HUGE_PAGE ((size_t)2 << 20)
+static_assert(REGION_BYTES <= MEM_SHARED_OFFSET && MEM_SHARED_OFFSET % HUGE_PAGE == 0, "apart");
 #define HUGE_BYTES_MAX ((size_t)512 << 20) /* the backend on this machine wants some too */
 #define HUGE_BYTES_MIN ((size_t)64 << 20)
 #define FREE_HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
+static uint8_t *ours;
 static struct vhost_memory region = {.fd = VHOST_LINK_NONE};
 
 const struct vhost_memory *vhost_memory(void)
@@ -33,6 +37,7 @@ const struct vhost_memory *vhost_memory(void)
 
 uint64_t plat_iova(const void *va)
 {
+	assert((uintptr_t)va - (uintptr_t)region.base < region.bytes);
 	return (uint64_t)(uintptr_t)va;
 }
 
@@ -52,18 +57,35 @@ static size_t huge_bytes(void)
 	return bytes < HUGE_BYTES_MIN ? 0 : bytes;
 }
 
+/* Addresses for both: nothing else may come to stand there before they are mapped. */
+static int addresses_take(void)
+{
+	uint8_t *at = mmap(NULL, MEM_SHARED_OFFSET + REGION_BYTES + HUGE_PAGE, PROT_NONE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	ours = at + (align_up((uintptr_t)at, HUGE_PAGE) - (uintptr_t)at);
+	return 0;
+}
+
 static int region_map(size_t bytes, unsigned flags)
 {
+	const int taken = addresses_take();
+
+	if (taken)
+		return taken;
+
 	const int fd = memfd_create("ringzero", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+	void *base = MAP_FAILED;
 
 	if (fd < 0)
 		return -errno;
 
-	void *base = MAP_FAILED;
-
 	if (!ftruncate(fd, (off_t)bytes) &&
 	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		base = mmap(mem_shared(ours), bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		            fd, 0);
 	if (base == MAP_FAILED) {
 		const int err = -errno;
 
@@ -88,6 +110,15 @@ static int huge_map(size_t bytes)
 	return err;
 }
 
+/* Exists as far as it is touched. */
+static int ours_map(void)
+{
+	if (mprotect(ours, region.bytes, PROT_READ | PROT_WRITE))
+		return -errno;
+	(void)madvise(ours, region.bytes, MADV_HUGEPAGE); /* a wish; the system may not know it */
+	return 0;
+}
+
 void memory_init(void)
 {
 	const size_t huge = huge_bytes();
@@ -98,12 +129,14 @@ void memory_init(void)
 		pages = huge ? "ordinary pages, as huge pages are denied"
 		             : "ordinary pages, as too few huge pages are free";
 		err = region_map(REGION_BYTES, 0);
-		if (!err) /* a wish; the system may not know it */
+		if (!err) /* a wish, too */
 			(void)madvise(region.base, region.bytes, MADV_HUGEPAGE);
 	}
+	if (!err)
+		err = ours_map();
 	if (err)
 		panic("hosted: no memory: %s", strerror(-err));
 	log_info("hosted", "%zu MiB of memory to share with backends, %s", region.bytes >> 20,
 	         pages);
-	mem_add(region.base, region.bytes);
+	mem_add(ours, region.bytes);
 }

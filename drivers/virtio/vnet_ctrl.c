@@ -55,7 +55,7 @@ int vnet_ctrl_alloc(struct vnet *vn)
 	}
 	if (!ops->queue_size_is_fixed)
 		size = (uint16_t)min_u64(size, CTRL_ENTRIES_MAX);
-	c->cmd = mem_alloc("control command", sizeof(*c->cmd), CACHE_LINE);
+	c->cmd = mem_alloc_shared("control command", sizeof(*c->cmd), CACHE_LINE);
 	return c->cmd ? vnet_ring_alloc(vn, &c->vq, ctrl_index(vn), size) : -ENOMEM;
 }
 

@@ -19,7 +19,7 @@
  * used. */
 static struct virtio_net_hdr_hash rx_hdr(const struct vnet_rxq *q, const struct mbuf *m)
 {
-	const uint16_t *from = (const void *)(m->buf + NETDEV_HEADROOM - q->hdr_len);
+	const uint16_t *from = (const void *)(mbuf_buf(m) + NETDEV_HEADROOM - q->hdr_len);
 	union {
 		uint16_t half[sizeof(struct virtio_net_hdr_hash) / 2];
 		struct virtio_net_hdr_hash hdr;
@@ -155,7 +155,7 @@ static uint32_t tx_hdrs_len(const struct mbuf *m, uint32_t gso)
 	if (gso != MBUF_USO) {
 		if (start + TCP_HDR_MIN > m->data_len)
 			return 0;
-		len = (m->buf[m->data_off + start + TCP_DATA_OFF] >> 4) * 4u;
+		len = (mbuf_data(m)[start + TCP_DATA_OFF] >> 4) * 4u;
 		if (len < TCP_HDR_MIN)
 			return 0;
 	}

@@ -37,7 +37,7 @@ int vnet_ring_alloc(struct vnet *vn, struct virtqueue *vq, uint16_t index, uint1
 	vq->vd = vn->vd;
 	vq->event_idx = virtio_has(vn->vd, VIRTIO_F_EVENT_IDX);
 	vq->slot = mem_alloc("virtqueue slots", sizeof(struct vq_slot) * nentries, CACHE_LINE);
-	vq->mem = mem_alloc("virtqueue", ring_bytes(vn, nentries), PAGE_SIZE);
+	vq->mem = mem_alloc_shared("virtqueue", ring_bytes(vn, nentries), PAGE_SIZE);
 	return vq->slot && vq->mem ? 0 : -ENOMEM;
 }
 
@@ -58,7 +58,7 @@ static void indirect_alloc(struct vnet *vn, struct virtqueue *vq)
 	if (!virtio_has(vn->vd, VIRTIO_F_INDIRECT_DESC) ||
 	    bytes * vn->nb_queues > mem_free_bytes() / 8)
 		return;
-	vq->indirect = mem_alloc("indirect tables", bytes, CACHE_LINE);
+	vq->indirect = mem_alloc_shared("indirect tables", bytes, CACHE_LINE);
 	if (vq->indirect)
 		vq->indirect_iova = plat_iova(vq->indirect);
 }

@@ -266,7 +266,7 @@ ALWAYS_INLINE uint16_t vnet_rx_burst_mrg(struct vnet_rxq *q, struct mbuf **pkts,
 	while (src.nb_taken < n && vq_used_pop(&vq, &used, vnet_rx_ring(path))) {
 		struct mbuf *m = used.cookie;
 
-		cpu_prefetch(m->buf + NETDEV_HEADROOM - VIRTIO_NET_HDR_LEN);
+		cpu_prefetch(mbuf_buf(m) + NETDEV_HEADROOM - VIRTIO_NET_HDR_LEN);
 		m->pkt_len = used.len;
 		pkts[src.nb_taken++] = m;
 	}

@@ -105,6 +105,11 @@ void *mem_alloc(const char *what, size_t bytes, size_t align)
 	return p ? memset(p, 0, bytes) : NULL;
 }
 
+void *mem_alloc_shared(const char *what, size_t bytes, size_t align)
+{
+	return mem_alloc(what, bytes, align);
+}
+
 size_t mem_free_bytes(void)
 {
 	return free_bytes;

@@ -59,8 +59,8 @@ static void act_num_buffers(const struct fuzz_dev *d, const struct fuzz_queue *q
 	if (!m || q->vq->index != FUZZ_RX)
 		return;
 	hdr.hdr.num_buffers = nb;
-	memcpy(m->buf + NETDEV_HEADROOM - hdr_len, &hdr, hdr_len);
-	memcpy(m->buf + NETDEV_HEADROOM, d->tag, sizeof(d->tag));
+	memcpy(mbuf_buf(m) + NETDEV_HEADROOM - hdr_len, &hdr, hdr_len);
+	memcpy(mbuf_buf(m) + NETDEV_HEADROOM, d->tag, sizeof(d->tag));
 }
 
 /* What the headers of received packets say from now on, and how their data begins. */

@@ -107,9 +107,9 @@ static struct mbuf *fake_segment(struct fake_netdev *f, const uint8_t *bytes, un
 	struct mbuf *m;
 
 	cr_assert_eq(mempool_get_bulk(f->rx_pool, &m, 1), 1, "the test injects too much at once");
-	ASAN_UNPOISON_MEMORY_REGION(m->buf, m->buf_len);
+	ASAN_UNPOISON_MEMORY_REGION(mbuf_buf(m), m->buf_len);
 	mbuf_reset(m);
-	memset(m->buf, 0xee, m->buf_len);
+	memset(mbuf_buf(m), 0xee, m->buf_len);
 	cr_assert_leq(len, mbuf_tailroom(m));
 	if (len)
 		memcpy(mbuf_data(m), bytes, len);

@@ -42,7 +42,7 @@ static struct seen seen_mbuf(const struct mbuf *m)
 	                 .port = m->port};
 
 	for (; m; m = m->next)
-		s.sum = sum_bytes(s.sum, m->buf + m->data_off, m->data_len);
+		s.sum = sum_bytes(s.sum, mbuf_data(m), m->data_len);
 	return s;
 }
 

@@ -264,6 +264,22 @@ Test(forward, a_neighbour_that_does_not_answer)
 	check_told(ICMP_UNREACH, ICMP_UNREACH_HOST, 0);
 }
 
+Test(forward, lengths_of_what_waited_are_not_believed_again)
+{
+	struct frame_spec s = FORWARDED;
+	struct mbuf *m;
+
+	s.dst = fake_ip(198, 51, 100, 77);
+	m = fake_inject(&w.port, frame, frame_udp(frame, &s, data, 4));
+	turn();
+	mbuf_data(m)[14] = 0x4f;
+	memset(mbuf_data(m) + 16, 0xff, 2);
+	fake_world_turn(&w, 4000);
+	turn();
+	cr_assert_eq(nif1->stats.tx_unresolved, 1);
+	cr_assert_eq(fake_sent(&w.port, w.port.nb_tx - 1)->bytes[23], IP_PROTO_ICMP);
+}
+
 Test(forward, nobody_is_told_of_what_we_sent_ourselves)
 {
 	struct udp_addr to = {.nif = nif1, .ip = fake_ip(198, 51, 100, 77), .port = cpu_to_be16(9)};
@@ -427,6 +443,19 @@ Test(forward, an_unfinished_checksum_is_finished_or_left_to_the_next_device)
 			             0xffff);
 		fake_forget(&port1);
 	}
+}
+
+Test(forward, an_unfinished_checksum_of_padding_is_none)
+{
+	const unsigned n = frame_udp(frame, &FORWARDED, data, 4);
+	struct mbuf *m = fake_inject(&w.port, frame, 60);
+
+	m->flags = MBUF_RX_CSUM_NONE;
+	m->csum_start = (uint16_t)n;
+	m->csum_offset = 6;
+	turn();
+	check_silence();
+	cr_assert_eq(w.nif->stats.drop_too_long, 1);
 }
 
 Test(forward, both_of_our_addresses_answer_ping_from_anywhere)

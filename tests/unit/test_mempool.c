@@ -17,7 +17,7 @@ Test(mempool, every_mbuf_is_ready_for_use)
 		cr_assert_eq((uintptr_t)m[i] % CACHE_LINE, 0);
 		cr_assert_eq(m[i]->pool, p);
 		cr_assert_eq(m[i]->buf_len, NETDEV_HEADROOM + MEMPOOL_DATA_ROOM);
-		cr_assert_eq(m[i]->iova, plat_test_iova(m[i]->buf));
+		cr_assert_eq(m[i]->iova, plat_test_iova(mbuf_buf(m[i])));
 		cr_assert_eq(m[i]->data_off, NETDEV_HEADROOM);
 		cr_assert_eq(m[i]->nb_segs, 1);
 		cr_assert_null(m[i]->next);
@@ -34,11 +34,11 @@ Test(mempool, buffers_do_not_overlap)
 
 	cr_assert_eq(mempool_get_bulk(p, m, 8), 8);
 	for (unsigned i = 0; i < 8; i++)
-		memset(m[i]->buf, (int)i + 1, m[i]->buf_len);
+		memset(mbuf_buf(m[i]), (int)i + 1, m[i]->buf_len);
 	for (unsigned i = 0; i < 8; i++) {
 		cr_assert_eq(m[i]->pool, p, "a neighbour's header was overwritten");
 		for (unsigned b = 0; b < m[i]->buf_len; b++)
-			cr_assert_eq(m[i]->buf[b], i + 1);
+			cr_assert_eq(mbuf_buf(m[i])[b], i + 1);
 	}
 }
 

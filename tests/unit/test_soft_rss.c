@@ -142,7 +142,7 @@ static uint32_t flow_of(const struct mbuf *m, uint32_t *seq)
 	const struct mbuf *last = m->next ? m->next : m;
 	uint32_t tail[2];
 
-	memcpy(tail, last->buf + last->data_off + last->data_len - sizeof(tail), sizeof(tail));
+	memcpy(tail, mbuf_buf(last) + last->data_off + last->data_len - sizeof(tail), sizeof(tail));
 	*seq = tail[1];
 	return tail[0];
 }

@@ -241,7 +241,7 @@ static void check_generated(const struct fake_frame *f, unsigned len)
 Test(testpmd, txonly_sends_and_does_not_receive)
 {
 	start(2, "fwd=txonly burst=4 txpkts=99");
-	memset(port[1].dev.queue[0].pool->stack[port[1].dev.queue[0].pool->n - 1]->buf, 0xee,
+	memset(mbuf_buf(port[1].dev.queue[0].pool->stack[port[1].dev.queue[0].pool->n - 1]), 0xee,
 	       MEMPOOL_DATA_ROOM);
 	fake_inject(&port[0], data, 60);
 	cr_assert_eq(turn(), 8);

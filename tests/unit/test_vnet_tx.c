@@ -55,7 +55,7 @@ static struct mbuf *frame_mbuf(uint64_t seq, uint32_t len, unsigned segs)
 		const uint32_t n = (len - at + segs - i - 1) / (segs - i);
 
 		cr_assert(m && n <= mbuf_tailroom(m));
-		memset(m->buf, 0xee, m->data_off);
+		memset(mbuf_buf(m), 0xee, m->data_off);
 		memcpy(mbuf_data(m), frame + at, n);
 		m->data_len = (uint16_t)n;
 		at += n;

@@ -174,9 +174,9 @@ static inline void port_share_all(struct port *p)
 		for (unsigned i = 0; i < pool->n; i++) {
 			struct mbuf *m = pool->stack[i];
 
-			port_share(p, m->buf, m->buf + m->buf_len);
-			if (m->buf + m->buf_len > from)
-				from = m->buf + m->buf_len;
+			port_share(p, mbuf_buf(m), mbuf_buf(m) + m->buf_len);
+			if (mbuf_buf(m) + m->buf_len > from)
+				from = mbuf_buf(m) + m->buf_len;
 		}
 	}
 	port_share(p, from, p->arena + p->arena_bytes);
@@ -327,7 +327,7 @@ static inline void frame_check(const struct mbuf *m, uint64_t seq, uint32_t len)
 	for (const struct mbuf *s = m; s; s = s->next, segs++) {
 		cr_assert(at + s->data_len <= len);
 		cr_assert((uint32_t)s->data_off + s->data_len <= s->buf_len);
-		cr_assert_eq(memcmp(s->buf + s->data_off, want + at, s->data_len), 0,
+		cr_assert_eq(memcmp(mbuf_buf(s) + s->data_off, want + at, s->data_len), 0,
 		             "frame %llu differs behind byte %u", (unsigned long long)seq, at);
 		at += s->data_len;
 	}

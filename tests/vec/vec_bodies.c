@@ -126,7 +126,7 @@ static bool chain_is_whole(const struct mbuf *m, uint64_t seq)
 	for (m = m->next; m; m = m->next, segs++) {
 		uint64_t own;
 
-		memcpy(&own, m->buf + m->data_off, sizeof(own));
+		memcpy(&own, mbuf_data(m), sizeof(own));
 		if (own != seq || m->data_len != SEG_BYTES || m->data_off != NETDEV_HEADROOM - HDR)
 			return false;
 	}
@@ -137,7 +137,7 @@ static const char *check_packet(const struct mbuf *m)
 {
 	uint64_t seq;
 
-	memcpy(&seq, m->buf + m->data_off, sizeof(seq));
+	memcpy(&seq, mbuf_data(m), sizeof(seq));
 	if (m->data_off != NETDEV_HEADROOM || m->port != 7 ||
 	    m->buf_len != NETDEV_HEADROOM + MEMPOOL_DATA_ROOM)
 		return "fields of a received packet";

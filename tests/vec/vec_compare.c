@@ -54,7 +54,7 @@ static uint32_t pick_id(void)
  * differs from that by a bit. */
 static void make_header(struct mbuf *m)
 {
-	uint8_t *nb = m->buf + NETDEV_HEADROOM - world.rx.hdr_len +
+	uint8_t *nb = mbuf_buf(m) + NETDEV_HEADROOM - world.rx.hdr_len +
 	              offsetof(struct virtio_net_hdr, num_buffers);
 
 	nb[0] = 1;

@@ -75,7 +75,7 @@ ALWAYS_INLINE void vec_rearm_store(struct mbuf *m, uint64_t rearm)
 	m->next = NULL;
 	__builtin_memcpy(&m->data_off, &rearm, sizeof(rearm));
 	m->flags = 0;
-	cpu_prefetch(m->buf + NETDEV_HEADROOM);
+	cpu_prefetch(mbuf_buf(m) + NETDEV_HEADROOM);
 }
 
 #endif

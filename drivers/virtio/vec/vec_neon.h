@@ -130,7 +130,7 @@ static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		const uint64x2_t hdr = vec_load128(m[i]->buf + NETDEV_HEADROOM - hdr_len);
+		const uint64x2_t hdr = vec_load128(mbuf_buf(m[i]) + NETDEV_HEADROOM - hdr_len);
 
 		differ = vorrq_u64(differ, veorq_u64(hdr, one));
 	}
@@ -289,7 +289,7 @@ static inline void vec_hdr_clear(struct mbuf *const *m)
 {
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++)
-		vst1q_u8(m[i]->buf + m[i]->data_off - VEC_HDR_CLEAR, vdupq_n_u8(0));
+		vst1q_u8(mbuf_buf(m[i]) + m[i]->data_off - VEC_HDR_CLEAR, vdupq_n_u8(0));
 }
 
 /*	m[i]  [ next | pool ]	all the same	*/

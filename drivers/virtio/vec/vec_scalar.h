@@ -104,7 +104,7 @@ static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 		uint16_t nb;
 
 		__builtin_memcpy(&nb,
-		                 m[i]->buf + NETDEV_HEADROOM - hdr_len +
+		                 mbuf_buf(m[i]) + NETDEV_HEADROOM - hdr_len +
 		                     offsetof(struct virtio_net_hdr, num_buffers),
 		                 sizeof(nb));
 		one &= nb == 1;

@@ -28,7 +28,7 @@ static inline bool vec_one_buffer_each(struct mbuf *const *m, uint32_t hdr_len)
 
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++) {
-		const uint8_t *hdr = m[i]->buf + NETDEV_HEADROOM - hdr_len;
+		const uint8_t *hdr = mbuf_buf(m[i]) + NETDEV_HEADROOM - hdr_len;
 
 		differ =
 		    _mm_or_si128(differ, _mm_xor_si128(_mm_loadu_si128((const void *)hdr), one));
@@ -107,7 +107,7 @@ static inline void vec_hdr_clear(struct mbuf *const *m)
 {
 	VEC_UNROLL
 	for (unsigned i = 0; i < VEC_BATCH; i++)
-		_mm_storeu_si128((void *)(m[i]->buf + m[i]->data_off - VEC_HDR_CLEAR),
+		_mm_storeu_si128((void *)(mbuf_buf(m[i]) + m[i]->data_off - VEC_HDR_CLEAR),
 		                 _mm_setzero_si128());
 }
 
