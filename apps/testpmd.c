@@ -227,33 +227,68 @@ static void read_options(void)
 	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
 }
 
-static struct netdev *paired_with(unsigned i)
+static struct netdev *peer_of(unsigned i)
 {
 	const unsigned paired = i ^ 1;
 
-	return pmd.mode->back || paired >= pmd.nb_ports ? pmd.ports[i] : pmd.ports[paired];
+	return pmd.ports[paired >= pmd.nb_ports ? i : paired];
 }
 
-/* An lcore's streams of a port: each of its queues to one of the lcore's of the other. */
-static void add_streams(const struct net_stack *st, unsigned lcore, unsigned i)
+/* By how many queues what comes in by port @i leaves, at most. */
+static unsigned ways_of(unsigned i)
 {
-	struct pmd_lcore *l = &pmd.lcore[lcore];
-	struct netdev *rx = pmd.ports[i], *tx = paired_with(i);
+	return (unsigned)min_u64(pmd.ports[i]->nb_queues, peer_of(i)->nb_queues);
+}
 
-	for (unsigned q = lcore; q < rx->nb_queues; q += st->nb_lcores) {
-		struct fwd_stream *s = &pmd.streams[pmd.nb_streams++];
+static unsigned testpmd_lcores_most(const struct net_stack *unused)
+{
+	unsigned n = 0;
 
-		fwd_stream_init(s, rx, tx, (uint16_t)q, fwd_txq(tx, q, lcore, st->nb_lcores));
-		fwd_sizes_set(s, &pmd.sizes);
-		l->nb_streams++;
+	(void)unused;
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		n += ways_of(i);
+	return n;
+}
+
+/* What comes in by several queues and leaves by the same is one lcore's; so is then what goes back,
+ * for which no two have the same. */
+static void deal_queues(unsigned nb_lcores)
+{
+	unsigned nth = 0;
+
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		const unsigned ways = ways_of(i);
+
+		for (unsigned q = 0; q < pmd.ports[i]->nb_queues; q++)
+			pmd.ports[i]->queue[q].lcore = (uint16_t)((nth + q % ways) % nb_lcores);
+		nth += ways;
 	}
 }
 
-static void add_lcore(const struct net_stack *st, unsigned lcore)
+/* An lcore's streams of a port: from each of its queues to that of the same number or, where there
+ * are fewer, to one of those. */
+static void add_streams(unsigned lcore, unsigned i)
+{
+	struct netdev *rx = pmd.ports[i], *tx = pmd.mode->back ? rx : peer_of(i);
+
+	for (unsigned q = 0; q < rx->nb_queues; q++) {
+		struct fwd_stream *s = &pmd.streams[pmd.nb_streams];
+
+		if (rx->queue[q].lcore != lcore)
+			continue;
+		fwd_stream_init(s, rx, tx, (uint16_t)q, (uint16_t)(q % tx->nb_queues));
+		fwd_sizes_set(s, &pmd.sizes);
+		pmd.nb_streams++;
+		pmd.lcore[lcore].nb_streams++;
+	}
+}
+
+static void add_lcore(unsigned lcore)
 {
 	pmd.lcore[lcore].streams = &pmd.streams[pmd.nb_streams];
+	pmd.lcore[lcore].nb_streams = 0;
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
-		add_streams(st, lcore, i);
+		add_streams(lcore, i);
 }
 
 static int testpmd_start(struct net_stack *st)
@@ -272,11 +307,12 @@ static int testpmd_start(struct net_stack *st)
 	pmd.lcore = mem_alloc("testpmd", st->nb_lcores * sizeof(*pmd.lcore), CACHE_LINE);
 	if (!pmd.streams || !pmd.lcore)
 		return -ENOMEM;
+	deal_queues(st->nb_lcores);
 	for (unsigned i = 0; i < st->nb_lcores; i++)
-		add_lcore(st, i);
+		add_lcore(i);
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
 		log_info("testpmd", "port %u sends to port %u, fwd=%s", pmd.ports[i]->port,
-		         paired_with(i)->port, pmd.mode->name);
+		         (pmd.mode->back ? pmd.ports[i] : peer_of(i))->port, pmd.mode->name);
 	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
 	for (uint64_t left = options_u64("tx_first"); left; left--) {
 		for (unsigned i = 0; i < pmd.nb_streams; i++)
@@ -297,6 +333,8 @@ APP_REGISTER(testpmd) = {
     .help = "forwards packets between ports, as DPDK's testpmd",
     .start = testpmd_start,
     .start_lcore = testpmd_start_lcore,
+    .lcores_most = testpmd_lcores_most,
+    .lcore_needs = "a queue that packets leave by",
     .poll = testpmd_poll,
     .busy = testpmd_generates,
     .take_port = testpmd_take_port,

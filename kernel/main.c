@@ -394,14 +394,20 @@ static void work(void *arg)
 	}
 }
 
-/* So many that each has queues of every port. */
+/* So many that there is work for each. */
 static unsigned plan_lcores(void)
 {
-	unsigned most = netdev_count() && loop.app->start_lcore ? LCORES_MAX : 1;
+	const struct app *app = loop.app;
+	unsigned most = 0;
 
-	for (unsigned i = 0; i < netdev_count(); i++)
-		most = (unsigned)min_u64(most, netdev_get(i)->nb_queues);
-	return lcore_plan(most);
+	for (unsigned i = 0; i < loop.stack.nb_ifs; i++)
+		most += loop.stack.ifs[i].dev->nb_queues;
+	if (app->lcores_most)
+		most = app->lcores_most(&loop.stack);
+	if (!app->start_lcore)
+		most = 1;
+	return lcore_plan((unsigned)min_u64(max_u64(most, 1), LCORES_MAX),
+	                  app->lcore_needs ? app->lcore_needs : "a queue pair");
 }
 
 /* An application that has work of its own never sleeps. */

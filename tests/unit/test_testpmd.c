@@ -102,29 +102,72 @@ Test(testpmd, every_queue_is_forwarded_from_to_one_that_the_other_port_has)
 	cr_assert_not_null(strstr(plat_test_output(), "queue 3 of port 0 to 1: 1 received"));
 }
 
-Test(testpmd, streams_are_dealt_to_lcores_that_have_both_queues)
+/* An lcore's streams have their queues to themselves, and each receives by its own. */
+static void check_dealt(unsigned nb_lcores)
 {
-	queues_of[0] = 4;
-	queues_of[1] = 3;
-	st.nb_lcores = 2;
-	start(2, "");
-	cr_assert_eq(pmd.lcore[0].nb_streams, 2 + 2);
-	cr_assert_eq(pmd.lcore[1].nb_streams, 2 + 1);
-	for (unsigned l = 0; l < 2; l++) {
-		struct net_stack other = {.lcore = l, .nb_lcores = 2};
+	unsigned lcore_of_tx[PORTS][FAKE_QUEUES_MAX] = {{0}}, nb_streams = 0;
 
+	for (unsigned l = 0; l < nb_lcores; l++) {
+		cr_expect_gt(pmd.lcore[l].nb_streams, 0, "lcore %u of %u", l, nb_lcores);
 		for (unsigned i = 0; i < pmd.lcore[l].nb_streams; i++) {
 			const struct fwd_stream *s = &pmd.lcore[l].streams[i];
+			unsigned *of = &lcore_of_tx[s->tx->port][s->txq];
 
-			cr_assert_eq(s->rxq % 2, l);
-			cr_assert_eq(s->txq % 2, l);
+			cr_assert_eq(s->rx->queue[s->rxq].lcore, l);
 			cr_assert_lt(s->txq, s->tx->nb_queues);
+			cr_assert(!*of || *of == l + 1, "port %u queue %u", s->tx->port, s->txq);
+			*of = l + 1;
+			nb_streams++;
 		}
-		port[0].inject_queue = (uint16_t)(2 + l);
-		fake_inject(&port[0], data, 60);
-		cr_assert_eq(app_testpmd.poll(&other), 1);
-		cr_assert_eq(fake_sent(&port[1], l)->queue, l ? 1 : 2);
 	}
+	cr_assert_eq(nb_streams, pmd.nb_streams);
+}
+
+Test(testpmd, streams_that_leave_by_the_same_queue_are_one_lcores)
+{
+	static const struct {
+		uint16_t queues[PORTS];
+		const char *options;
+		unsigned most;
+	} cases[] = {
+	    {{1, 1}, "", 2},        {{4, 3}, "", 6},
+	    {{4, 1}, "", 2},        {{4, 1}, "fwd=icmpecho", 2},
+	    {{2, 2, 3}, "", 7},     {{1, 4, 2}, "fwd=macswap", 4},
+	    {{3}, "fwd=txonly", 3}, {{4, 4}, "fwd=icmpecho", 8},
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
+		for (unsigned n = 1; n <= cases[c].most; n++) {
+			unsigned ports = 0;
+
+			while (ports < PORTS && cases[c].queues[ports]) {
+				queues_of[ports] = cases[c].queues[ports];
+				ports++;
+			}
+			plat_test_memory(64 << 20);
+			memset(&pmd, 0, sizeof(pmd));
+			st.nb_lcores = n;
+			start(ports, cases[c].options);
+			cr_assert_eq(app_testpmd.lcores_most(&st), cases[c].most);
+			check_dealt(n);
+		}
+	}
+	st.nb_lcores = 1;
+}
+
+Test(testpmd, one_queue_each_way_for_two_lcores)
+{
+	struct net_stack other = {.lcore = 1, .nb_lcores = 2};
+
+	st.nb_lcores = 2;
+	start(2, "");
+	fake_inject(&port[0], data, 60);
+	fake_inject(&port[1], data, 61);
+	cr_assert_eq(app_testpmd.poll(&other), 1);
+	assert_bytes(fake_sent(&port[0], 0), data, 61);
+	cr_assert_eq(port[1].nb_tx, 0);
+	cr_assert_eq(app_testpmd.poll(&st), 1);
+	assert_bytes(fake_sent(&port[1], 0), data, 60);
 	st.nb_lcores = 1;
 }
 
