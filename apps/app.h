@@ -35,7 +35,8 @@ struct app {
 	const char *lcore_needs;
 	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */
 	unsigned (*poll)(struct net_stack *st);
-	/* NULL: never. After @start: has it work although nothing comes in? Then no lcore sleeps */
+	/* NULL: never. After @start, now and then: has it work although nothing comes in? Then no
+	 * lcore sleeps */
 	bool (*busy)(void);
 	/* not NULL: ports wait for interrupts unless net.mode says otherwise, and this is told of
 	 * lcores that fall asleep and are woken up (net/idle.h), by the first one */

@@ -5,6 +5,7 @@
  */
 #include "apps/app.h"
 #include "apps/fwd_modes.h"
+#include "apps/words.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -32,6 +33,16 @@ static const struct fwd_mode {
     {"txonly", NULL, false},
     {"icmpecho", fwd_icmpecho, true},
 };
+
+/* NULL: there is none of this name. */
+static const struct fwd_mode *mode_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!strcmp(modes[i].name, name))
+			return &modes[i];
+	}
+	return NULL;
+}
 
 static bool sizes_valid(const char *text)
 {
@@ -78,6 +89,8 @@ struct pmd_lcore {
 
 static struct {
 	const struct fwd_mode *mode;
+	unsigned nb_lcores;
+	bool running; /* else no lcore has a stream */
 	struct fwd_sizes sizes;
 	uint16_t burst;
 	bool retry;
@@ -173,59 +186,10 @@ static unsigned testpmd_poll(struct net_stack *st)
 
 static bool testpmd_generates(void)
 {
-	return !pmd.mode->fn;
+	return !pmd.mode->fn && pmd.running;
 }
 
-/* ---- console ------------------------------------------------------------------------------ */
-
-static READS_OTHERS struct fwd_stream stream_now(unsigned i)
-{
-	return pmd.streams[i];
-}
-
-static void show_fwd_stats(const char *args)
-{
-	(void)args;
-	for (unsigned i = 0; i < pmd.nb_streams; i++) {
-		const struct fwd_stream now = stream_now(i), *s = &now;
-
-		if (s->rx->nb_queues > 1)
-			console_printf("queue %u of ", s->rxq);
-		console_printf("port %u to %u: %llu received, %llu generated, %llu sent, dropped: "
-		               "%llu ring full, %llu unsendable, %llu by fwd=%s\n",
-		               s->rx->port, s->tx->port, (unsigned long long)s->received,
-		               (unsigned long long)s->generated, (unsigned long long)s->sent,
-		               (unsigned long long)s->full, (unsigned long long)s->unsendable,
-		               (unsigned long long)s->consumed, pmd.mode->name);
-	}
-}
-
-static const struct console_command testpmd_commands[] = {
-    {"show fwd stats all", "packets that testpmd forwarded and dropped", show_fwd_stats},
-};
-
-/* ---- set-up ------------------------------------------------------------------------------- */
-
-static int testpmd_take_port(struct netdev *dev)
-{
-	pmd.ports[pmd.nb_ports++] = dev;
-	/* as DPDK's, unless told not to; a device that cannot filter receives all anyway */
-	if (!options_given("net.promisc", dev->port) && dev->ops->set_rx_mode)
-		(void)dev->ops->set_rx_mode(dev, dev->rx_mode | NETDEV_RX_PROMISC);
-	return 0;
-}
-
-static void read_options(void)
-{
-	const char *name = options_get("fwd");
-
-	pmd.mode = modes;
-	while (strcmp(pmd.mode->name, name))
-		pmd.mode++;
-	pmd.burst = (uint16_t)options_u64("burst");
-	pmd.retry = options_u64("fwd_retry");
-	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
-}
+/* ---- streams ------------------------------------------------------------------------------ */
 
 static struct netdev *peer_of(unsigned i)
 {
@@ -291,6 +255,176 @@ static void add_lcore(unsigned lcore)
 		add_streams(lcore, i);
 }
 
+/* Every lcore gets its streams, which have counted nothing yet. */
+static void streams_begin(unsigned tx_first)
+{
+	pmd.nb_streams = 0;
+	for (unsigned i = 0; i < pmd.nb_lcores; i++)
+		add_lcore(i);
+	for (; tx_first; tx_first--) {
+		for (unsigned i = 0; i < pmd.nb_streams; i++)
+			(void)stream_generate(&pmd.streams[i], pmd.lcore[0].pkts);
+	}
+	pmd.running = true;
+}
+
+static void streams_end(void)
+{
+	for (unsigned i = 0; i < pmd.nb_lcores; i++)
+		pmd.lcore[i].nb_streams = 0;
+	pmd.running = false;
+}
+
+/* ---- console ------------------------------------------------------------------------------ */
+
+static READS_OTHERS struct fwd_stream stream_now(unsigned i)
+{
+	return pmd.streams[i];
+}
+
+static void show_fwd_stats(const char *args)
+{
+	(void)args;
+	for (unsigned i = 0; i < pmd.nb_streams; i++) {
+		const struct fwd_stream now = stream_now(i), *s = &now;
+
+		if (s->rx->nb_queues > 1)
+			console_printf("queue %u of ", s->rxq);
+		console_printf("port %u to %u: %llu received, %llu generated, %llu sent, dropped: "
+		               "%llu ring full, %llu unsendable, %llu by fwd=%s\n",
+		               s->rx->port, s->tx->port, (unsigned long long)s->received,
+		               (unsigned long long)s->generated, (unsigned long long)s->sent,
+		               (unsigned long long)s->full, (unsigned long long)s->unsendable,
+		               (unsigned long long)s->consumed, pmd.mode->name);
+	}
+}
+
+static void show_config(const char *args)
+{
+	(void)args;
+	console_printf("%s packet forwarding%s - ports=%u - cores=%u - streams=%u\n",
+	               pmd.mode->name, pmd.retry ? " with retry" : "", pmd.nb_ports, pmd.nb_lcores,
+	               pmd.nb_streams);
+	for (unsigned i = 0; i < pmd.nb_streams; i++) {
+		const struct fwd_stream *s = &pmd.streams[i];
+		const uint8_t *peer = s->hdr.eth.dst;
+
+		console_printf(
+		    "Logical Core %u: RX P=%u/Q=%u (socket 0) -> TX P=%u/Q=%u (socket 0) "
+		    "peer=%02X:%02X:%02X:%02X:%02X:%02X\n",
+		    s->rx->queue[s->rxq].lcore, s->rx->port, s->rxq, s->tx->port, s->txq, peer[0],
+		    peer[1], peer[2], peer[3], peer[4], peer[5]);
+	}
+}
+
+static void cmd_start(const char *args)
+{
+	char word[WORD_LEN], number[WORD_LEN], more[WORD_LEN];
+	unsigned tx_first = 0;
+
+	next_word(next_word(next_word(args, word), number), more);
+	if (!strcmp(word, "tx_first") && !*number)
+		tx_first = 1;
+	else if (*word && (strcmp(word, "tx_first") != 0 || *more ||
+	                   !word_number(number, &tx_first) || tx_first > TX_FIRST_MAX)) {
+		console_printf("start: nothing, or tx_first and a number of bursts, at most %u\n",
+		               TX_FIRST_MAX);
+		return;
+	}
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		if (pmd.ports[i]->stopped) {
+			console_printf("Not all ports were started\n");
+			return;
+		}
+	}
+	if (pmd.running) {
+		console_printf("Packet forwarding already started\n");
+		return;
+	}
+	lcore_park();
+	streams_begin(tx_first);
+	lcore_resume();
+	show_config("");
+}
+
+static void cmd_stop(const char *args)
+{
+	(void)args;
+	if (!pmd.running) {
+		console_printf("Packet forwarding not started\n");
+		return;
+	}
+	console_printf("Telling cores to stop...\nWaiting for lcores to finish...\n");
+	lcore_park();
+	streams_end();
+	lcore_resume();
+	show_fwd_stats("");
+	console_printf("\nDone.\n");
+}
+
+/* Packets take another way from now on: none may be left in rings that become other lcores'. */
+static void empty_rings(void)
+{
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		struct netdev *dev = pmd.ports[i];
+
+		if (dev->stopped)
+			continue;
+		dev->ops->stop(dev);
+		if (dev->ops->start(dev))
+			console_printf("Fail to start port %u\n", dev->port);
+	}
+}
+
+static void cmd_set_fwd(const char *args)
+{
+	const struct fwd_mode *mode = mode_named(args);
+	const bool runs = pmd.running;
+
+	if (!mode) {
+		console_printf("Invalid %s packet forwarding mode: one of %s\n", args,
+		               testpmd_options[0].allowed);
+		return;
+	}
+	lcore_park();
+	streams_end();
+	if (mode->back != pmd.mode->back && pmd.nb_lcores > 1)
+		empty_rings();
+	pmd.mode = mode;
+	if (runs)
+		streams_begin(0);
+	lcore_resume();
+	console_printf("Set %s packet forwarding mode%s\n", mode->name,
+	               pmd.retry ? " with retry" : "");
+}
+
+static const struct console_command testpmd_commands[] = {
+    {"start", "forward; tx_first, bursts: which are generated before", cmd_start},
+    {"stop", "forward no more, and say what was forwarded", cmd_stop},
+    {"set fwd", "a mode, as of the option fwd", cmd_set_fwd},
+    {"show config fwd", "from where to where which lcore forwards", show_config},
+    {"show fwd stats all", "packets that testpmd forwarded and dropped", show_fwd_stats},
+};
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+static int testpmd_take_port(struct netdev *dev)
+{
+	pmd.ports[pmd.nb_ports++] = dev;
+	/* as DPDK's, unless told not to; a device that cannot filter receives all anyway */
+	if (!options_given("net.promisc", dev->port) && dev->ops->set_rx_mode)
+		(void)dev->ops->set_rx_mode(dev, dev->rx_mode | NETDEV_RX_PROMISC);
+	return 0;
+}
+
+static void read_options(void)
+{
+	pmd.mode = mode_named(options_get("fwd"));
+	pmd.burst = (uint16_t)options_u64("burst");
+	pmd.retry = options_u64("fwd_retry");
+	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
+}
+
 static int testpmd_start(struct net_stack *st)
 {
 	unsigned nb_streams = 0;
@@ -307,17 +441,13 @@ static int testpmd_start(struct net_stack *st)
 	pmd.lcore = mem_alloc("testpmd", st->nb_lcores * sizeof(*pmd.lcore), CACHE_LINE);
 	if (!pmd.streams || !pmd.lcore)
 		return -ENOMEM;
+	pmd.nb_lcores = st->nb_lcores;
 	deal_queues(st->nb_lcores);
-	for (unsigned i = 0; i < st->nb_lcores; i++)
-		add_lcore(i);
+	streams_begin((unsigned)options_u64("tx_first"));
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
 		log_info("testpmd", "port %u sends to port %u, fwd=%s", pmd.ports[i]->port,
 		         (pmd.mode->back ? pmd.ports[i] : peer_of(i))->port, pmd.mode->name);
 	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
-	for (uint64_t left = options_u64("tx_first"); left; left--) {
-		for (unsigned i = 0; i < pmd.nb_streams; i++)
-			(void)stream_generate(&pmd.streams[i], pmd.lcore[0].pkts);
-	}
 	return 0;
 }
 

@@ -146,6 +146,7 @@ struct netdev {
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool stopped; /* told to be, at the console; who starts it again clears it */
 	bool news; /* set by the driver, also in interrupts: call link_poll soon; by who has called
 	            */
 	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */

@@ -371,3 +371,98 @@ Test(testpmd, tx_first_sends_bursts_before_it_forwards)
 	cr_assert_eq(turn(), 1);
 	cr_assert_eq(port[1].nb_tx, 1);
 }
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static const char *said_by(void (*fn)(const char *), const char *args)
+{
+	plat_test_clear();
+	fn(args);
+	console_flush();
+	return plat_test_output();
+}
+
+#define assert_said(fn, args, text)                                                                \
+	cr_assert_not_null(strstr(said_by(fn, args), text), "%s", plat_test_output())
+
+Test(testpmd, stops_and_starts)
+{
+	start(2, "");
+	assert_said(cmd_start, "", "Packet forwarding already started");
+	fake_inject(&port[0], data, 60);
+	cr_assert_eq(turn(), 1);
+	assert_said(cmd_stop, "", "port 0 to 1: 1 received, 0 generated, 1 sent");
+	cr_assert_not_null(strstr(plat_test_output(), "Telling cores to stop..."));
+	cr_assert_not_null(strstr(plat_test_output(), "Done."));
+	assert_said(cmd_stop, "", "Packet forwarding not started");
+	fake_inject(&port[0], data, 60);
+	cr_assert_eq(turn(), 0);
+	port[1].dev.stopped = true;
+	assert_said(cmd_start, "", "Not all ports were started");
+	cr_assert_eq(turn(), 0);
+	port[1].dev.stopped = false;
+	assert_said(cmd_start, "",
+	            "io packet forwarding - ports=2 - cores=1 - streams=2\r\nLogical Core 0: RX "
+	            "P=0/Q=0 (socket 0) -> TX P=1/Q=0 (socket 0) peer=02:00:00:00:00:01");
+	cr_assert_eq(turn(), 1, "it is still there");
+	assert_said(show_fwd_stats, "", "port 0 to 1: 1 received, 0 generated, 1 sent");
+}
+
+Test(testpmd, a_start_may_generate_first)
+{
+	static const char *const wrong[] = {"tx_last", "tx_first x", "tx_first 1 2",
+	                                    "tx_first 65536"};
+
+	start(2, "burst=4");
+	(void)said_by(cmd_stop, "");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_said(cmd_start, wrong[i], "start: nothing, or tx_first");
+		cr_assert_not(pmd.running);
+	}
+	assert_said(cmd_start, "tx_first 3", "io packet forwarding");
+	cr_assert_eq(port[0].nb_tx, 12);
+	cr_assert_eq(port[1].nb_tx, 12);
+	(void)said_by(cmd_stop, "");
+	assert_said(cmd_start, "tx_first", "io packet forwarding");
+	cr_assert_eq(port[1].nb_tx, 16);
+}
+
+Test(testpmd, the_mode_changes_at_once)
+{
+	start(2, "");
+	assert_said(cmd_set_fwd, "macswap", "Set macswap packet forwarding mode\r\n");
+	memcpy(frame, data, 60);
+	assert_bytes(pass(12, 1), data, 12);
+	cr_assert_eq(ports_stopped, 0);
+	assert_said(cmd_set_fwd, "rxonly", "Set rxonly");
+	cr_assert_null(pass(60, 1));
+	cr_assert_not(app_testpmd.busy());
+	assert_said(cmd_set_fwd, "txonly", "Set txonly");
+	cr_assert(app_testpmd.busy());
+	cr_assert_eq(turn(), 64);
+	(void)said_by(cmd_stop, "");
+	cr_assert_not(app_testpmd.busy());
+	assert_said(cmd_set_fwd, "io", "Set io");
+	cr_assert_eq(turn(), 0, "it stays stopped");
+	assert_said(cmd_set_fwd, "x", "Invalid x packet forwarding mode: one of io mac");
+	assert_said(cmd_set_fwd, "", "Invalid  packet");
+	cr_assert_eq(pmd.mode, mode_named("io"));
+}
+
+/* What is in a ring when its queue becomes another lcore's would be freed by that one. */
+Test(testpmd, rings_are_emptied_before_they_become_another_lcores)
+{
+	st.nb_lcores = 2;
+	start(3, "");
+	port[2].dev.stopped = true;
+	assert_said(cmd_set_fwd, "mac", "Set mac");
+	cr_assert_eq(ports_stopped, 0, "the ways are the same");
+	assert_said(cmd_set_fwd, "icmpecho", "Set icmpecho");
+	cr_assert_eq(ports_stopped, 2);
+	cr_assert_eq(ports_started, 2, "and one stays stopped");
+	check_dealt(2);
+	assert_said(cmd_set_fwd, "io", "Set io");
+	cr_assert_eq(ports_started, 4);
+	check_dealt(2);
+	st.nb_lcores = 1;
+}
