@@ -90,10 +90,9 @@ static void start_one(struct netdev *dev)
 		console_printf("Port %u is now not stopped\n", dev->port);
 		return;
 	}
-	dev->stopped = false;
-	if (dev->ops->start(dev))
-		console_printf("Fail to start port %u: the log says why; it is tried again\n",
-		               dev->port);
+	dev->stopped = dev->ops->start(dev) != 0;
+	if (dev->stopped)
+		console_printf("Fail to start port %u: the log says why\n", dev->port);
 	else
 		console_printf("Port %u: %02X:%02X:%02X:%02X:%02X:%02X\n", dev->port, mac[0],
 		               mac[1], mac[2], mac[3], mac[4], mac[5]);

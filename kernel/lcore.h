@@ -17,7 +17,8 @@
 #include "kernel/compiler.h"
 
 #define LCORES_MAX 64
-#define LCORE_PARK_NS 1000000000ull /* all others must have come to rest */
+/* All others must have come to rest: their processors may be a busy machine's threads. */
+#define LCORE_PARK_NS 10000000000ull
 
 /* For what reads counters of another lcore: single words that only their owner writes, an old value
  * is as good as a new one. */
