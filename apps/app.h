@@ -29,9 +29,14 @@ struct app {
 	 * ends the boot. It and @poll then run on several lcores, and share nothing that is written
 	 * but counters. NULL: the application runs on one lcore */
 	int (*start_lcore)(struct net_stack *st);
+	/* NULL: as many lcores have work as there are queue pairs of ports of the stack. Else this
+	 * says how many, before @start, and @lcore_needs what each needs: "a queue pair of ..." */
+	unsigned (*lcores_most)(const struct net_stack *st);
+	const char *lcore_needs;
 	/* each turn after the stack's own poll; NULL: none. Return: packets it handled */
 	unsigned (*poll)(struct net_stack *st);
-	/* NULL: never. After @start: has it work although nothing comes in? Then no lcore sleeps */
+	/* NULL: never. After @start, now and then: has it work although nothing comes in? Then no
+	 * lcore sleeps */
 	bool (*busy)(void);
 	/* not NULL: ports wait for interrupts unless net.mode says otherwise, and this is told of
 	 * lcores that fall asleep and are woken up (net/idle.h), by the first one */

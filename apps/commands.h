@@ -2,12 +2,18 @@
 #ifndef APPS_COMMANDS_H
 #define APPS_COMMANDS_H
 
+#include "kernel/compiler.h"
+
 struct net_stack;
 
 /** commands_init() - make the commands known; @st is what "show" shows */
 void commands_init(const struct net_stack *st);
 
-/** port_commands_init() - those about what ports receive */
+/** ports_named() - the ports that @word names, all or a number: *@from to below *@to. False: it
+ * names none, which is printed with @command */
+bool ports_named(const char *command, const char *word, unsigned *from, unsigned *to);
+
+/** port_commands_init() - those that stop and start ports, and about what they receive */
 void port_commands_init(void);
 
 /** rss_commands_init() - those about receive-side scaling */

@@ -304,7 +304,7 @@ bool fwd_sizes_parse(const char *text, struct fwd_sizes *sizes)
 static struct mbuf *generate_one(struct fwd_stream *s, const struct fwd_sizes *sizes)
 {
 	struct mbuf *segs[FWD_SEGS_MAX] = {NULL};
-	const unsigned n = mempool_get_bulk(s->tx->queue[s->txq].pool, segs, sizes->nb_segs);
+	const unsigned n = mempool_get_bulk(s->rx->queue[s->rxq].pool, segs, sizes->nb_segs);
 
 	if (unlikely(!n || n < sizes->nb_segs)) {
 		for (unsigned i = 0; i < n; i++)

@@ -50,16 +50,6 @@ uint16_t fwd_5tswap(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_rxonly(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 uint16_t fwd_icmpecho(struct fwd_stream *s, struct mbuf **pkts, uint16_t n);
 
-/** fwd_txq() - by which queue of @tx an lcore sends what comes in by a queue @rxq: that of the same
- * number or, where there are fewer, one of those; one of the lcore's own */
-static inline uint16_t fwd_txq(const struct netdev *tx, unsigned rxq, unsigned lcore,
-                               unsigned nb_lcores)
-{
-	const unsigned own = (tx->nb_queues - lcore + nb_lcores - 1) / nb_lcores;
-
-	return (uint16_t)(lcore + rxq / nb_lcores % own * nb_lcores);
-}
-
 /** fwd_stream_init() - make @s lead from @rx's queue @rxq to @tx's @txq, with headers for what it
  * generates */
 void fwd_stream_init(struct fwd_stream *s, struct netdev *rx, struct netdev *tx, uint16_t rxq,

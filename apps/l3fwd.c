@@ -151,6 +151,18 @@ static int l3fwd_start(struct net_stack *st)
 	return l3fwd_start_lcore(st);
 }
 
+/* Whatever comes in may leave by any port. */
+static unsigned l3fwd_lcores_most(const struct net_stack *st)
+{
+	unsigned most = NETDEV_QUEUES_MAX;
+
+	for (unsigned i = 0; i < st->nb_ifs; i++)
+		most = (unsigned)min_u64(most, st->ifs[i].dev->nb_queues);
+	return st->nb_ifs ? most : 0;
+}
+
+#define L3FWD_LCORE_NEEDS "a queue pair of every port"
+
 /* As DPDK's program says it. */
 static void power_tell(const struct idle_news *news)
 {
@@ -172,6 +184,8 @@ APP_REGISTER(l3fwd_power) = {
     .help = "l3fwd that sleeps until a packet comes, as DPDK's l3fwd-power",
     .start = l3fwd_start,
     .start_lcore = l3fwd_start_lcore,
+    .lcores_most = l3fwd_lcores_most,
+    .lcore_needs = L3FWD_LCORE_NEEDS,
     .tell_idle = power_tell,
 };
 
@@ -180,6 +194,8 @@ APP_REGISTER(l3fwd) = {
     .help = "routes IPv4 between ports, as DPDK's l3fwd",
     .start = l3fwd_start,
     .start_lcore = l3fwd_start_lcore,
+    .lcores_most = l3fwd_lcores_most,
+    .lcore_needs = L3FWD_LCORE_NEEDS,
     .options = l3fwd_options,
     .nb_options = ARRAY_SIZE(l3fwd_options),
 };

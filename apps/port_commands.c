@@ -1,6 +1,7 @@
 /*
  * The console's commands about what ports receive, and about their queues, in testpmd's words:
  *
+ *	port stop 0				port start all
  *	set promisc all on			set allmulti 0 off
  *	mac_addr add 0 02:00:00:00:00:07	mcast_addr add 0 01:00:5e:00:00:01
  *	rx_vlan add 5 all
@@ -39,19 +40,81 @@ static const char *outcome(int err)
 	}
 }
 
-/* To the ports that @word names: all, or a number. */
+bool ports_named(const char *command, const char *word, unsigned *from, unsigned *to)
+{
+	*from = 0;
+	*to = netdev_count();
+	if (!strcmp(word, "all"))
+		return true;
+	if (!word_number(word, from) || *from >= *to) {
+		console_printf("%s: port \"%s\": give all, or a number below %u\n", command, word,
+		               *to);
+		return false;
+	}
+	*to = *from + 1;
+	return true;
+}
+
+/* To the ports that @word names. */
 static void for_ports(const char *command, const char *word, port_fn fn, void *arg)
 {
-	const bool all = !strcmp(word, "all");
-	unsigned port = 0;
+	unsigned i, to;
 
-	if (!all && (!word_number(word, &port) || port >= netdev_count())) {
-		console_printf("%s: port \"%s\": give all, or a number below %u\n", command, word,
-		               netdev_count());
+	if (!ports_named(command, word, &i, &to))
+		return;
+	for (; i < to; i++)
+		console_printf("port %u: %s: %s\n", i, command, outcome(fn(netdev_get(i), arg)));
+}
+
+/* ---- stop and start ------------------------------------------------------------------------- */
+
+static void cmd_stop(const char *args)
+{
+	unsigned i, to;
+
+	if (!ports_named("port stop", args, &i, &to))
+		return;
+	console_printf("Stopping ports...\n");
+	for (; i < to; i++) {
+		netdev_get(i)->stopped = true;
+		netdev_get(i)->ops->stop(netdev_get(i));
+	}
+	console_printf("Done\n");
+}
+
+static void start_one(struct netdev *dev)
+{
+	const uint8_t *mac = dev->mac;
+
+	if (!dev->stopped) {
+		console_printf("Port %u is now not stopped\n", dev->port);
 		return;
 	}
-	for (unsigned i = all ? 0 : port; i < (all ? netdev_count() : port + 1); i++)
-		console_printf("port %u: %s: %s\n", i, command, outcome(fn(netdev_get(i), arg)));
+	dev->stopped = dev->ops->start(dev) != 0;
+	if (dev->stopped)
+		console_printf("Fail to start port %u: the log says why\n", dev->port);
+	else
+		console_printf("Port %u: %02X:%02X:%02X:%02X:%02X:%02X\n", dev->port, mac[0],
+		               mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static void cmd_start(const char *args)
+{
+	unsigned i, to;
+
+	if (!ports_named("port start", args, &i, &to))
+		return;
+	for (; i < to; i++)
+		start_one(netdev_get(i));
+	console_printf("Done\n");
+}
+
+/* An application that has them has its own. */
+static void cmd_forward(const char *args)
+{
+	(void)args;
+	console_printf("start, stop, set fwd: for app=testpmd alone; app=%s has nothing to start\n",
+	               options_get("app"));
 }
 
 /* ---- modes -------------------------------------------------------------------------------- */
@@ -297,6 +360,11 @@ static void cmd_port_config(const char *args)
 }
 
 static const struct console_command port_commands[] = {
+    {"port stop", "all or a port: it receives and sends nothing", cmd_stop},
+    {"port start", "all or a port that was stopped", cmd_start},
+    {"start", "app=testpmd: forward; tx_first, bursts: which it generates before", cmd_forward},
+    {"stop", "app=testpmd: forward no more, and say what was forwarded", cmd_forward},
+    {"set fwd", "app=testpmd: a mode, as of the option fwd", cmd_forward},
     {"set promisc", "all or a port, on or off: receive all that comes", cmd_promisc},
     {"set allmulti", "likewise: receive all multicast", cmd_allmulti},
     {"set alluni", "receive all unicast", cmd_alluni},

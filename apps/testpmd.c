@@ -5,6 +5,7 @@
  */
 #include "apps/app.h"
 #include "apps/fwd_modes.h"
+#include "apps/words.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -32,6 +33,16 @@ static const struct fwd_mode {
     {"txonly", NULL, false},
     {"icmpecho", fwd_icmpecho, true},
 };
+
+/* NULL: there is none of this name. */
+static const struct fwd_mode *mode_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!strcmp(modes[i].name, name))
+			return &modes[i];
+	}
+	return NULL;
+}
 
 static bool sizes_valid(const char *text)
 {
@@ -78,6 +89,8 @@ struct pmd_lcore {
 
 static struct {
 	const struct fwd_mode *mode;
+	unsigned nb_lcores;
+	bool running; /* else no lcore has a stream */
 	struct fwd_sizes sizes;
 	uint16_t burst;
 	bool retry;
@@ -173,7 +186,93 @@ static unsigned testpmd_poll(struct net_stack *st)
 
 static bool testpmd_generates(void)
 {
-	return !pmd.mode->fn;
+	return !pmd.mode->fn && pmd.running;
+}
+
+/* ---- streams ------------------------------------------------------------------------------ */
+
+static struct netdev *peer_of(unsigned i)
+{
+	const unsigned paired = i ^ 1;
+
+	return pmd.ports[paired >= pmd.nb_ports ? i : paired];
+}
+
+/* By how many queues what comes in by port @i leaves, at most. */
+static unsigned ways_of(unsigned i)
+{
+	return (unsigned)min_u64(pmd.ports[i]->nb_queues, peer_of(i)->nb_queues);
+}
+
+static unsigned testpmd_lcores_most(const struct net_stack *unused)
+{
+	unsigned n = 0;
+
+	(void)unused;
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		n += ways_of(i);
+	return n;
+}
+
+/* What comes in by several queues and leaves by the same is one lcore's; so is then what goes back,
+ * for which no two have the same. */
+static void deal_queues(unsigned nb_lcores)
+{
+	unsigned nth = 0;
+
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		const unsigned ways = ways_of(i);
+
+		for (unsigned q = 0; q < pmd.ports[i]->nb_queues; q++)
+			pmd.ports[i]->queue[q].lcore = (uint16_t)((nth + q % ways) % nb_lcores);
+		nth += ways;
+	}
+}
+
+/* An lcore's streams of a port: from each of its queues to that of the same number or, where there
+ * are fewer, to one of those. */
+static void add_streams(unsigned lcore, unsigned i)
+{
+	struct netdev *rx = pmd.ports[i], *tx = pmd.mode->back ? rx : peer_of(i);
+
+	for (unsigned q = 0; q < rx->nb_queues; q++) {
+		struct fwd_stream *s = &pmd.streams[pmd.nb_streams];
+
+		if (rx->queue[q].lcore != lcore)
+			continue;
+		fwd_stream_init(s, rx, tx, (uint16_t)q, (uint16_t)(q % tx->nb_queues));
+		fwd_sizes_set(s, &pmd.sizes);
+		pmd.nb_streams++;
+		pmd.lcore[lcore].nb_streams++;
+	}
+}
+
+static void add_lcore(unsigned lcore)
+{
+	pmd.lcore[lcore].streams = &pmd.streams[pmd.nb_streams];
+	pmd.lcore[lcore].nb_streams = 0;
+	for (unsigned i = 0; i < pmd.nb_ports; i++)
+		add_streams(lcore, i);
+}
+
+/* Every lcore gets its streams, which have counted nothing yet. */
+static void streams_begin(unsigned tx_first)
+{
+	pmd.nb_streams = 0;
+	for (unsigned i = 0; i < pmd.nb_lcores; i++)
+		add_lcore(i);
+	for (; tx_first; tx_first--) {
+		for (unsigned i = 0; i < pmd.nb_streams; i++)
+			(void)stream_generate(&pmd.streams[i], pmd.lcore[0].pkts);
+	}
+	pmd.running = true;
+}
+
+static void streams_end(void)
+{
+	for (unsigned i = 0; i < pmd.nb_lcores; i++)
+		pmd.lcore[i].nb_streams = 0;
+	pmd.running = false;
 }
 
 /* ---- console ------------------------------------------------------------------------------ */
@@ -200,7 +299,110 @@ static void show_fwd_stats(const char *args)
 	}
 }
 
+static void show_config(const char *args)
+{
+	(void)args;
+	console_printf("%s packet forwarding%s - ports=%u - cores=%u - streams=%u\n",
+	               pmd.mode->name, pmd.retry ? " with retry" : "", pmd.nb_ports, pmd.nb_lcores,
+	               pmd.nb_streams);
+	for (unsigned i = 0; i < pmd.nb_streams; i++) {
+		const struct fwd_stream *s = &pmd.streams[i];
+		const uint8_t *peer = s->hdr.eth.dst;
+
+		console_printf(
+		    "Logical Core %u: RX P=%u/Q=%u (socket 0) -> TX P=%u/Q=%u (socket 0) "
+		    "peer=%02X:%02X:%02X:%02X:%02X:%02X\n",
+		    s->rx->queue[s->rxq].lcore, s->rx->port, s->rxq, s->tx->port, s->txq, peer[0],
+		    peer[1], peer[2], peer[3], peer[4], peer[5]);
+	}
+}
+
+static void cmd_start(const char *args)
+{
+	char word[WORD_LEN], number[WORD_LEN], more[WORD_LEN];
+	unsigned tx_first = 0;
+
+	next_word(next_word(next_word(args, word), number), more);
+	if (!strcmp(word, "tx_first") && !*number)
+		tx_first = 1;
+	else if (*word && (strcmp(word, "tx_first") != 0 || *more ||
+	                   !word_number(number, &tx_first) || tx_first > TX_FIRST_MAX)) {
+		console_printf("start: nothing, or tx_first and a number of bursts, at most %u\n",
+		               TX_FIRST_MAX);
+		return;
+	}
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		if (pmd.ports[i]->stopped) {
+			console_printf("Not all ports were started\n");
+			return;
+		}
+	}
+	if (pmd.running) {
+		console_printf("Packet forwarding already started\n");
+		return;
+	}
+	lcore_park();
+	streams_begin(tx_first);
+	lcore_resume();
+	show_config("");
+}
+
+static void cmd_stop(const char *args)
+{
+	(void)args;
+	if (!pmd.running) {
+		console_printf("Packet forwarding not started\n");
+		return;
+	}
+	console_printf("Telling cores to stop...\nWaiting for lcores to finish...\n");
+	lcore_park();
+	streams_end();
+	lcore_resume();
+	show_fwd_stats("");
+	console_printf("\nDone.\n");
+}
+
+/* Packets take another way from now on: none may be left in rings that become other lcores'. */
+static void empty_rings(void)
+{
+	for (unsigned i = 0; i < pmd.nb_ports; i++) {
+		struct netdev *dev = pmd.ports[i];
+
+		if (dev->stopped)
+			continue;
+		dev->ops->stop(dev);
+		if (dev->ops->start(dev))
+			console_printf("Fail to start port %u\n", dev->port);
+	}
+}
+
+static void cmd_set_fwd(const char *args)
+{
+	const struct fwd_mode *mode = mode_named(args);
+	const bool runs = pmd.running;
+
+	if (!mode) {
+		console_printf("Invalid %s packet forwarding mode: one of %s\n", args,
+		               testpmd_options[0].allowed);
+		return;
+	}
+	lcore_park();
+	streams_end();
+	if (mode->back != pmd.mode->back && pmd.nb_lcores > 1)
+		empty_rings();
+	pmd.mode = mode;
+	if (runs)
+		streams_begin(0);
+	lcore_resume();
+	console_printf("Set %s packet forwarding mode%s\n", mode->name,
+	               pmd.retry ? " with retry" : "");
+}
+
 static const struct console_command testpmd_commands[] = {
+    {"start", "forward; tx_first, bursts: which are generated before", cmd_start},
+    {"stop", "forward no more, and say what was forwarded", cmd_stop},
+    {"set fwd", "a mode, as of the option fwd", cmd_set_fwd},
+    {"show config fwd", "from where to where which lcore forwards", show_config},
     {"show fwd stats all", "packets that testpmd forwarded and dropped", show_fwd_stats},
 };
 
@@ -217,43 +419,10 @@ static int testpmd_take_port(struct netdev *dev)
 
 static void read_options(void)
 {
-	const char *name = options_get("fwd");
-
-	pmd.mode = modes;
-	while (strcmp(pmd.mode->name, name))
-		pmd.mode++;
+	pmd.mode = mode_named(options_get("fwd"));
 	pmd.burst = (uint16_t)options_u64("burst");
 	pmd.retry = options_u64("fwd_retry");
 	(void)fwd_sizes_parse(options_get("txpkts"), &pmd.sizes);
-}
-
-static struct netdev *paired_with(unsigned i)
-{
-	const unsigned paired = i ^ 1;
-
-	return pmd.mode->back || paired >= pmd.nb_ports ? pmd.ports[i] : pmd.ports[paired];
-}
-
-/* An lcore's streams of a port: each of its queues to one of the lcore's of the other. */
-static void add_streams(const struct net_stack *st, unsigned lcore, unsigned i)
-{
-	struct pmd_lcore *l = &pmd.lcore[lcore];
-	struct netdev *rx = pmd.ports[i], *tx = paired_with(i);
-
-	for (unsigned q = lcore; q < rx->nb_queues; q += st->nb_lcores) {
-		struct fwd_stream *s = &pmd.streams[pmd.nb_streams++];
-
-		fwd_stream_init(s, rx, tx, (uint16_t)q, fwd_txq(tx, q, lcore, st->nb_lcores));
-		fwd_sizes_set(s, &pmd.sizes);
-		l->nb_streams++;
-	}
-}
-
-static void add_lcore(const struct net_stack *st, unsigned lcore)
-{
-	pmd.lcore[lcore].streams = &pmd.streams[pmd.nb_streams];
-	for (unsigned i = 0; i < pmd.nb_ports; i++)
-		add_streams(st, lcore, i);
 }
 
 static int testpmd_start(struct net_stack *st)
@@ -272,16 +441,13 @@ static int testpmd_start(struct net_stack *st)
 	pmd.lcore = mem_alloc("testpmd", st->nb_lcores * sizeof(*pmd.lcore), CACHE_LINE);
 	if (!pmd.streams || !pmd.lcore)
 		return -ENOMEM;
-	for (unsigned i = 0; i < st->nb_lcores; i++)
-		add_lcore(st, i);
+	pmd.nb_lcores = st->nb_lcores;
+	deal_queues(st->nb_lcores);
+	streams_begin((unsigned)options_u64("tx_first"));
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
 		log_info("testpmd", "port %u sends to port %u, fwd=%s", pmd.ports[i]->port,
-		         paired_with(i)->port, pmd.mode->name);
+		         (pmd.mode->back ? pmd.ports[i] : peer_of(i))->port, pmd.mode->name);
 	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
-	for (uint64_t left = options_u64("tx_first"); left; left--) {
-		for (unsigned i = 0; i < pmd.nb_streams; i++)
-			(void)stream_generate(&pmd.streams[i], pmd.lcore[0].pkts);
-	}
 	return 0;
 }
 
@@ -297,6 +463,8 @@ APP_REGISTER(testpmd) = {
     .help = "forwards packets between ports, as DPDK's testpmd",
     .start = testpmd_start,
     .start_lcore = testpmd_start_lcore,
+    .lcores_most = testpmd_lcores_most,
+    .lcore_needs = "a queue that packets leave by",
     .poll = testpmd_poll,
     .busy = testpmd_generates,
     .take_port = testpmd_take_port,

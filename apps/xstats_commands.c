@@ -1,12 +1,11 @@
 /*
- * The console's command for all counters of a port, with the names of DPDK's extended statistics
- * where these are the same: the port's, those of its queue pairs, and what the driver and software
- * RSS count beside.
+ * The console's commands for counters of a port: as testpmd shows them, and all of them, with the
+ * names of DPDK's extended statistics where these are the same: the port's, those of its queue
+ * pairs, and what the driver and software RSS count beside.
  */
 #include "apps/commands.h"
-#include "apps/words.h"
 #include "kernel/console.h"
-#include "kernel/string.h"
+#include "kernel/plat.h"
 #include "net/netdev.h"
 #include "net/netdev_stats.h"
 #include "net/rss.h"
@@ -75,20 +74,66 @@ static void print_port(const struct netdev *dev)
 		dev->rss->xstats(dev, print, NULL);
 }
 
+#define BORDER "########################"
+
+/* What a second brought, since this was shown last. */
+static unsigned long long per_second(uint64_t n, uint64_t ns)
+{
+	const uint64_t us = ns / 1000;
+
+	return us ? n / us * 1000000 + n % us * 1000000 / us : 0;
+}
+
+static void print_stats(const struct netdev *dev)
+{
+	static struct netdev_stats shown[NETDEV_PORTS_MAX];
+	static uint64_t shown_ns[NETDEV_PORTS_MAX];
+	const struct netdev_stats s = sum_up(dev), *last = &shown[dev->port];
+	const uint64_t now_ns = plat_time_ns();
+	const uint64_t ns = shown_ns[dev->port] ? now_ns - shown_ns[dev->port] : 0;
+
+	console_printf("\n  " BORDER " NIC statistics for port %-2u " BORDER "\n", dev->port);
+	console_printf("  RX-packets: %-10llu RX-missed: %-10u RX-bytes:  %llu\n  RX-errors: %llu\n"
+	               "  RX-nombuf:  %-10llu\n",
+	               (unsigned long long)s.rx_packets, 0u, (unsigned long long)s.rx_bytes,
+	               (unsigned long long)s.rx_errors, (unsigned long long)s.rx_nombuf);
+	console_printf("  TX-packets: %-10llu TX-errors: %-10llu TX-bytes:  %llu\n",
+	               (unsigned long long)s.tx_packets, (unsigned long long)s.tx_errors,
+	               (unsigned long long)s.tx_bytes);
+	console_printf(
+	    "\n  Throughput (since last show)\n  Rx-pps: %12llu          Rx-bps: %12llu\n"
+	    "  Tx-pps: %12llu          Tx-bps: %12llu\n  " BORDER
+	    "############################" BORDER "\n",
+	    per_second(s.rx_packets - last->rx_packets, ns),
+	    8 * per_second(s.rx_bytes - last->rx_bytes, ns),
+	    per_second(s.tx_packets - last->tx_packets, ns),
+	    8 * per_second(s.tx_bytes - last->tx_bytes, ns));
+	shown[dev->port] = s;
+	shown_ns[dev->port] = now_ns;
+}
+
+static void cmd_stats(const char *args)
+{
+	unsigned i, to;
+
+	if (!ports_named("show port stats", args, &i, &to))
+		return;
+	for (; i < to; i++)
+		print_stats(netdev_get(i));
+}
+
 static void cmd_xstats(const char *args)
 {
-	const bool all = !strcmp(args, "all");
-	unsigned port = 0;
+	unsigned i, to;
 
-	if (!all && (!word_number(args, &port) || port >= netdev_count())) {
-		console_printf("show port xstats: give all, or a port below %u\n", netdev_count());
+	if (!ports_named("show port xstats", args, &i, &to))
 		return;
-	}
-	for (unsigned i = all ? 0 : port; i < (all ? netdev_count() : port + 1); i++)
+	for (; i < to; i++)
 		print_port(netdev_get(i));
 }
 
 static const struct console_command xstats_commands[] = {
+    {"show port stats", "all or a port: packets, bytes, errors, rates", cmd_stats},
     {"show port xstats", "all or a port: all of its counters", cmd_xstats},
 };
 

@@ -41,7 +41,8 @@ struct console_command {
 	void (*fn)(const char *args);
 };
 
-/** console_add_commands() - make commands known; the table must live for ever. At most 64 tables */
+/** console_add_commands() - make commands known, in the place of those of the same names; the table
+ * must live for ever. At most 64 tables */
 void console_add_commands(const struct console_command *table, unsigned n);
 
 /** console_waits() - is there output that the transmitter did not take yet? */

@@ -34,6 +34,7 @@ static struct {
 } input;
 
 static void run_help(const char *args);
+static const struct console_command *command_find(const char *line);
 
 static const struct console_command builtin[] = {
     {"help", "list the commands", run_help},
@@ -72,7 +73,8 @@ static void run_help(const char *args)
 {
 	(void)args;
 	for (const struct console_command *c = command_next(NULL); c; c = command_next(c))
-		console_printf("%-32s %s\n", c->name, c->help);
+		if (command_find(c->name) == c)
+			console_printf("%-32s %s\n", c->name, c->help);
 }
 
 /* What follows the name in @line, or its words from the first "*" on, which stands for any word;
@@ -104,7 +106,7 @@ static const struct console_command *command_find(const char *line)
 	for (const struct console_command *c = command_next(NULL); c; c = command_next(c)) {
 		const size_t len = strlen(c->name);
 
-		if (len > best_len && command_args(line, c->name)) {
+		if (len >= best_len && command_args(line, c->name)) {
 			best = c;
 			best_len = len;
 		}

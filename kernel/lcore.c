@@ -94,10 +94,11 @@ unsigned lcore_count(void)
 }
 
 /* The processors: those of a list, else the machine's. Return: how many. */
-static unsigned choose(unsigned most)
+static unsigned choose(unsigned most, const char *each)
 {
 	const char *text = options_get("lcores");
 	unsigned n = plat_cpus(lcores.cpu, LCORES_MAX);
+	const unsigned cpus = n;
 	struct wish w = {.n = 0};
 
 	if (text && parse(text, &w) && w.is_list) {
@@ -110,9 +111,9 @@ static unsigned choose(unsigned most)
 	n = (unsigned)max_u64(min_u64(n, most), 1);
 	if (w.n > n)
 		log_info("lcore",
-		         "%u lcores instead of %u: each needs a processor, and a queue pair of "
-		         "every port",
-		         n, w.n);
+		         "%u lcores instead of %u: each needs a processor, of which there are %u, "
+		         "and %s, which is there for %u: net.rxq=",
+		         n, w.n, cpus, each, most);
 	return n;
 }
 
@@ -179,13 +180,13 @@ static unsigned start_processors(unsigned n)
 	return started;
 }
 
-unsigned lcore_plan(unsigned most)
+unsigned lcore_plan(unsigned most, const char *each)
 {
 	unsigned n;
 
 	if (most == 1 && !options_given("lcores", 0))
 		return 1; /* wherever it may run */
-	n = choose(most);
+	n = choose(most, each);
 	if (n == 1 && !options_given("lcores", 0))
 		return 1;
 	bind_first(n);

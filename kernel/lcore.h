@@ -3,7 +3,7 @@
  * first one is the one that booted: it has the console, the clock's work and all that concerns a
  * port as a whole. What it does to queues of the others it does while they are parked. Recipe:
  *
- *	n = lcore_plan(most);			(by lcores=, the machine, and the work there is)
+ *	n = lcore_plan(most, "a ...");		(by lcores=, the machine, and the work there is)
  *	lcore_start(i, loop, arg);		(1 <= i < n)
  *	...
  *	lcore_park();				(the first one: nobody else touches anything now)
@@ -17,7 +17,8 @@
 #include "kernel/compiler.h"
 
 #define LCORES_MAX 64
-#define LCORE_PARK_NS 1000000000ull /* all others must have come to rest */
+/* All others must have come to rest: their processors may be a busy machine's threads. */
+#define LCORE_PARK_NS 10000000000ull
 
 /* For what reads counters of another lcore: single words that only their owner writes, an old value
  * is as good as a new one. */
@@ -36,12 +37,13 @@ bool lcores_valid(const char *text);
 /**
  * lcore_plan() - decide how many lcores there are
  * @most: so many can be given work
+ * @each: what each of them needs for that, "a queue pair"
  *
  * Once. The caller is bound to the first processor, unless there is nothing to share; the others
  * have been started and wait for lcore_start(). One that does not start is told of and left out.
  * Return: 1..@most.
  */
-unsigned lcore_plan(unsigned most);
+unsigned lcore_plan(unsigned most, const char *each);
 
 /** lcore_count() - what lcore_plan() returned, 1 before */
 unsigned lcore_count(void);

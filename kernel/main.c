@@ -343,10 +343,16 @@ static uint64_t next_duty_ns(void)
 	return next;
 }
 
+/* An application that has work of its own never sleeps. */
+static bool wants_rest(struct idle *idle, const struct stats_effort *effort, uint64_t now)
+{
+	return !(loop.app->busy && loop.app->busy()) && idle_wants(idle, effort->busy_packets, now);
+}
+
 /* Nothing came in. Return: cpu_cycles() from when on the next turn counts. */
 static NOINLINE uint64_t rest_first(uint64_t now)
 {
-	if (!idle_wants(&loop.idle, loop.stats.effort.busy_packets, now))
+	if (!wants_rest(&loop.idle, &loop.stats.effort, now))
 		return now;
 	loop.rested = !idle_sleep(&loop.idle, next_duty_ns());
 	if (loop.rested)
@@ -359,7 +365,7 @@ static NOINLINE uint64_t rest_first(uint64_t now)
 
 static NOINLINE uint64_t rest_other(struct worker *w, uint64_t now)
 {
-	if (!idle_wants(&w->idle, w->effort.busy_packets, now))
+	if (!wants_rest(&w->idle, &w->effort, now))
 		return now;
 	(void)idle_sleep(&w->idle, w->stack->next_timer_ns);
 	net_stack_timers(w->stack, plat_time_ns());
@@ -394,27 +400,26 @@ static void work(void *arg)
 	}
 }
 
-/* So many that each has queues of every port. */
+/* So many that there is work for each. */
 static unsigned plan_lcores(void)
 {
-	unsigned most = netdev_count() && loop.app->start_lcore ? LCORES_MAX : 1;
+	const struct app *app = loop.app;
+	unsigned most = 0;
 
-	for (unsigned i = 0; i < netdev_count(); i++)
-		most = (unsigned)min_u64(most, netdev_get(i)->nb_queues);
-	return lcore_plan(most);
-}
-
-/* An application that has work of its own never sleeps. */
-static void rest_init(struct idle *idle, struct net_stack *st)
-{
-	idle_init(idle, st);
-	idle->on &= !loop.app->busy || !loop.app->busy();
+	for (unsigned i = 0; i < loop.stack.nb_ifs; i++)
+		most += loop.stack.ifs[i].dev->nb_queues;
+	if (app->lcores_most)
+		most = app->lcores_most(&loop.stack);
+	if (!app->start_lcore)
+		most = 1;
+	return lcore_plan((unsigned)min_u64(max_u64(most, 1), LCORES_MAX),
+	                  app->lcore_needs ? app->lcore_needs : "a queue pair");
 }
 
 static int start_worker(struct worker *w, unsigned i)
 {
 	w->stack = net_share_stack(&loop.stack, i);
-	rest_init(&w->idle, w->stack);
+	idle_init(&w->idle, w->stack);
 	stats_add_lcore(&loop.stats, &w->effort);
 	return loop.app->start_lcore(w->stack);
 }
@@ -488,7 +493,7 @@ void kmain(const struct boot_args *boot)
 		console_flush();
 		plat_fail();
 	}
-	rest_init(&loop.idle, &loop.stack);
+	idle_init(&loop.idle, &loop.stack);
 	if (nb_lcores > 1)
 		start_lcores(nb_lcores);
 	console_live();

@@ -1,6 +1,7 @@
 /* When lcores sleep, and until when. See net/idle.h. */
 #include "net/idle.h"
 #include "kernel/lcore.h"
+#include "kernel/log.h"
 #include "kernel/plat.h"
 #include "net/share.h"
 #include "net/stack.h"
@@ -8,28 +9,50 @@
 
 /* ---- set-up ------------------------------------------------------------------------------- */
 
-/* Its queues are those of the stack, or, of a port that an application has taken, the same. */
-static void route(const struct net_stack *st, struct netdev *dev)
+static bool is_ours(const struct net_stack *st, const struct netdev *dev, unsigned q)
 {
-	for (unsigned q = st->lcore; q < dev->nb_queues; q += st->nb_lcores)
-		dev->ops->rx_route(dev, (uint16_t)q, st->lcore);
+	return dev->queue[q].lcore == st->lcore;
+}
+
+/* Return: how many queues are this lcore's. */
+static unsigned route(const struct net_stack *st, struct netdev *dev)
+{
+	unsigned n = 0;
+
+	for (unsigned q = 0; q < dev->nb_queues; q++) {
+		if (!is_ours(st, dev, q))
+			continue;
+		n++;
+		if (dev->mode != NETDEV_POLL && dev->ops->rx_route)
+			dev->ops->rx_route(dev, (uint16_t)q, st->lcore);
+	}
+	return n;
 }
 
 void idle_init(struct idle *idle, struct net_stack *st)
 {
-	*idle = (struct idle){
-	    .on = netdev_count() > 0, .st = st, .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
+	const struct netdev *polled = NULL, *sleeper = NULL;
+
+	*idle = (struct idle){.st = st, .tokens = {IDLE_TELL_BURST, plat_time_ns()}};
 	for (unsigned i = 0; i < netdev_count(); i++) {
 		struct netdev *dev = netdev_get(i);
 
+		if (!route(st, dev))
+			continue;
 		if (dev->mode == NETDEV_POLL || !dev->ops->rx_route) {
-			idle->on = false;
+			polled = dev;
 			continue;
 		}
+		sleeper = dev;
 		if (dev->mode == NETDEV_ADAPTIVE)
 			idle->patience_cycles = plat_cycles_hz() / (NS_PER_S / IDLE_ADAPTIVE_NS);
-		route(st, dev);
 	}
+	idle->on = sleeper && !polled;
+	if (sleeper && polled)
+		log_warn("net",
+		         "lcore %u never sleeps: it polls port %u, so that port %u is polled, too, "
+		         "whatever net.mode says",
+		         st->lcore, polled->port, sleeper->port);
 }
 
 /* ---- sleeping ----------------------------------------------------------------------------- */
@@ -57,8 +80,9 @@ static bool arm(const struct net_stack *st)
 	for (unsigned i = 0; i < netdev_count() && quiet; i++) {
 		struct netdev *dev = netdev_get(i);
 
-		for (unsigned q = st->lcore; q < dev->nb_queues && quiet; q += st->nb_lcores)
-			quiet = dev->ops->rx_arm(dev, (uint16_t)q) && !is_waiting(dev, q);
+		for (unsigned q = 0; q < dev->nb_queues && quiet; q++)
+			quiet = !is_ours(st, dev, q) ||
+			        (dev->ops->rx_arm(dev, (uint16_t)q) && !is_waiting(dev, q));
 	}
 	return quiet;
 }
@@ -72,8 +96,9 @@ static bool disarm(struct idle *idle)
 	for (unsigned i = 0; i < netdev_count(); i++) {
 		struct netdev *dev = netdev_get(i);
 
-		for (unsigned q = st->lcore; q < dev->nb_queues; q += st->nb_lcores) {
-			if (!dev->ops->rx_disarm(dev, (uint16_t)q) && !is_waiting(dev, q))
+		for (unsigned q = 0; q < dev->nb_queues; q++) {
+			if (!is_ours(st, dev, q) ||
+			    (!dev->ops->rx_disarm(dev, (uint16_t)q) && !is_waiting(dev, q)))
 				continue;
 			packets = true;
 			idle->port = dev->port;

@@ -1,7 +1,7 @@
 /*
  * What an lcore does when nothing comes in. With net.mode=poll it looks again; with interrupt it
  * sleeps at the first turn of its loop that found nothing, with adaptive when nothing has come for
- * IDLE_ADAPTIVE_NS. An lcore sleeps only if no port is polled, and until
+ * IDLE_ADAPTIVE_NS. An lcore sleeps only if none of its ports is polled, and until
  *
  *	a packet comes		its queues' interrupts, which are on as long as it sleeps
  *	something is for it	lcore_wake(): it is to be parked, another stack has told something

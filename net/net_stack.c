@@ -83,6 +83,10 @@ void net_if_flush(struct net_if *nif)
 
 	if (!n)
 		return;
+	if (unlikely(nif->queue_last < 0)) {
+		net_share_send(nif);
+		return;
+	}
 
 	uint16_t sent = netdev_tx_burst(nif->dev, nif->queue, nif->out, n);
 
@@ -138,6 +142,7 @@ static void net_if_use(struct net_if *nif, uint16_t queue)
 		return;
 	net_if_flush(nif);
 	nif->queue = queue;
+	nif->pool = nif->dev->queue[queue].pool;
 }
 
 unsigned net_stack_poll(struct net_stack *st)
@@ -148,11 +153,9 @@ unsigned net_stack_poll(struct net_stack *st)
 		struct net_if *nif = &st->ifs[i];
 
 		/* the first one last: what nobody asked for is sent by that */
-		for (unsigned q = nif->queue_last;; q -= st->nb_lcores) {
+		for (int q = nif->queue_last; q >= nif->queue_first; q -= (int)st->nb_lcores) {
 			net_if_use(nif, (uint16_t)q);
 			n += net_if_rx(nif);
-			if (q == st->lcore)
-				break;
 		}
 		net_if_flush(nif);
 	}
@@ -295,11 +298,20 @@ int net_stack_init(struct net_stack *st)
 
 void net_if_deal(struct net_if *nif)
 {
-	const unsigned n = nif->st->nb_lcores, first = nif->st->lcore;
+	const struct netdev *dev = nif->dev;
 
-	assert(first < nif->dev->nb_queues);
-	nif->queue = (uint16_t)first;
-	nif->queue_last = (uint16_t)(first + (nif->dev->nb_queues - 1u - first) / n * n);
+	nif->queue_last = -1;
+	for (int q = 0; q < dev->nb_queues; q++) {
+		if (dev->queue[q].lcore != nif->st->lcore)
+			continue;
+		if (nif->queue_last < 0)
+			nif->queue_first = q;
+		nif->queue_last = q;
+	}
+	if (nif->queue_last < 0)
+		nif->queue_first = 0;
+	nif->queue = (uint16_t)nif->queue_first;
+	nif->pool = dev->queue[nif->queue].pool;
 }
 
 /* The next interface of @st; it counts when all went well. */

@@ -103,9 +103,10 @@ struct net_if {
 	struct dhcp_client *dhcp; /* NULL: static or off */
 	struct mbuf *out[NET_OUT_MAX];
 	uint16_t nb_out;
-	uint16_t queue;                  /* the queue pair in use */
-	uint16_t queue_last;             /* of those that are this stack's, the highest */
-	bool ip_off;                     /* told to have no address */
+	struct mempool *pool;        /* of the queue pair in use; of another port if none is ours */
+	uint16_t queue;              /* the queue pair in use */
+	int queue_first, queue_last; /* those that are this stack's, nb_lcores apart; 0, -1: none */
+	bool ip_off;                 /* told to have no address */
 	struct token_bucket icmp_bucket; /* ICMP errors that may be sent */
 	struct net_if_stats stats;
 };
@@ -119,8 +120,7 @@ struct net_stack {
 	struct forward *forward; /* net/forward.h; NULL: a host, which forwards nothing */
 	uint64_t now_ns;         /* read once per turn that needs it */
 	uint64_t next_timer_ns;
-	unsigned lcore,
-	    nb_lcores;           /* queue pairs lcore, lcore + nb_lcores ... of each port are its */
+	unsigned lcore, nb_lcores;
 	struct net_share *share; /* net/share.h; NULL: this is the only stack */
 };
 

@@ -123,11 +123,15 @@ struct netdev_ops {
 	void (*describe)(const struct netdev *dev, struct json *j);
 };
 
-/* A queue pair. It is used by one lcore at a time, and so are its parts. */
+/* A queue pair. Its receiving half is one lcore's, with the pool; its sending half is one's, too,
+ * which is another one's only if it sends nothing but what that one received or took from its
+ * pools. */
 struct netdev_queue {
-	void *rx, *tx;        /* the driver's */
-	struct mempool *pool; /* of its Rx buffers; who sends by it takes packets from here too */
-	uint64_t tx_dropped;  /* the layer above counts here what was not accepted */
+	void *rx, *tx; /* the driver's */
+	struct mempool
+	    *pool;           /* of its Rx buffers; who receives by it takes packets from here too */
+	uint64_t tx_dropped; /* the layer above counts here what was not accepted */
+	uint16_t lcore;      /* that receives by it; once lcores run it stays so */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct netdev {
@@ -144,6 +148,7 @@ struct netdev {
 	uint16_t mtu;
 	uint8_t mac[6];
 	bool link_up;
+	bool stopped; /* told to be, at the console; who starts it again clears it */
 	bool news; /* set by the driver, also in interrupts: call link_poll soon; by who has called
 	            */
 	bool announce; /* set by the driver: tell others where we are; cleared by who has done it */

@@ -24,7 +24,6 @@ struct effort {
 struct period {
 	uint64_t now_ns;
 	uint64_t elapsed_us; /* at least 1 */
-	unsigned nb_lcores;
 	struct effort effort[LCORES_MAX];
 };
 
@@ -158,7 +157,7 @@ static unsigned count_queues(void)
 }
 
 /* Row @i of the table: a queue, or a port when there are too many queues. */
-static bool row_get(unsigned i, bool per_port, unsigned nb_lcores, struct row *r)
+static bool row_get(unsigned i, bool per_port, struct row *r)
 {
 	unsigned port = 0;
 
@@ -176,12 +175,12 @@ static bool row_get(unsigned i, bool per_port, unsigned nb_lcores, struct row *r
 
 	if (!per_port) {
 		fmt_buf(r->name, sizeof(r->name), "%u.%u", port, i);
-		r->lcore = i % nb_lcores;
+		r->lcore = dev->queue[i].lcore;
 		netdev_stats_collect(dev, (uint16_t)i, &r->now);
 		return true;
 	}
 	fmt_buf(r->name, sizeof(r->name), "%u.all", port);
-	r->lcore = 0;
+	r->lcore = dev->queue[0].lcore;
 	r->now = (struct netdev_stats){0};
 	for (uint16_t q = 0; q < dev->nb_queues; q++) {
 		struct netdev_stats one;
@@ -199,12 +198,12 @@ static void print_table(struct stats_printer *s, const struct period *p, bool al
 	struct row r;
 
 	s->active = false;
-	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, p->nb_lcores, &r); i++)
+	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, &r); i++)
 		s->active |= memcmp(&r.now, &s->last[i], sizeof(r.now)) != 0;
 	if (!s->active && !was_active && !always)
 		return;
 
-	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, p->nb_lcores, &r); i++) {
+	for (unsigned i = 0; i < STATS_ROWS_MAX && row_get(i, per_port, &r); i++) {
 		print_row(s, &r, &s->last[i], p);
 		s->last[i] = r.now;
 	}
@@ -214,7 +213,7 @@ static void print_table(struct stats_printer *s, const struct period *p, bool al
 
 static void print_json(const struct netdev *dev, uint16_t queue, const struct period *p)
 {
-	const struct effort *e = &p->effort[queue % p->nb_lcores];
+	const struct effort *e = &p->effort[dev->queue[queue].lcore];
 	struct netdev_stats st;
 	struct json j;
 
@@ -277,7 +276,6 @@ static void print_period(struct stats_printer *s, uint64_t now_ns, bool always)
 	struct period p = {
 	    .now_ns = now_ns,
 	    .elapsed_us = max_u64((now_ns - s->last_ns) / NS_PER_US, 1),
-	    .nb_lcores = s->nb_lcores,
 	};
 
 	assert(s->nb_lcores);

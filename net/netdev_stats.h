@@ -28,7 +28,7 @@ struct stats_effort {
 
 struct stats_printer {
 	struct stats_effort effort; /* of the first lcore */
-	/* of lcore i, whose queues are i, i + nb_lcores ...; NULL for the first */
+	/* of lcore i; NULL for the first */
 	const struct stats_effort *effort_of[LCORES_MAX];
 	struct stats_effort seen[LCORES_MAX]; /* at the end of the last period */
 	unsigned nb_lcores;

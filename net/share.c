@@ -7,10 +7,11 @@
 #include "kernel/memory.h"
 #include "kernel/string.h"
 #include "net/arp.h"
+#include "net/csum.h"
 #include "net/dhcp.h"
 #include "net/stack.h"
 
-enum msg_kind { MSG_ARP, MSG_DHCP, MSG_ADDR };
+enum msg_kind { MSG_ARP, MSG_DHCP, MSG_ADDR, MSG_FRAME };
 
 struct addr {
 	be32 ip, mask, gw;
@@ -19,7 +20,7 @@ struct addr {
 struct msg {
 	uint8_t kind; /* enum msg_kind */
 	uint8_t ifi;
-	uint16_t len; /* MSG_DHCP */
+	uint16_t len; /* MSG_DHCP, MSG_FRAME */
 	union {
 		struct arp_hdr arp;
 		struct addr addr;
@@ -121,42 +122,64 @@ void net_share_arp(struct net_if *nif, const struct arp_hdr *arp)
 		pass_down(nif, arp, NULL);
 }
 
-void net_share_dhcp(struct net_if *nif, struct mbuf *m)
+/* Owns @m. */
+static void tell_packet(struct ring *r, unsigned to, struct net_if *nif, struct mbuf *m,
+                        enum msg_kind kind)
 {
-	struct ring *r = &branch_of(nif->st)->up;
 	struct msg *msg = ring_begin(r);
 
 	if (!msg || m->pkt_len > sizeof(msg->data)) {
 		net_drop(m, &nif->stats.share_lost);
 		return;
 	}
-	msg->kind = MSG_DHCP;
+	msg->kind = (uint8_t)kind;
 	msg->ifi = number_of(nif);
 	msg->len = 0;
 	for (struct mbuf *s = m; s; s = s->next) {
 		memcpy(msg->data + msg->len, mbuf_data(s), s->data_len);
 		msg->len = (uint16_t)(msg->len + s->data_len);
 	}
-	ring_end(r, 0);
+	ring_end(r, to);
 	mbuf_free(m);
+}
+
+void net_share_dhcp(struct net_if *nif, struct mbuf *m)
+{
+	tell_packet(&branch_of(nif->st)->up, 0, nif, m, MSG_DHCP);
+}
+
+void net_share_send(struct net_if *nif)
+{
+	const unsigned to = nif->dev->queue[0].lcore;
+
+	for (unsigned i = 0; i < nif->nb_out; i++) {
+		struct mbuf *m = nif->out[i];
+
+		if (nif->st->lcore) { /* whoever is not the first only answers */
+			net_drop(m, &nif->stats.share_lost);
+			continue;
+		}
+		if (m->flags & MBUF_TX_CSUM)
+			csum_complete(m);
+		tell_packet(&nif->st->share->branch[to - 1].down, to, nif, m, MSG_FRAME);
+	}
+	nif->nb_out = 0;
 }
 
 /* ---- hearing ------------------------------------------------------------------------------ */
 
-static void hear_dhcp(struct net_if *nif, const struct msg *msg)
+/* NULL: there is no buffer, which is counted. */
+static struct mbuf *hear_packet(struct net_if *nif, const struct msg *msg)
 {
 	struct mbuf *m = net_alloc(nif);
 
 	if (!m)
-		return;
-	if (msg->len > mbuf_tailroom(m)) {
-		net_drop(m, &nif->stats.share_lost);
-		return;
-	}
+		return NULL;
+	assert(msg->len <= mbuf_tailroom(m));
 	memcpy(mbuf_data(m), msg->data, msg->len);
 	m->data_len = msg->len;
 	m->pkt_len = msg->len;
-	dhcp_input(nif, m);
+	return m;
 }
 
 static void first_poll(struct net_stack *st, struct branch *b)
@@ -167,7 +190,10 @@ static void first_poll(struct net_stack *st, struct branch *b)
 		struct net_if *nif = &st->ifs[m->ifi];
 
 		if (m->kind == MSG_DHCP) {
-			hear_dhcp(nif, m);
+			struct mbuf *packet = hear_packet(nif, m);
+
+			if (packet)
+				dhcp_input(nif, packet);
 		} else {
 			arp_hear(nif, &m->arp);
 			pass_down(nif, &m->arp, b);
@@ -201,10 +227,16 @@ static void other_poll(struct net_stack *st, struct branch *b)
 	for (unsigned i = 0; i < NET_SHARE_SLOTS && (m = ring_look(&b->down)); i++) {
 		struct net_if *nif = &st->ifs[m->ifi];
 
-		if (m->kind == MSG_ADDR)
+		if (m->kind == MSG_FRAME) {
+			struct mbuf *packet = hear_packet(nif, m);
+
+			if (packet)
+				stack_enqueue(nif, packet);
+		} else if (m->kind == MSG_ADDR) {
 			net_if_take_addr(nif, m->addr.ip, m->addr.mask, m->addr.gw);
-		else
+		} else {
 			arp_hear(nif, &m->arp);
+		}
 		ring_drop(&b->down);
 	}
 }
@@ -240,6 +272,32 @@ void net_share_poll(struct net_stack *st)
 
 /* ---- set-up ------------------------------------------------------------------------------- */
 
+static void deal_pairs(const struct net_stack *first)
+{
+	unsigned nth = 0;
+
+	for (unsigned i = 0; i < first->nb_ifs; i++) {
+		struct netdev *dev = first->ifs[i].dev;
+
+		for (unsigned q = 0; q < dev->nb_queues; q++)
+			dev->queue[q].lcore = (uint16_t)(nth++ % first->nb_lcores);
+	}
+}
+
+/* What is to be sent by a port without a queue pair of ours is made in a buffer of another's. */
+static void lend_pools(struct net_stack *st)
+{
+	struct mempool *pool = NULL;
+
+	for (unsigned i = 0; i < st->nb_ifs; i++)
+		pool = st->ifs[i].queue_last < 0 ? pool : st->ifs[i].pool;
+	assert(pool || !st->nb_ifs);
+	for (unsigned i = 0; i < st->nb_ifs; i++) {
+		if (st->ifs[i].queue_last < 0)
+			st->ifs[i].pool = pool;
+	}
+}
+
 /* A stack with the ports of the first one, and no address yet. */
 static int branch_init(struct net_share *sh, unsigned i)
 {
@@ -251,6 +309,7 @@ static int branch_init(struct net_share *sh, unsigned i)
 	st->share = sh;
 	for (unsigned k = 0; !err && k < sh->first->nb_ifs; k++)
 		err = net_stack_join_port(st, &sh->first->ifs[k]);
+	lend_pools(st);
 	return err;
 }
 
@@ -268,8 +327,10 @@ int net_share_create(struct net_stack *first, unsigned n)
 		return -ENOMEM;
 	first->nb_lcores = n;
 	first->share = sh;
+	deal_pairs(first);
 	for (unsigned i = 0; i < first->nb_ifs; i++)
 		net_if_deal(&first->ifs[i]);
+	lend_pools(first);
 	for (unsigned i = 0; !err && i < sh->n; i++)
 		err = branch_init(sh, i);
 	return err;

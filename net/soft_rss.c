@@ -87,15 +87,14 @@ static unsigned queue_for(const struct soft_rss *s, struct mbuf *m)
 	return s->reta[hash % RSS_RETA_LEN];
 }
 
-/* Whoever has a queue to which something was given may sleep; queues are dealt to lcores in turn.
- */
+/* Whoever has a queue to which something was given may sleep. */
 static NOINLINE void wake_takers(const struct soft_queue *q)
 {
 	for (unsigned i = 0; i < q->rss->n; i++) {
 		const struct ring *r = ring_of(q->rss, q->index, i);
 
 		if (r->given != __atomic_load_n(&r->taken, __ATOMIC_RELAXED))
-			lcore_wake(i % lcore_count());
+			lcore_wake(q->rss->dev->queue[i].lcore);
 	}
 }
 

@@ -19,7 +19,7 @@ void net_trim(struct mbuf *m, uint32_t len);
 /** net_if_pool() - where packets come from that are to be sent now */
 static inline struct mempool *net_if_pool(const struct net_if *nif)
 {
-	return nif->dev->queue[nif->queue].pool;
+	return nif->pool;
 }
 
 /** net_alloc() - an empty packet for the stack itself; NULL is counted */
@@ -65,7 +65,7 @@ void net_if_take_addr(struct net_if *nif, be32 ip, be32 mask, be32 gw);
  * queue pairs. Return: 0 or -ENOMEM */
 int net_stack_join_port(struct net_stack *st, const struct net_if *of);
 
-/** net_if_deal() - the queue pairs of the port that are its stack's, as lcore and nb_lcores say */
+/** net_if_deal() - the queue pairs of the port that are its stack's, as they themselves say */
 void net_if_deal(struct net_if *nif);
 
 /** net_if_clear_addr() - the port's address is no longer ours; waiting packets are dropped */

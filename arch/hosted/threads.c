@@ -20,6 +20,7 @@ struct start {
 };
 
 static __thread unsigned own_lcore;
+static cpu_set_t taken; /* by lcores */
 
 unsigned plat_lcore(void)
 {
@@ -49,7 +50,10 @@ int plat_cpu_bind(uint16_t cpu)
 		return -EINVAL;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -EINVAL : 0;
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return -EINVAL;
+	CPU_SET(cpu, &taken);
+	return 0;
 }
 
 static void *run(void *arg)
@@ -72,7 +76,7 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
 	sigset_t all, before;
 	int err;
 
-	if (!s || cpu >= CPUS_MAX || pthread_attr_init(&attr)) {
+	if (!s || cpu >= CPUS_MAX || CPU_ISSET(cpu, &taken) || pthread_attr_init(&attr)) {
 		free(s);
 		return -EINVAL;
 	}
@@ -89,5 +93,7 @@ int plat_cpu_start(unsigned lcore, uint16_t cpu, void (*fn)(void *arg), void *ar
 	pthread_attr_destroy(&attr);
 	if (err)
 		free(s);
+	else
+		CPU_SET(cpu, &taken);
 	return err ? -err : 0;
 }

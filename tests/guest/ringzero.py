@@ -53,6 +53,20 @@ class Timeout(AssertionError):
     pass
 
 
+class WrongCommand(AssertionError):
+    pass
+
+
+def says_wrong(line, typed):
+    """Is this line the console's answer to a command that does not exist, or is typed wrongly? Usage texts begin
+    with the command's name."""
+    if re.search(r'unknown command "|: give (all|a number)|^Invalid .* mode|for app=\w+ alone', line):
+        return True
+    name = re.match(r"([a-z][\w *-]*): ", line)
+    return bool(name and not re.match(r"port \d+ [rt]xq", line) and
+                any(t == name[1] or t.startswith(name[1] + " ") for t in typed))
+
+
 def wait_until(condition, limit, what, pause=0.005):
     """Call condition() until it gives something true, and return that."""
     deadline = time.monotonic() + limit
@@ -179,6 +193,7 @@ class Guest:
         self.serial_path = self.folder / "serial.log"
         self.stderr_path = self.folder / "qemu.log"
         self.lines = []
+        self._typed = []  # commands that are expected to be right
         self._partial = ""
         self._peers = {}
         self._qmp = None
@@ -334,11 +349,16 @@ class Guest:
             return self.lines
         text = self._partial + self._serial.read().decode("utf-8", "replace")
         *complete, self._partial = text.split("\n")
-        self.lines += [line.rstrip("\r") for line in complete]
+        new = [line.rstrip("\r") for line in complete]
+        self.lines += new
+        wrong = next((line for line in new if self._typed and says_wrong(line, self._typed)), None)
+        if wrong:
+            raise WrongCommand(f"{self._typed[-1]}: {wrong}")
         return self.lines
 
     def tail(self, n=40):
         """The end of the console, of statistics only the last line, and what QEMU said."""
+        self._typed = []
         shown = [line for line in self.read() if not line.startswith('{"type":"stats"')]
         stats = [line for line in self.lines if line.startswith('{"type":"stats"')]
         errors = self.stderr_path.read_text(errors="replace") if self.folder.exists() else ""
@@ -416,10 +436,10 @@ class Guest:
                          if s["port"] == port and condition(s)), None)
         return self._wait(find, limit, f"statistics of port {port} as wanted")
 
-    def command(self, line, last, limit=10):
+    def command(self, line, last, limit=10, wrong=False):
         """Type a command; what it printed, up to the line that matches `last`."""
         start = len(self.read())
-        self.type(line)
+        self.type(line, wrong)
         self.wait_text(last, limit, start)
         return "\n".join(self.read()[start:])
 
@@ -439,7 +459,11 @@ class Guest:
                 found[value[1]] = int(value[2])
         return found
 
-    def type(self, line):
+    def type(self, line, wrong=False):
+        """Type a command. The next look at the console fails when it does not exist, or is used wrongly, unless
+        it is `wrong` on purpose."""
+        self.read()
+        self._typed = [] if wrong else [*self._typed, line]
         self.process.stdin.write(line.encode() + b"\r")
         self.process.stdin.flush()
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ringzero import ARCH, STATIC, Nic
+from ringzero import ARCH, STATIC, Nic, wait_until
 
 PORT = {
     "type": str, "port": int, "bdf": str, "transport": str, "mac": str, "features": list,
@@ -162,7 +162,7 @@ def test_a_very_long_command_line_does_no_harm(start):
 
 def test_an_unknown_command_is_said_and_help_lists_them(serve):
     guest = serve()
-    guest.type("frobnicate")
+    guest.type("frobnicate", wrong=True)
     guest.wait_text(r'unknown command "frobnicate"', limit=10)
     guest.type("help")
     guest.wait_text("poweroff", limit=10)
@@ -242,15 +242,52 @@ def test_show_echo_counts_what_was_echoed(serve):
     assert "echo: 3 echoed, 1 dropped" in guest.command("show echo", "^echo: ")
 
 
+def test_ports_stop_and_start(start):
+    guest = start(nics=[Nic(), Nic()], options="net0.ip=10.0.2.15/24 net1.ip=10.0.2.15/24")
+    guest.wait_ready()
+    assert guest.peer(0).echo(b"hello") and guest.peer(1).echo(b"hello")
+    shown = guest.command("port stop 0", "^Done")
+    assert "Stopping ports..." in shown
+    assert not guest.peer(0).echo(b"nobody", limit=0.3)
+    assert guest.peer(1).echo(b"the other goes on")
+    shown = guest.command("port start all", "^Done")
+    assert re.search(f"^Port 0: {guest.nics[0].mac.upper()}$", shown, re.MULTILINE)
+    assert "Port 1 is now not stopped" in shown
+    wait_until(lambda: guest.peer(0).echo(b"hello", limit=0.2), 10, "an echo")
+    guest.command("port stop all", "^Done")
+    assert not guest.peer(1).echo(b"nobody", limit=0.3)
+    guest.command("port start 1", "^Done")
+    wait_until(lambda: guest.peer(1).echo(b"hello", limit=0.2), 10, "an echo")
+
+    shown = guest.command("show port stats all", r"NIC statistics for port 1 .*") + guest.command(
+        "show port stats 1", "Tx-pps")
+    stats = re.search(r"  #{24} NIC statistics for port 1  #{24}\n"
+                      r"  RX-packets: (\d+) +RX-missed: 0 +RX-bytes:  (\d+)\n  RX-errors: (\d+)\n"
+                      r"  RX-nombuf:  (\d+) *\n  TX-packets: (\d+) +TX-errors: 0 +TX-bytes:  (\d+)\n\n"
+                      r"  Throughput \(since last show\)\n  Rx-pps: +\d+          Rx-bps: +\d+\n"
+                      r"  Tx-pps: +\d+          Tx-bps: +\d+", shown)
+    now = guest.fresh_stats(1)  # a little later: announcements may have been sent
+    received, rx_bytes, errors, nombuf, sent, tx_bytes = map(int, stats.groups())
+    assert (received, rx_bytes, errors, nombuf) == tuple(
+        now[name] for name in ("rx_packets", "rx_bytes", "rx_errors", "rx_nombuf"))
+    assert 0 < sent <= now["tx_packets"] and 0 < tx_bytes <= now["tx_bytes"]
+
+    for wrong, said in (("port stop 2", "a number below 2"), ("port start", "give all, or a number"),
+                        ("port 0", "port: a port"), ("show port stats x", "give all, or a number")):
+        guest.command(wrong, said, wrong=True)
+    for word in ("start", "stop", "set fwd mac"):
+        guest.command(word, "for app=testpmd alone; app=echo has nothing to start", wrong=True)
+
+
 def test_garbage_typed_does_no_harm(serve):
     guest = serve()
     guest.process.stdin.write(bytes(range(1, 256)) * 4)
     guest.process.stdin.flush()
-    guest.type("")
-    guest.type("x" * 500)
+    guest.type("", wrong=True)
+    guest.type("x" * 500, wrong=True)
     assert guest.peer().echo(b"still here")
-    guest.type("")
-    guest.type("poweroff")
+    guest.type("", wrong=True)
+    guest.type("poweroff", wrong=True)
     assert guest.wait_exit() == 0
 
 

@@ -1,6 +1,8 @@
 """app=l3fwd on the wire: two networks, a router beyond one of them, and what routers have to refuse."""
 
+import socket
 import struct
+import time
 
 import pytest
 
@@ -90,3 +92,70 @@ def test_a_wrong_route_ends_the_boot_and_is_named(start, routes, words):
     guest = start(nics=[Nic()], options=f"app=l3fwd net.ip=192.0.2.1/24 l3fwd.routes={routes}")
     guest.wait_text(words)
     assert guest.wait_exit() != 0
+
+
+# ---- several lcores ------------------------------------------------------------------------------
+
+FLOWS = 40
+
+
+def flow(guest, port, n):
+    """A datagram of the n-th flow that comes in at a port, for the host behind the other one."""
+    src, dst = (HERE, THERE) if port == 0 else (THERE, HERE)
+    packet = ipv4(src, dst, 17, udp(src, dst, 1000 + n, 2000 + port, b"flow %d" % n))
+    return ethernet(guest.nics[port].mac, f"02:00:00:00:00:0{port + 1}", 0x800, packet)
+
+
+def collect(sock, port):
+    """The flows that come out of a port, until all have."""
+    found, deadline = set(), time.monotonic() + 20
+    while len(found) < FLOWS and time.monotonic() < deadline:
+        try:
+            frame = sock.recv(2000)
+        except TimeoutError:
+            break
+        if is_udp(frame) and Datagram(frame).dport == 2000 + 1 - port:
+            assert frame[22] == 63
+            found.add(Datagram(frame).sport - 1000)
+    return found
+
+
+@pytest.mark.parametrize("app,queues", [
+    ("l3fwd", 2), pytest.param("l3fwd-power", 2, marks=pytest.mark.soak),
+    pytest.param("l3fwd", 4, marks=pytest.mark.soak)])
+def test_each_lcore_routes_what_comes_in_by_its_queues(start, netns, app, queues):
+    nics = []
+    for n, host in enumerate((HERE, THERE)):
+        netns.add_tap(f"tap{n}", f"{host}/24", several=True)
+        nics.append(Nic(f"mq=on,vectors={2 * queues + 2}", backend="tap", ifname=f"tap{n}", queues=queues))
+    guest = start(nics=nics, netns=netns, extra=["-smp", str(queues)], pcap=False,
+                  options=f"app={app} {NETS} net.rxq={queues} lcores={queues + 1}")
+    guest.wait_ready()
+    guest.wait_text(f"{queues} lcores instead of {queues + 1}: .* a queue pair of every port, which is there "
+                    f"for {queues}: ")
+    guest.wait_text(f"lcore {queues - 1} on processor")
+    socks = [netns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800)) for _ in nics]
+    for n, sock in enumerate(socks):
+        sock.bind((f"tap{n}", 0))
+        sock.settimeout(5)
+    for _ in range(3):  # the first finds no neighbour
+        for port in (0, 1):
+            for n in range(FLOWS):
+                socks[port].send(flow(guest, port, n))
+            collect(socks[1 - port], 1 - port)
+    for port in (0, 1):
+        for n in range(FLOWS):
+            socks[port].send(flow(guest, port, n))
+        assert collect(socks[1 - port], 1 - port) == set(range(FLOWS)), f"from port {port}"
+    last = {}
+    guest.fresh_stats(1)
+    for s in guest.json_lines("stats"):
+        last[s["port"], s["queue"]] = s
+    assert len(last) == 2 * queues
+    assert all(s["rx_packets"] and s["tx_packets"] for s in last.values()), last
+    assert sum(s["tx_dropped"] + s["rx_errors"] for s in last.values()) == 0
+    assert guest.net_stats(0)["rx_forwarded"] >= FLOWS
+    if app == "l3fwd-power":
+        guest.wait_text(f"lcore {queues - 1} is waked up from rx interrupt on port . queue {queues - 1}")
+    for sock in socks:
+        sock.close()

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from ringzero import ARCH, BOOT_LIMIT, QEMU, Nic
+from frames import ethernet, ipv4, udp
+from ringzero import ARCH, BOOT_LIMIT, QEMU, Nic, wait_until
 from test_multiqueue import GUEST_IP, OUR_IP, echo_flows, stats_of_queues
 
 FLOWS, ROUNDS = 48, 3  # more loops spin than there are processors here: each round trip takes its time
@@ -53,7 +54,7 @@ def test_every_lcore_serves_its_queues_and_a_full_stack_of_one_ends_all(serve, n
         assert s["rx_packets"] >= ROUNDS, last
         assert -5 <= s["rx_packets"] - s["tx_packets"] <= 20
         assert s["rx_errors"] == s["tx_errors"] == s["tx_dropped"] == 0
-    guest.type("debug crash stack 4")
+    guest.type("debug crash stack 4", wrong=True)
     guest.wait_text("debug crash: one of .* and an lcore below 4")
     crash(guest, "stack", 2, 4, r"stack overflow: the main stack of 32768 bytes is full")
 
@@ -152,28 +153,39 @@ def test_sixty_four_lcores(serve, netns):
     assert answered
 
 
-@pytest.mark.soak
-def test_ports_stop_and_start_under_traffic_on_two_lcores(serve, netns):
+def flood(s, n):
+    """Frames of 40 flows, which go to both queues."""
+    for k in range(200):
+        packet = ipv4(OUR_IP, GUEST_IP, 17, udp(OUR_IP, GUEST_IP, 1000 + k % 40, 7, bytes([n, k]) * 50))
+        s.send(ethernet("52:54:00:12:34:56", "02:00:00:00:00:01", 0x800, packet))
+
+
+def totals(guest, enough):
+    stats = stats_of_queues(guest, enough)
+    return {name: sum(s[name] for s in stats.values())
+            for name in ("rx_packets", "tx_packets", "tx_dropped", "tx_lost", "rx_nombuf", "tx_errors")}
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(40, marks=pytest.mark.soak)])
+def test_ports_stop_and_start_under_traffic_on_two_lcores(serve, netns, rounds):
     guest = serve(2, 2, "app=testpmd fwd=macswap")
-    before = time.monotonic()
     with netns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as s:
         s.bind(("tap0", 0))
-        s.settimeout(0.2)
-        frame = bytes.fromhex("525400123456 020000000001 0800")
-        for n in range(40):
-            guest.type(("port stop 0", "port start 0")[n % 2])
-            for k in range(200):
-                s.send(frame + bytes([n, k]) * 50)
+        for n in range(rounds):
+            for line, answer in (("port stop 0", "^Done"), ("port start 0", "^Done"),
+                                 ("stop", "^Done."), ("start", "^macswap packet forwarding - ")):
+                flood(s, n)
+                guest.command(line, answer)
+        before = totals(guest, 1)["tx_packets"]
+        for n in range(10):
+            flood(s, n)  # more than there are buffers
             time.sleep(0.05)
-        guest.type("port start 0")
-        guest.type("start")
-    assert time.monotonic() - before < 100
-    total = {}
-    stats = stats_of_queues(guest, 100)
-    for s in stats.values():
-        for name in ("rx_packets", "tx_packets", "tx_dropped", "rx_errors"):
-            total[name] = total.get(name, 0) + s[name]
-    assert total["tx_packets"] + total["tx_dropped"] <= total["rx_packets"]
-    assert total["rx_errors"] == 0
+    guest.wait_text("lcore 1 on processor")
+    wait_until(lambda: totals(guest, 1)["tx_packets"] - before > 1500, 30, "packets, as before")
+    stats = guest.fresh_stats()
+    assert stats["failures"] == stats["rx_nombuf"] == 0
+    total = totals(guest, 1)
+    assert total["tx_packets"] + total["tx_dropped"] == total["rx_packets"], total
+    assert total["rx_nombuf"] == total["tx_errors"] == 0
     guest.type("poweroff")
     assert guest.wait_exit() == 0

@@ -162,3 +162,51 @@ def test_without_a_port_it_says_so_and_ends(start):
     guest = start(nics=[], options="app=testpmd")
     assert guest.wait_exit() != 0
     guest.wait_text("no port to forward from; give the machine a virtio network card")
+
+
+def test_forwarding_stops_starts_and_changes_its_mode(start):
+    """With two ports of one queue each, on two lcores."""
+    guest = begin(start, "fwd=io", extra=["-smp", "2"])
+    guest.wait_text("lcore 1 on processor 1")
+    shown = guest.command("show config fwd", r"Logical Core 1: .*")
+    assert "io packet forwarding - ports=2 - cores=2 - streams=2" in shown
+    assert "Logical Core 0: RX P=0/Q=0 (socket 0) -> TX P=1/Q=0 (socket 0) peer=02:00:00:00:00:01" in shown
+    assert "Logical Core 1: RX P=1/Q=0 (socket 0) -> TX P=0/Q=0 (socket 0)" in shown
+    forward(guest, 0, 1, MODES["io"])
+    forward(guest, 1, 0, MODES["io"])
+    shown = guest.command("stop", "^Done.")
+    assert shown.index("Telling cores to stop...") < shown.index("port 1 to 0: ")
+    for line in re.findall(r"port \d to \d: .*", shown):
+        received, _, sent, *dropped = map(int, re.findall(r"(\d+) [a-z]", line.split(": ", 1)[1]))
+        assert received >= FRAMES and received == sent + sum(dropped)
+    guest.peer(0).send(frame(0))
+    assert guest.peer(1).next(is_ours, 0.3) is None
+    assert guest.command("stop", "Packet forwarding not started")
+    guest.command("port stop 1", "^Done")
+    guest.command("start", "Not all ports were started")
+    guest.command("port start 1", "^Done")
+    guest.command("set fwd macswap", "^Set macswap packet forwarding mode$")
+    guest.command("start", "macswap packet forwarding - ports=2 - cores=2 - streams=2")
+    assert guest.peer(1).next(is_ours, 5) == MODES["macswap"](frame(0), None), "what came meanwhile"
+    guest.command("start", "Packet forwarding already started")
+    for mode in ("mac", "macswap"):  # at once
+        guest.command(f"set fwd {mode}", f"^Set {mode} packet forwarding mode$")
+        forward(guest, 0, 1, MODES[mode])
+        forward(guest, 1, 0, MODES[mode])
+    # packets go back: each sending queue is another lcore's
+    for _ in range(3):
+        guest.command("set fwd icmpecho", "^Set icmpecho packet forwarding mode$")
+        for n in (0, 1):
+            assert guest.peer(n).ping(b"who is it"), n
+        guest.command("set fwd io", "^Set io packet forwarding mode$")
+        forward(guest, 0, 1, MODES["io"], 50)
+        forward(guest, 1, 0, MODES["io"], 50)
+    guest.command("set fwd txonly", "^Set txonly")
+    for n in (0, 1):  # generated from the buffers of the port that it would receive from
+        for _ in range(1000):
+            assert guest.peer(n).next(is_ours, 5)[:6] == bytes([2, 0, 0, 0, 0, n])
+    guest.command("stop", "^Done.")
+    guest.command("set fwd rubbish", "^Invalid rubbish packet forwarding mode: one of io mac", wrong=True)
+    guest.command("start tx_first 1 2", "^start: nothing, or tx_first", wrong=True)
+    guest.type("poweroff")
+    assert guest.wait_exit() == 0

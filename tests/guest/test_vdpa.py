@@ -119,8 +119,9 @@ def test_ports_of_testpmd_stop_and_start(start, props):
     guest = start(nics=[Nic(props)], options="app=testpmd fwd=macswap net.vdpa=1")
     guest.wait_ready()
     for _ in range(5):
-        for line in ("stop", "port stop 0", "port start 0", "start"):
-            guest.type(line)
+        for line, answer in (("stop", "^Done."), ("port stop 0", "^Done"), ("port start 0", "^Done"),
+                             ("start", "^macswap packet forwarding")):
+            guest.command(line, answer)
     peer = guest.peer()
     with meanwhile(lambda: peer.send(peer.udp_frame(b"there and back")) or time.sleep(0.01)):
         guest.wait_stats(lambda s: s["rx_packets"] >= 50 and s["tx_packets"] >= 50)

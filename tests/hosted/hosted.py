@@ -58,7 +58,7 @@ class Hosted(Guest):
         self.folder = Path(tempfile.mkdtemp(prefix="ringzero-"))
         self.serial_path = self.folder / "serial.log"
         self.stderr_path = self.folder / "stderr.log"
-        self.lines, self._partial, self._peers = [], "", {}
+        self.lines, self._typed, self._partial, self._peers = [], [], "", {}
         self._qmp = self.netns = self.process = None
         self.nics = []
         self._start([str(program), f"stats={stats}", *options.split()])

@@ -176,11 +176,12 @@ def test_one_queue_is_one_lcore_anywhere(start, wire, peer):
     wait_served(peer)
 
 
-def test_a_processor_that_is_not_there(start, backend, netns):
+@pytest.mark.parametrize("second", [1023, 0])
+def test_a_processor_that_is_not_there_or_taken(start, backend, netns, second):
     testpmd = backend()
-    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} {STATIC} lcores=0,1023")
+    process = start(f"net0.path={testpmd.socket} net0.queues={QUEUES} {STATIC} lcores=0,{second}")
     process.wait_ready()
-    process.wait_text("lcore 1 does not start on processor 1023: there is none, or it is taken: lcores= names others")
+    process.wait_text(f"lcore 1 does not start on processor {second}: there is none, or it is taken: lcores= names others")
     assert threads(process) == ["0"]
     peer = peer_of(process, netns, testpmd)
     echo_flows(peer, rounds=1)

@@ -46,7 +46,7 @@ static unsigned plan(const char *line, unsigned most)
 	cr_assert_eq(options_parse(line, "test"), 0);
 	plat_test_bound = UINT16_MAX;
 	plat_test_clear();
-	return lcore_plan(most);
+	return lcore_plan(most, "work");
 }
 
 Test(lcore, as_many_as_there_are_processors_and_work_for)
@@ -346,7 +346,7 @@ Test(lcore, stacks_hear_of_all_neighbours_and_packets_stay_at_home)
 	options_declare(net_stack_options, net_stack_nb_options);
 	cr_assert_eq(options_parse("lcores=4 net.ip=10.0.2.15/24", "test"), 0);
 	make_port();
-	cr_assert_eq(lcore_plan(LCORES), LCORES);
+	cr_assert_eq(lcore_plan(LCORES, "work"), LCORES);
 	cr_assert_eq(net_stack_init(&first), 0);
 	cr_assert_eq(net_stack_add_port(&first, &dev), 0);
 	cr_assert_eq(net_share_create(&first, LCORES), 0);

@@ -217,3 +217,97 @@ Test(share, a_full_ring_loses_copies_and_no_address)
 	for (unsigned i = 0; i < LCORES; i++)
 		cr_assert_eq(nif_of(i)->ip, OUR_IP);
 }
+
+/* ---- ports of which not every lcore has a queue ------------------------------------------- */
+
+static struct fake_netdev second; /* a queue more: the first lcore has none of it */
+
+static void open_two(const char *options)
+{
+	fake_world_start(&w, options);
+	fake_netdev_init(&second);
+	second.dev.port = 1;
+	second.dev.mac[5] = 0x99;
+	w.port.dev.nb_queues = 2;
+	w.st.ifs[0].queue_last = 1;
+	cr_assert_eq(net_stack_add_port(&w.st, &second.dev), 0);
+	cr_assert_eq(net_share_create(&w.st, LCORES), 0);
+	stacks[0] = &w.st;
+	for (unsigned i = 1; i < LCORES; i++)
+		stacks[i] = net_share_stack(&w.st, i);
+	cr_assert_eq(second.dev.queue[0].lcore, 2);
+	for (unsigned i = 0; i < LCORES; i++)
+		cr_assert_eq(stacks[i]->ifs[1].pool == second.dev.queue[0].pool, i == 2,
+		             "each has buffers of its own");
+	tell();
+	fake_forget(&w.port);
+	fake_forget(&second);
+}
+
+static void assert_second_is_sent(unsigned n)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		net_stack_timers(stacks[i], w.now_ns);
+		net_stack_poll(stacks[i]);
+	}
+	cr_assert_eq(second.nb_tx, 0, "not by those without a queue of it");
+	net_stack_timers(stacks[2], w.now_ns);
+	net_stack_poll(stacks[2]);
+	cr_assert_eq(second.nb_tx, n);
+	cr_assert_eq(fake_leaks(&second), 0);
+}
+
+Test(share, a_port_of_another_lcore_is_announced_by_that)
+{
+	open_two("net.ip=10.0.2.15/24");
+	second.dev.announce = true;
+	w.now_ns += NS_PER_S;
+	net_stack_timers(stacks[0], w.now_ns);
+	assert_second_is_sent(1);
+	cr_assert_eq(fake_sent(&second, 0)->bytes[13], 6);
+
+	/* and it answers for itself */
+	fake_forget(&second);
+	fake_inject(&second, frame,
+	            frame_arp(frame, ARP_OP_REQUEST, peer_mac, PEER_IP, NULL, OUR_IP));
+	net_stack_poll(stacks[2]);
+	cr_assert_eq(second.nb_tx, 1);
+}
+
+Test(share, the_first_lcore_sends_by_ports_of_others)
+{
+	struct udp_pcb pcb = {.port = cpu_to_be16(1), .st = &w.st};
+	struct udp_addr to = {.ip = PEER_IP, .port = cpu_to_be16(99)};
+	struct mbuf *m;
+
+	open_two("net.ip=10.0.2.15/24");
+	second.dev.tx_offloads = MBUF_TX_CSUM;
+	fake_inject(&second, frame,
+	            frame_arp(frame, ARP_OP_REQUEST, peer_mac, PEER_IP, NULL, OUR_IP));
+	poll_all();
+	tell();
+	fake_forget(&second);
+	to.nif = &w.st.ifs[1];
+	m = net_alloc(to.nif);
+	memcpy(mbuf_data(m), "hello", 5);
+	m->data_len = 5;
+	m->pkt_len = 5;
+	cr_assert_eq(udp_sendto(&pcb, m, &to), 0);
+	assert_second_is_sent(1);
+	cr_assert_eq(frame_udp_sum(fake_sent(&second, 0)->bytes + 34, 8 + 5, OUR_IP, PEER_IP),
+	             0xffff, "nobody else fills in the checksum");
+
+	/* too much at once, and whoever is not the first has no way */
+	fake_forget(&second);
+	for (unsigned i = 0; i < NET_SHARE_SLOTS + 3; i++) {
+		m = net_alloc(to.nif);
+		cr_assert_eq(udp_sendto(&pcb, m, &to), 0);
+	}
+	assert_second_is_sent(NET_SHARE_SLOTS);
+	cr_assert_eq(to.nif->stats.share_lost, 3);
+	to.nif = &stacks[1]->ifs[1];
+	pcb.st = stacks[1];
+	cr_assert_eq(udp_sendto(&pcb, net_alloc(to.nif), &to), 0);
+	poll_all();
+	cr_assert_eq(to.nif->stats.share_lost, 1);
+}

@@ -466,7 +466,7 @@ static void run_threads(bool changes)
 		worker[i].queue = i;
 		source[i].left = FRAMES;
 	}
-	cr_assert_eq(lcore_plan(QUEUES), QUEUES);
+	cr_assert_eq(lcore_plan(QUEUES, "work"), QUEUES);
 	for (unsigned i = 1; i < QUEUES; i++)
 		lcore_start(i, work, &worker[i]);
 	for (unsigned turn = 1; source[0].left || __atomic_load_n(&rounds_done, __ATOMIC_ACQUIRE) !=

@@ -102,29 +102,72 @@ Test(testpmd, every_queue_is_forwarded_from_to_one_that_the_other_port_has)
 	cr_assert_not_null(strstr(plat_test_output(), "queue 3 of port 0 to 1: 1 received"));
 }
 
-Test(testpmd, streams_are_dealt_to_lcores_that_have_both_queues)
+/* An lcore's streams have their queues to themselves, and each receives by its own. */
+static void check_dealt(unsigned nb_lcores)
 {
-	queues_of[0] = 4;
-	queues_of[1] = 3;
-	st.nb_lcores = 2;
-	start(2, "");
-	cr_assert_eq(pmd.lcore[0].nb_streams, 2 + 2);
-	cr_assert_eq(pmd.lcore[1].nb_streams, 2 + 1);
-	for (unsigned l = 0; l < 2; l++) {
-		struct net_stack other = {.lcore = l, .nb_lcores = 2};
+	unsigned lcore_of_tx[PORTS][FAKE_QUEUES_MAX] = {{0}}, nb_streams = 0;
 
+	for (unsigned l = 0; l < nb_lcores; l++) {
+		cr_expect_gt(pmd.lcore[l].nb_streams, 0, "lcore %u of %u", l, nb_lcores);
 		for (unsigned i = 0; i < pmd.lcore[l].nb_streams; i++) {
 			const struct fwd_stream *s = &pmd.lcore[l].streams[i];
+			unsigned *of = &lcore_of_tx[s->tx->port][s->txq];
 
-			cr_assert_eq(s->rxq % 2, l);
-			cr_assert_eq(s->txq % 2, l);
+			cr_assert_eq(s->rx->queue[s->rxq].lcore, l);
 			cr_assert_lt(s->txq, s->tx->nb_queues);
+			cr_assert(!*of || *of == l + 1, "port %u queue %u", s->tx->port, s->txq);
+			*of = l + 1;
+			nb_streams++;
 		}
-		port[0].inject_queue = (uint16_t)(2 + l);
-		fake_inject(&port[0], data, 60);
-		cr_assert_eq(app_testpmd.poll(&other), 1);
-		cr_assert_eq(fake_sent(&port[1], l)->queue, l ? 1 : 2);
 	}
+	cr_assert_eq(nb_streams, pmd.nb_streams);
+}
+
+Test(testpmd, streams_that_leave_by_the_same_queue_are_one_lcores)
+{
+	static const struct {
+		uint16_t queues[PORTS];
+		const char *options;
+		unsigned most;
+	} cases[] = {
+	    {{1, 1}, "", 2},        {{4, 3}, "", 6},
+	    {{4, 1}, "", 2},        {{4, 1}, "fwd=icmpecho", 2},
+	    {{2, 2, 3}, "", 7},     {{1, 4, 2}, "fwd=macswap", 4},
+	    {{3}, "fwd=txonly", 3}, {{4, 4}, "fwd=icmpecho", 8},
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
+		for (unsigned n = 1; n <= cases[c].most; n++) {
+			unsigned ports = 0;
+
+			while (ports < PORTS && cases[c].queues[ports]) {
+				queues_of[ports] = cases[c].queues[ports];
+				ports++;
+			}
+			plat_test_memory(64 << 20);
+			memset(&pmd, 0, sizeof(pmd));
+			st.nb_lcores = n;
+			start(ports, cases[c].options);
+			cr_assert_eq(app_testpmd.lcores_most(&st), cases[c].most);
+			check_dealt(n);
+		}
+	}
+	st.nb_lcores = 1;
+}
+
+Test(testpmd, one_queue_each_way_for_two_lcores)
+{
+	struct net_stack other = {.lcore = 1, .nb_lcores = 2};
+
+	st.nb_lcores = 2;
+	start(2, "");
+	fake_inject(&port[0], data, 60);
+	fake_inject(&port[1], data, 61);
+	cr_assert_eq(app_testpmd.poll(&other), 1);
+	assert_bytes(fake_sent(&port[0], 0), data, 61);
+	cr_assert_eq(port[1].nb_tx, 0);
+	cr_assert_eq(app_testpmd.poll(&st), 1);
+	assert_bytes(fake_sent(&port[1], 0), data, 60);
 	st.nb_lcores = 1;
 }
 
@@ -327,4 +370,99 @@ Test(testpmd, tx_first_sends_bursts_before_it_forwards)
 	fake_inject(&port[0], data, 60);
 	cr_assert_eq(turn(), 1);
 	cr_assert_eq(port[1].nb_tx, 1);
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static const char *said_by(void (*fn)(const char *), const char *args)
+{
+	plat_test_clear();
+	fn(args);
+	console_flush();
+	return plat_test_output();
+}
+
+#define assert_said(fn, args, text)                                                                \
+	cr_assert_not_null(strstr(said_by(fn, args), text), "%s", plat_test_output())
+
+Test(testpmd, stops_and_starts)
+{
+	start(2, "");
+	assert_said(cmd_start, "", "Packet forwarding already started");
+	fake_inject(&port[0], data, 60);
+	cr_assert_eq(turn(), 1);
+	assert_said(cmd_stop, "", "port 0 to 1: 1 received, 0 generated, 1 sent");
+	cr_assert_not_null(strstr(plat_test_output(), "Telling cores to stop..."));
+	cr_assert_not_null(strstr(plat_test_output(), "Done."));
+	assert_said(cmd_stop, "", "Packet forwarding not started");
+	fake_inject(&port[0], data, 60);
+	cr_assert_eq(turn(), 0);
+	port[1].dev.stopped = true;
+	assert_said(cmd_start, "", "Not all ports were started");
+	cr_assert_eq(turn(), 0);
+	port[1].dev.stopped = false;
+	assert_said(cmd_start, "",
+	            "io packet forwarding - ports=2 - cores=1 - streams=2\r\nLogical Core 0: RX "
+	            "P=0/Q=0 (socket 0) -> TX P=1/Q=0 (socket 0) peer=02:00:00:00:00:01");
+	cr_assert_eq(turn(), 1, "it is still there");
+	assert_said(show_fwd_stats, "", "port 0 to 1: 1 received, 0 generated, 1 sent");
+}
+
+Test(testpmd, a_start_may_generate_first)
+{
+	static const char *const wrong[] = {"tx_last", "tx_first x", "tx_first 1 2",
+	                                    "tx_first 65536"};
+
+	start(2, "burst=4");
+	(void)said_by(cmd_stop, "");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_said(cmd_start, wrong[i], "start: nothing, or tx_first");
+		cr_assert_not(pmd.running);
+	}
+	assert_said(cmd_start, "tx_first 3", "io packet forwarding");
+	cr_assert_eq(port[0].nb_tx, 12);
+	cr_assert_eq(port[1].nb_tx, 12);
+	(void)said_by(cmd_stop, "");
+	assert_said(cmd_start, "tx_first", "io packet forwarding");
+	cr_assert_eq(port[1].nb_tx, 16);
+}
+
+Test(testpmd, the_mode_changes_at_once)
+{
+	start(2, "");
+	assert_said(cmd_set_fwd, "macswap", "Set macswap packet forwarding mode\r\n");
+	memcpy(frame, data, 60);
+	assert_bytes(pass(12, 1), data, 12);
+	cr_assert_eq(ports_stopped, 0);
+	assert_said(cmd_set_fwd, "rxonly", "Set rxonly");
+	cr_assert_null(pass(60, 1));
+	cr_assert_not(app_testpmd.busy());
+	assert_said(cmd_set_fwd, "txonly", "Set txonly");
+	cr_assert(app_testpmd.busy());
+	cr_assert_eq(turn(), 64);
+	(void)said_by(cmd_stop, "");
+	cr_assert_not(app_testpmd.busy());
+	assert_said(cmd_set_fwd, "io", "Set io");
+	cr_assert_eq(turn(), 0, "it stays stopped");
+	assert_said(cmd_set_fwd, "x", "Invalid x packet forwarding mode: one of io mac");
+	assert_said(cmd_set_fwd, "", "Invalid  packet");
+	cr_assert_eq(pmd.mode, mode_named("io"));
+}
+
+/* What is in a ring when its queue becomes another lcore's would be freed by that one. */
+Test(testpmd, rings_are_emptied_before_they_become_another_lcores)
+{
+	st.nb_lcores = 2;
+	start(3, "");
+	port[2].dev.stopped = true;
+	assert_said(cmd_set_fwd, "mac", "Set mac");
+	cr_assert_eq(ports_stopped, 0, "the ways are the same");
+	assert_said(cmd_set_fwd, "icmpecho", "Set icmpecho");
+	cr_assert_eq(ports_stopped, 2);
+	cr_assert_eq(ports_started, 2, "and one stays stopped");
+	check_dealt(2);
+	assert_said(cmd_set_fwd, "io", "Set io");
+	cr_assert_eq(ports_started, 4);
+	check_dealt(2);
+	st.nb_lcores = 1;
 }

@@ -227,6 +227,29 @@ static void nothing_comes(uint64_t until_ns)
 	(void)until_ns;
 }
 
+Test(idle, whoever_polls_another_port_never_sleeps_and_says_so)
+{
+	static struct netdev polled;
+	static struct netdev_queue queue;
+
+	polled = (struct netdev){.queue = &queue, .nb_queues = 1};
+	open_port(&usual, "net.mode=interrupt");
+	polled.ops = port.dev->ops;
+	cr_assert_eq(netdev_register(&polled), 0);
+	st = (struct net_stack){.nb_lcores = 1};
+	idle_init(&idle, &st);
+	cr_expect_not(idle.on);
+	cr_expect(said("lcore 0 never sleeps: it polls port 1, so that port 0 is polled, too"));
+
+	/* it is another one's */
+	queue.lcore = 1;
+	plat_test_clear();
+	idle_init(&idle, &st);
+	cr_expect(idle.on);
+	cr_expect_not(said("never sleeps"));
+	port_close(&port);
+}
+
 Test(idle, sleeps_until_a_packet_comes)
 {
 	open_idle("net.mode=interrupt");

@@ -30,7 +30,24 @@ static inline int set_rx_mode(struct netdev *dev, unsigned mode)
 	return 0;
 }
 
-static const struct netdev_ops port_ops = {.set_rx_mode = set_rx_mode};
+static unsigned ports_stopped, ports_started;
+
+static inline void count_stop(struct netdev *dev)
+{
+	(void)dev;
+	cr_assert(!pmd.running || !pmd.lcore[0].nb_streams, "somebody forwards");
+	ports_stopped++;
+}
+
+static inline int count_start(struct netdev *dev)
+{
+	(void)dev;
+	ports_started++;
+	return 0;
+}
+
+static const struct netdev_ops port_ops = {
+    .set_rx_mode = set_rx_mode, .stop = count_stop, .start = count_start};
 
 static inline unsigned parse(const char *options)
 {
