@@ -226,6 +226,23 @@ static int read_pairs(struct vnet *vn)
 	return -EOPNOTSUPP;
 }
 
+/* The device may have another MTU than the first time: buffers were made for that one. */
+static void read_mtu_again(struct vnet *vn)
+{
+	uint16_t mtu;
+
+	if (!virtio_has(vn->vd, VIRTIO_NET_F_MTU) ||
+	    virtio_dev_config_read(vn->vd, offsetof(struct virtio_net_config, mtu), &mtu,
+	                           sizeof(mtu)))
+		return; /* what was known stays */
+	if (mtu > vn->mtu_max || vn->dev.mtu != min_u64(mtu, vn->mtu_first))
+		log_warn("virtio_net", "port %u: the device's MTU is now %u; using %u",
+		         vn->dev.port, mtu, (unsigned)min_u64(mtu, vn->mtu_first));
+	vn->dev.mtu = (uint16_t)min_u64(mtu, vn->mtu_first);
+	for (unsigned i = 0; i < vn->nb_queues; i++)
+		vn->txq[i].frame_max = (uint32_t)min_u64(mtu + ETHERNET_OVERHEAD, vn->tx_frame_max);
+}
+
 static int negotiate(struct vnet *vn, unsigned port)
 {
 	/* rings, buffers and path were made for the features of the first time */
@@ -242,6 +259,8 @@ static int negotiate(struct vnet *vn, unsigned port)
 	}
 	if (!err)
 		err = read_pairs(vn);
+	if (!err && vn->choice.rx)
+		read_mtu_again(vn);
 	vn->negotiated = !err;
 	return err;
 }
@@ -447,6 +466,7 @@ static int read_mtu(struct vnet *vn, unsigned port)
 		vn->dev.mtu = (uint16_t)min_u64(mtu, max);
 	}
 	vn->mtu_max = (uint16_t)max_u64(vn->mtu_max, vn->dev.mtu);
+	vn->mtu_first = vn->dev.mtu;
 	return 0;
 }
 

@@ -156,6 +156,7 @@ struct vnet {
 	uint16_t nb_active; /* those that the device uses */
 	uint16_t hdr_len;
 	uint16_t data_room; /* of Rx buffers */
+	uint16_t mtu_first; /* dev.mtu of the first start: never more than that */
 	uint16_t mtu_max;   /* what may be received: the device's MTU, dev.mtu when it has none */
 	bool negotiated;    /* FEATURES_OK since the last reset */
 	bool started;

@@ -1,5 +1,6 @@
 """What a backend says of its device: configuration, link, reset; and what we tell it of ours."""
 
+import socket
 import struct
 
 import pytest
@@ -33,6 +34,20 @@ def test_the_configuration_is_the_backends(start, backend, tmp_path, options, mt
     assert (port["mac"], port["mtu"], port["speed"]) == ("02:00:00:00:00:09", mtu, 25000)
     assert port["link"] == "up"
     assert b.mtu == told
+
+
+def test_another_mtu_of_a_backend_that_comes_back_is_told(start, backend, tmp_path):
+    b = backend(features=ALL, protocol=P_REPLY_ACK | P_CONFIG | P_NET_MTU, config=config())
+    process = serve(start, tmp_path)
+    for mtu, used in ((1300, 1300), (1500, 1400), (1400, 1400)):
+        after = len(process.read())
+        b.config = config(mtu=mtu)
+        b.current.shutdown(socket.SHUT_RDWR)
+        process.wait_text("runs again, link up", LIMIT, after)
+        said = f"the device's MTU is now {mtu}; using {used}" in "".join(process.read()[after:])
+        assert said == (mtu != 1400)
+        process.type("show port info all")
+        process.wait_text(f'"mtu":{used},', LIMIT, after)
 
 
 @pytest.mark.parametrize("mac,is_what", [(bytes(6), "zero"), (b"\xff" * 6, "a group's"),

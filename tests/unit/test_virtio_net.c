@@ -256,6 +256,36 @@ Test(virtio_net, takes_address_mtu_and_speed_from_the_device)
 	port_close(&port);
 }
 
+Test(virtio_net, an_mtu_that_is_smaller_after_a_restart_is_kept_to)
+{
+	static const struct {
+		uint16_t now, used;
+	} mtus[] = {{1300, 1300}, {1500, 1400}, {1300, 1300}, {1400, 1400}};
+
+	port_open(&port, MRG);
+	port.d.offered |= VIRTIO_NET_F_MTU;
+	port.d.config.mtu = 1400;
+	port_start(&port);
+	for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
+		const uint64_t errors = port_stats(&port).tx_errors;
+		struct mbuf *m;
+
+		port_stop(&port);
+		plat_test_clear();
+		port.d.config.mtu = mtus[i].now;
+		cr_assert_eq(port.dev->ops->start(port.dev), 0);
+		cr_assert_eq(port.dev->mtu, mtus[i].used);
+		cr_assert_eq(strstr(plat_test_output(), "the device's MTU is now") != NULL,
+		             mtus[i].now != 1400 || mtus[i - 1].used != 1400);
+		m = mbuf_alloc(port.dev->queue[0].pool);
+		m->data_len = 1340;
+		m->pkt_len = m->data_len;
+		cr_assert_eq(netdev_tx_burst(port.dev, 0, &m, 1), 1);
+		cr_assert_eq(port_stats(&port).tx_errors, errors + (mtus[i].used == 1300));
+	}
+	port_close(&port);
+}
+
 Test(virtio_net, options_win_over_the_device)
 {
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
