@@ -23,10 +23,16 @@
 #define KERNEL_PATH "/dev/vhost-net"
 #define VDPA_PATH "/dev/vhost-vdpa-"
 
+static bool is_path(const char *text)
+{
+	return *text != '\0';
+}
+
 static const struct option bus_options[] = {
     {.key = "net.path",
      .kind = OPTION_TEXT,
      .allowed = "the path of a vhost-user socket, /dev/vhost-net or /dev/vhost-vdpa-N",
+     .check = is_path,
      .help = "where the port's backend is"},
     {.key = "net.server",
      .kind = OPTION_BOOL,
@@ -165,6 +171,18 @@ static int backend_make(struct user_port *p, unsigned port, const char *path,
 	return 0;
 }
 
+/* Two ports at one backend would be in each other's way. /dev/vhost-net gives each another one. */
+static void check_path(unsigned port, const char *path)
+{
+	for (unsigned i = 0; i < port; i++) {
+		if (strcmp(path, ports[i]->u.backend->path) != 0 || !strcmp(path, KERNEL_PATH))
+			continue;
+		log_err("virtio_user", "net%u.path=%s: net%u has this path; give each its own",
+		        port, path, i);
+		give_up();
+	}
+}
+
 static struct user_port *port_make(unsigned port, const char *path)
 {
 	struct user_port *p = mem_alloc("virtio-user", sizeof(*p), CACHE_LINE);
@@ -208,6 +226,7 @@ static unsigned bus_scan(void)
 			        path, NETDEV_PORTS_MAX - 1);
 			give_up();
 		}
+		check_path(port, path);
 		ports[n++] = port_make(port, path);
 	}
 	if (!n) {

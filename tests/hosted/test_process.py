@@ -26,6 +26,8 @@ MAC = "02:00:00:00:00:07"
     ("net0.path=/ net0.server=1", "something that is no socket: give another path"),
     ("net0.path=/dev/null", "Connection refused|no backend listens"),
     (f"net0.path=/{'x' * 120}", "File name too long"),
+    ("net0.path=", 'net0.path=.*the path of a vhost-user socket'),
+    ("net0.path=/x net1.path=/x", "net1.path=/x: net0 has this path; give each its own"),
     ("net1.path=/x", "numbers 0 to 15 without a gap"),
     ("net0.path=/x net0.queue_size=40000", "out of range; allowed: 1..32768"),
     ("net0.path=/x net0.queues=4 net0.cq=0", "net0.cq=0: 4 queue pairs need a control queue"),
