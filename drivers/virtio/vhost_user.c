@@ -49,6 +49,7 @@ static void vu_close(struct vhost_backend *b)
 
 	vhost_link_close(&vu->link);
 	b->up = false;
+	b->news_fd = VHOST_NO_NEWS; /* the number may be another file's soon */
 	vu->asked = VHOST_USER_NOTHING;
 	vu->got = 0;
 }
@@ -535,6 +536,7 @@ int vhost_user_init(struct vhost_user *vu, const char *path, bool server)
 {
 	vu->b.ops = &vu_ops;
 	vu->b.path = path;
+	vu->b.news_fd = VHOST_NO_NEWS;
 	vu->b.ring_max = VRING_SIZE_MAX;
 	return vhost_link_init(&vu->link, path, server);
 }

@@ -396,12 +396,16 @@ Test(virtio_user, events_go_where_they_are_wanted)
 		backend.watched[i].watch->fn(backend.watched[i].watch->arg);
 		cr_expect_eq(events[i == 0 ? 1 : i == 1 ? 0 : 2], 1);
 	}
-	/* a backend that comes back has another connection */
+	/* one that has left has none, whatever file has its number now */
 	vu.b.ops->close(&vu.b);
+	vd->ops->irq_route(vd, 0, 0);
+	cr_assert_eq(backend.nb_watched, 4);
+	cr_expect_eq(backend.watched[3].watch->fd, u.queue[0].call_fd);
+	/* and one that comes back has another one */
 	cr_assert_eq(vd->ops->open(vd), 0);
-	cr_expect_eq(backend.nb_watched, 4);
-	cr_expect_eq(backend.watched[3].watch->fd, vu.link.fd);
-	cr_expect_eq(backend.watched[3].lcore, 0);
+	cr_assert_eq(backend.nb_watched, 5);
+	cr_expect_eq(backend.watched[4].watch->fd, vu.link.fd);
+	cr_expect_eq(backend.watched[4].lcore, 0);
 }
 
 Test(virtio_user, a_notification_is_one_signal)
