@@ -14,6 +14,7 @@
 
 #define CPU_DIGITS 4
 #define LIST_TEXT 64
+#define PARK_STEP_NS 10000000ull /* more at a time is not time in which we ran */
 
 struct wish {
 	unsigned n;
@@ -228,24 +229,41 @@ static bool rests(unsigned i, unsigned seq)
 	return __atomic_load_n(&lcores.lcore[i].seq, __ATOMIC_ACQUIRE) == seq;
 }
 
+/* Counted is only time in which this one ran: a thread or a virtual processor may lose its turn,
+ * and a process or a machine be stopped, with or without this one. */
+static void wait_for_rest(unsigned i, unsigned seq)
+{
+	uint64_t last_ns = plat_time_ns(), waited_ns = 0;
+	bool told = false;
+
+	while (!rests(i, seq)) {
+		const uint64_t now_ns = plat_time_ns();
+
+		waited_ns += min_u64(now_ns - last_ns, PARK_STEP_NS);
+		last_ns = now_ns;
+		if (waited_ns > LCORE_PARK_NS)
+			panic("lcore %u does not come to rest", i);
+		if (waited_ns > LCORE_PARK_WARN_NS && !told) {
+			told = true;
+			log_warn("lcore",
+			         "lcore %u has not come to rest for 1 s: is its processor shared?",
+			         i);
+		}
+		cpu_pause();
+	}
+}
+
 void lcore_park(void)
 {
 	const unsigned seq = lcore_park_seq + 1;
-	uint64_t deadline_ns;
 
 	if (lcores.depth++ || !lcores.others_running)
 		return;
-	deadline_ns = plat_time_ns() + LCORE_PARK_NS;
 	__atomic_store_n(&lcore_park_seq, seq, __ATOMIC_RELEASE);
 	for (unsigned i = 1; i <= lcores.others_running; i++)
 		lcore_wake(i);
-	for (unsigned i = 1; i <= lcores.others_running; i++) {
-		while (!rests(i, seq)) {
-			if (plat_time_ns() > deadline_ns)
-				panic("lcore %u does not come to rest", i);
-			cpu_pause();
-		}
-	}
+	for (unsigned i = 1; i <= lcores.others_running; i++)
+		wait_for_rest(i, seq);
 }
 
 void lcore_resume(void)

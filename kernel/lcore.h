@@ -17,8 +17,8 @@
 #include "kernel/compiler.h"
 
 #define LCORES_MAX 64
-/* All others must have come to rest: their processors may be a busy machine's threads. */
-#define LCORE_PARK_NS 10000000000ull
+#define LCORE_PARK_NS 10000000000ull /* each of the others must have come to rest */
+#define LCORE_PARK_WARN_NS 1000000000ull
 
 /* For what reads counters of another lcore: single words that only their owner writes, an old value
  * is as good as a new one. */
@@ -61,7 +61,8 @@ COLD void lcore_rest(unsigned i, unsigned seq);
 void lcore_run(unsigned i, lcore_fn fn, void *arg);
 
 /** lcore_park() - from the first lcore: when it returns, no other is inside its loop's turn. May be
- * nested. Panics when one does not come to rest within LCORE_PARK_NS */
+ * nested. Warns of one that does not come to rest within LCORE_PARK_WARN_NS, and panics after
+ * LCORE_PARK_NS, of the time in which the first one runs */
 void lcore_park(void);
 
 /** lcore_resume() - once for each lcore_park() */

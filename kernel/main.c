@@ -323,9 +323,10 @@ __attribute__((weak)) bool plat_end_asked(void)
 
 static NORETURN void end(void)
 {
-	stats_print_now(&loop.stats, plat_time_ns());
 	for (unsigned i = 0; i < netdev_count(); i++)
 		netdev_get(i)->ops->stop(netdev_get(i));
+	/* behind it: what the devices still had is lost, and counted */
+	stats_print_now(&loop.stats, plat_time_ns());
 	log_info("main", "asked to end");
 	console_flush();
 	plat_poweroff();

@@ -241,8 +241,7 @@ static void read_mtu_again(struct vnet *vn)
 		         vn->dev.port, mtu, (unsigned)min_u64(mtu, vn->mtu_first));
 	vn->dev.mtu = (uint16_t)min_u64(mtu, vn->mtu_first);
 	for (unsigned i = 0; i < vn->nb_queues; i++)
-		vn->txq[i].frame_max =
-		    (uint32_t)min_u64(mtu + ETHERNET_OVERHEAD, vn->tx_frame_max);
+		vn->txq[i].frame_max = (uint32_t)min_u64(mtu + ETHERNET_OVERHEAD, vn->tx_frame_max);
 }
 
 static int negotiate(struct vnet *vn, unsigned port)

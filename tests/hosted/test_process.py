@@ -10,8 +10,9 @@ import termios
 import time
 
 import pytest
+from backend import Backend
 from hosted import ASAN, HOSTED, LIMIT
-from ringzero import STATIC
+from ringzero import STATIC, wait_until
 from test_paths import serve
 
 MAC = "02:00:00:00:00:07"
@@ -49,6 +50,20 @@ def test_a_signal_ends_it_with_final_statistics(start, wire, peer, number):
     last = process.json_lines("stats")[-1]
     assert last["rx_packets"] >= 1 and last["tx_packets"] >= 1
     process.wait_text("asked to end")
+
+
+def test_the_final_statistics_count_what_the_stop_loses(start, tmp_path):
+    backend = Backend(tmp_path / "s")  # sends none of its packets
+    try:
+        process = start(f"net0.path={tmp_path}/s {STATIC}")
+        process.wait_ready()
+        wait_until(lambda: any(line["tx_packets"] for line in process.json_lines("stats")), LIMIT,
+                   "an announcement")
+        assert process.end(signal.SIGTERM) == 0
+    finally:
+        backend.close()
+    last = process.json_lines("stats")[-1]
+    assert last["tx_lost"] == last["tx_packets"]
 
 
 def test_two_signals_at_once_are_one(start, wire, peer):

@@ -143,6 +143,36 @@ Test(lcore, nobody_runs_while_parked)
 	wait_ended(LCORES - 1);
 }
 
+#if !defined(__SANITIZE_THREAD__) /* the other one looks at what is printed while it is */
+
+static void rest_late(void *arg)
+{
+	const time_t start = time(NULL);
+
+	(void)arg;
+	while (!lcore_to_rest())
+		sched_yield();
+	while (!strstr(plat_test_output(), "lcore 1 has not come to rest for 1 s")) {
+		cr_assert_lt(time(NULL) - start, SILENCE_S);
+		sched_yield();
+	}
+	lcore_rest_if_asked(1);
+	__atomic_store_n(&turns.ended, 1, __ATOMIC_RELEASE);
+}
+
+Test(lcore, one_that_is_late_is_waited_for_and_told_of)
+{
+	cr_assert_eq(plan("lcores=2", LCORES), 2);
+	plat_test_clear(); /* there is room for the line, where it is */
+	lcore_start(1, rest_late, NULL);
+	plat_test_time_step_ns = 100;
+	lcore_park();
+	lcore_resume();
+	wait_ended(1);
+}
+
+#endif
+
 static unsigned errands;
 
 static void errand(void *arg)
