@@ -1,8 +1,8 @@
 /*
  * The control queue (virtio 5.1.9.5). A command is a chain of two: what the device reads, and one
  * byte for its answer, behind which some commands have a result. Sent here are the number of queue
- * pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); what is about filters is in vnet_filter.c,
- * hashes in vnet_rss.c.
+ * pairs (5.1.9.5.6) and offloads at run time (5.1.9.5.9); filters are in vnet_filter.c, hashes in
+ * vnet_rss.c.
  *
  *	| class | command | data ... |   | ack | result ... |
  *	 device reads                     device writes
