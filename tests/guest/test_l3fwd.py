@@ -154,7 +154,6 @@ def test_each_lcore_routes_what_comes_in_by_its_queues(start, netns, app, queues
     assert len(last) == 2 * queues
     assert all(s["rx_packets"] and s["tx_packets"] for s in last.values()), last
     assert sum(s["tx_dropped"] + s["rx_errors"] for s in last.values()) == 0
-    assert guest.net_stats(0)["rx_forwarded"] >= FLOWS
     if app == "l3fwd-power":
         guest.wait_text(f"lcore {queues - 1} is waked up from rx interrupt on port . queue {queues - 1}")
     for sock in socks:

@@ -166,7 +166,7 @@ def totals(guest, enough):
             for name in ("rx_packets", "tx_packets", "tx_dropped", "tx_lost", "rx_nombuf", "tx_errors")}
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(15, marks=pytest.mark.soak)])
 def test_ports_stop_and_start_under_traffic_on_two_lcores(serve, netns, rounds):
     guest = serve(2, 2, "app=testpmd fwd=macswap")
     with netns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as s:
