@@ -41,10 +41,10 @@ class FrontEnd:
         self.say(request, payload, fds, 1 | NEED_REPLY)
         return self.answer()
 
-    def greet(self):
+    def greet(self, features=0):
         self.say(SET_OWNER)
         assert self.ask(GET_FEATURES)
-        self.say(SET_FEATURES, struct.pack("<Q", VERSION_1 | PROTOCOL_FEATURES))
+        self.say(SET_FEATURES, struct.pack("<Q", VERSION_1 | PROTOCOL_FEATURES | features))
         self.say(SET_PROTOCOL_FEATURES, struct.pack("<Q", P_REPLY_ACK))
 
     def share(self, length=BYTES):
@@ -52,20 +52,25 @@ class FrontEnd:
         table = struct.pack("<IIQQQQ", 1, 0, GUEST, length, USER, 0)
         return self.ask(SET_MEM_TABLE, table, [self.memory])
 
-    def start(self):
-        for ring in range(2):
-            at = USER + ring * RING
-            self.say(SET_VRING_NUM, struct.pack("<II", ring, SIZE))
-            self.say(SET_VRING_BASE, struct.pack("<II", ring, 0))
-            self.say(SET_VRING_ADDR, struct.pack("<IIQQQQ", ring, 0, at, at + 0x2000, at + 0x1000, 0))
-            self.say(SET_VRING_CALL, struct.pack("<Q", ring), [self.call])
-            self.say(SET_VRING_KICK, struct.pack("<Q", ring), [self.kick])
-            self.say(SET_VRING_ENABLE, struct.pack("<II", ring, 1))
-        assert self.ask(GET_FEATURES), "all was understood"
+    def bring_up(self, size=SIZE, base=0, at=(USER, USER + RING)):
+        """All that it takes, each with an answer: not zero where it is refused."""
+        return [struct.unpack("<Q", self.ask(request, struct.pack(*payload), fds))[0]
+                for ring in range(2)
+                for request, payload, fds in (
+                    (SET_VRING_NUM, ("<II", ring, size), []),
+                    (SET_VRING_BASE, ("<II", ring, base), []),
+                    (SET_VRING_ADDR, ("<IIQQQQ", ring, 0, at[ring], at[ring] + 0x2000,
+                                      at[ring] + 0x1000, 0), []),
+                    (SET_VRING_CALL, ("<Q", ring), [self.call]),
+                    (SET_VRING_KICK, ("<Q", ring), [self.kick]),
+                    (SET_VRING_ENABLE, ("<II", ring, 1), []))]
 
-    def run(self):
+    def start(self):
+        assert not any(self.bring_up()), "all was understood"
+
+    def run(self, length=BYTES):
         self.greet()
-        assert self.share() == bytes(8)
+        assert self.share(length) == bytes(8)
         self.start()
         return self
 

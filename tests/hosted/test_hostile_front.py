@@ -1,15 +1,17 @@
 """Front ends that mean harm to vhost-switch: they lose their connection, and the other ports go on."""
 
 import os
+import struct
 
 import pytest
-from backend import GET_FEATURES
-from frontend import BYTES, FrontEnd
+from backend import GET_FEATURES, SET_FEATURES
+from frontend import BYTES, RING, SET_VRING_BASE, SIZE, USER, FrontEnd
 from hosted import ASAN, LIMIT, SWITCH, SWITCH_ASAN, exchange, wait_served
 from ringzero import STATIC, wait_until
 
 MAC = "02:00:00:00:00:01"
 FRAME = b"\xff" * 6 + bytes.fromhex("020000000002") + b"\x88\xb5" + bytes(46)
+PACKED = 1 << 34
 CUT = "port1: closed, as the front end has cut its memory short"
 
 
@@ -81,6 +83,15 @@ def test_a_file_that_is_cut_short_ends_the_connection(served, front, left):
     goes_on(served, front)
 
 
+def test_a_file_that_is_cut_short_may_be_larger_than_the_machine(served, front):
+    f = front(served)
+    os.ftruncate(f.memory, 1 << 44)
+    f.run(1 << 44)
+    os.ftruncate(f.memory, 0)
+    wait_log(served, CUT)
+    goes_on(served, front)
+
+
 def test_a_frame_may_be_in_what_is_cut_off(served, front):
     f = front(served).run()
     os.ftruncate(f.memory, 0x8000)  # the rings are left
@@ -107,6 +118,30 @@ def test_what_is_called_may_be_full(served, front):
     f.run().send(FRAME)
     wait_until(f.is_used, LIMIT, "the frame to be taken")
     goes_on(served, front)
+
+
+def test_rings_that_cannot_be_are_refused(served, front):
+    available = struct.pack("<QIHH", 0, 64, 0, 0x80) * ((BYTES - RING) // 16)
+    for features, how in (
+            (PACKED, {"base": SIZE}), (PACKED, {"base": 0x7fff}), (PACKED, {"base": 0xffff}),
+            (0, {"size": 7}), (0, {"at": (USER, USER + BYTES)}), (0, {"at": (USER + 2, USER + RING)}),
+            (PACKED, {"at": (USER, 0)}), (PACKED, {"at": (USER + BYTES - 16, USER)}),
+            *((f, {"size": size}) for f in (0, PACKED) for size in (0, 0x10000, 0x10000 + SIZE))):
+        f = front(served)
+        f.greet(features)
+        assert f.share() == bytes(8)
+        f.write(RING, available)
+        assert any(f.bring_up(**how)), f"{features:#x} {how}"
+        assert f.share() is not None, "a refusal is no end, and may be followed by other memory"
+        f.write(RING, available)
+        assert f.ask(SET_VRING_BASE, struct.pack("<II", 0, 0xffff)) is not None
+        assert f.ask(SET_FEATURES, struct.pack("<Q", 1 << 63)) != bytes(8)
+        exchange(served.peer, 10)
+    f.close()
+    exchange(served.peer, 100)
+    assert served.end() in (0, 1)
+    log = served.log.read_text()
+    assert "ERROR: " not in log and "runtime error" not in log, "the sanitizers"
 
 
 def test_answers_may_be_left_unread(served, front):

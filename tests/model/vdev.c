@@ -114,13 +114,17 @@ void vdev_needs_reset(struct vdev *d)
 
 /* ---- buffers ------------------------------------------------------------------------------ */
 
+/* As far as a packet can go: buffers of gigabytes would stop the device. */
 static uint64_t readable_sum(const struct vdev_chain *c)
 {
+	uint32_t left = VDEV_FRAME_MAX;
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < c->nb_segs; i++) {
-		if (!c->seg[i].write)
-			sum = vdev_sum(sum, c->seg[i].va, c->seg[i].len);
+	for (unsigned i = 0; i < c->nb_segs && !c->seg[i].write && left; i++) {
+		const uint32_t len = (uint32_t)min_u64(c->seg[i].len, left);
+
+		sum = vdev_sum(sum, c->seg[i].va, len);
+		left -= len;
 	}
 	return sum;
 }

@@ -72,7 +72,7 @@ void vdev_walk_begin(struct vdev_walk *w, struct vdev_queue *q);
 bool vdev_walk_desc(struct vdev_walk *w, uint16_t at);
 bool vdev_walk_seg(struct vdev_walk *w, uint64_t addr, uint32_t len, bool write);
 struct vdev_chain *vdev_walk_end(const struct vdev_walk *w, uint16_t id);
-/* host address of a part of the ring */
+/* host address of a part of the ring; NULL, and a breach noted, when it cannot be there */
 void *vdev_part(struct vdev_queue *q, const char *part, const struct vdev_place *at);
 
 /* vdev.c */

@@ -169,10 +169,14 @@ static uint32_t cursor_write(struct cursor *cur, const uint8_t *data, uint32_t l
 
 static void cursor_scribble(struct cursor *cur)
 {
-	for (; cur->seg < cur->c->nb_segs; cur->seg++, cur->offset = 0) {
-		const struct vdev_seg *s = &cur->c->seg[cur->seg];
+	uint32_t left = VDEV_FRAME_MAX;
 
-		memset(s->va + cur->offset, SCRIBBLE, s->len - cur->offset);
+	for (; cur->seg < cur->c->nb_segs && left; cur->seg++, cur->offset = 0) {
+		const struct vdev_seg *s = &cur->c->seg[cur->seg];
+		const uint32_t len = (uint32_t)min_u64(s->len - cur->offset, left);
+
+		memset(s->va + cur->offset, SCRIBBLE, len);
+		left -= len;
 	}
 }
 

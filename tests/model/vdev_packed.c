@@ -77,7 +77,7 @@ static bool packed_open(struct vdev_queue *q)
 {
 	const size_t bytes = sizeof(struct vring_packed_desc) * q->size;
 
-	if (q->size > VRING_SIZE_MAX) {
+	if (!q->size || q->size > VRING_SIZE_MAX) {
 		vdev_violate(q->d, "2.8: queue %u: size %u", q->index, q->size);
 		return false;
 	}
@@ -115,22 +115,24 @@ static void packed_close(struct vdev_queue *q)
 static bool walk_indirect(struct vdev_walk *w, const struct vring_packed_desc *at)
 {
 	struct vdev_queue *q = w->q;
-	const struct vring_packed_desc *table = vdev_memory_at(&q->d->memory, at->addr, at->len);
+	const uint8_t *table = vdev_memory_at(&q->d->memory, at->addr, at->len);
+	struct vring_packed_desc d;
 
 	w->indirect = true;
 	if (!vdev_has(q->d, VIRTIO_F_INDIRECT_DESC))
 		return vdev_bad(q, "2.8.19", "INDIRECT without VIRTIO_F_INDIRECT_DESC");
 	if ((at->flags & VRING_DESC_F_NEXT) || w->nb_descs > 1)
 		return vdev_bad(q, "2.8.19", "INDIRECT in a list linked by NEXT");
-	if (!at->len || at->len % sizeof(*table))
+	if (!at->len || at->len % sizeof(d))
 		return vdev_bad(q, "2.8.7", "length of an indirect table not a multiple of 16");
 	if (!table)
 		return vdev_bad(q, "2.8.7", "indirect table outside the memory of the device");
 
-	for (unsigned i = 0; i < at->len / sizeof(*table); i++) {
-		if (table[i].flags & ~VRING_DESC_F_WRITE)
+	for (unsigned i = 0; i < at->len / sizeof(d); i++) {
+		memcpy(&d, table + i * sizeof(d), sizeof(d)); /* at any address */
+		if (d.flags & ~VRING_DESC_F_WRITE)
 			return vdev_bad(q, "2.8.19", "flags other than WRITE in an indirect table");
-		if (!vdev_walk_seg(w, table[i].addr, table[i].len, table[i].flags))
+		if (!vdev_walk_seg(w, d.addr, d.len, d.flags))
 			return false;
 	}
 	return true;
@@ -219,7 +221,7 @@ static struct vdev_chain *packed_fetch(struct vdev_queue *q)
 
 	struct vdev_chain *c = vdev_walk_end(&walk, id);
 
-	c->head = q->packed[q->fetch_at.pos];
+	c->head = q->packed_copy[q->fetch_at.pos];
 	q->fetch_at = cursor_add(q, q->fetch_at, c->nb_descs);
 	q->nb_with += c->nb_descs;
 	q->seen_ahead -= q->seen_ahead < c->nb_descs ? q->seen_ahead : c->nb_descs;
@@ -431,9 +433,6 @@ static void packed_kick_ask(struct vdev_queue *q, enum vdev_kick kick)
 
 static void packed_check(struct vdev_queue *q, bool thorough)
 {
-	if ((uintptr_t)q->driver_event % sizeof(struct vring_packed_event))
-		return; /* a breach that was told when the queue was enabled */
-
 	const uint32_t word = ring_load_relaxed(&q->driver_event->word);
 	const unsigned flags = word >> 16;
 

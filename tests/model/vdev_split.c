@@ -85,7 +85,8 @@ static uint16_t *avail_event(const struct vdev_queue *q)
 static bool walk_indirect(struct vdev_walk *w, const struct vring_desc *at)
 {
 	struct vdev_queue *q = w->q;
-	const struct vring_desc *table = vdev_memory_at(&q->d->memory, at->addr, at->len);
+	const uint8_t *table = vdev_memory_at(&q->d->memory, at->addr, at->len);
+	struct vring_desc d;
 	const unsigned n = at->len / 16;
 	unsigned pos = 0;
 
@@ -101,8 +102,7 @@ static bool walk_indirect(struct vdev_walk *w, const struct vring_desc *at)
 		                "indirect table outside the memory the device can reach");
 
 	for (;;) {
-		const struct vring_desc d = table[pos];
-
+		memcpy(&d, table + pos * sizeof(d), sizeof(d)); /* at any address */
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return vdev_bad(q, "2.7.5.3.1", "INDIRECT inside an indirect table");
 		if (d.flags & ~FLAGS_KNOWN)
@@ -161,16 +161,18 @@ static uint64_t split_sum(struct vdev_queue *q, const struct vdev_chain *c)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < c->nb_descs; i++) {
-		const struct vring_desc *d = &q->desc[c->desc[i]];
+		const struct vring_desc d = q->desc[c->desc[i]];
 
-		sum = vdev_sum(sum, d, sizeof(*d));
+		sum = vdev_sum(sum, &d, sizeof(d));
 		if (!c->indirect || i + 1 < c->nb_descs)
 			continue;
 
-		const void *table = vdev_memory_at(&q->d->memory, d->addr, d->len);
+		/* as far as any chain can go */
+		const uint32_t len = (uint32_t)min_u64(d.len, VDEV_SEGS_MAX * sizeof(d));
+		const void *table = vdev_memory_at(&q->d->memory, d.addr, len);
 
 		if (table)
-			sum = vdev_sum(sum, table, d->len);
+			sum = vdev_sum(sum, table, len);
 	}
 	return sum;
 }

@@ -100,9 +100,11 @@ void *vdev_part(struct vdev_queue *q, const char *part, const struct vdev_place 
 {
 	void *va = vdev_memory_at(&q->d->memory, at->iova, at->bytes);
 
-	if (at->iova % at->align)
+	if (at->iova % at->align) {
 		vdev_violate(q->d, "%s: queue %u: %s not aligned to %u bytes", sections(q)->align,
 		             q->index, part, (unsigned)at->align);
+		return NULL;
+	}
 	if (!va)
 		vdev_violate(q->d, "%s: queue %u: %s outside the memory the device can reach",
 		             sections(q)->ring, q->index, part);

@@ -63,6 +63,21 @@ static void forget_memory(struct vduse_port *v)
 	v->p->d.memory.miss = vduse_reach;
 }
 
+/* Rings are mapped when they are looked for. */
+static bool rings_reach(struct vduse_port *v)
+{
+	struct vdev_memory *mem = &v->p->d.memory;
+	bool all = true;
+
+	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
+		const struct vhost_vring_addr *at = &v->p->ring[i].addr;
+
+		all = all && vdev_memory_at(mem, at->desc, 1) &&
+		      vdev_memory_at(mem, at->avail, 1) && vdev_memory_at(mem, at->used, 1);
+	}
+	return all;
+}
+
 /* What is mapped may be another now; rings go on where they were. */
 static int update_memory(struct vduse_port *v)
 {
@@ -70,7 +85,9 @@ static int update_memory(struct vduse_port *v)
 
 	vhost_port_stop(v->p);
 	forget_memory(v);
-	return running ? vhost_port_start(v->p) : 0;
+	if (!running)
+		return 0;
+	return rings_reach(v) ? vhost_port_start(v->p) : -EFAULT;
 }
 
 /* ---- requests ----------------------------------------------------------------------------- */
@@ -104,11 +121,8 @@ static int start(struct vduse_port *v)
 	v->p->features = features;
 	for (unsigned i = 0; !err && i < VHOST_PORT_RINGS; i++)
 		err = ring_read(v, i);
-	for (unsigned i = 0; !err && i < VHOST_PORT_RINGS; i++)
-		if (!vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.desc, 1) ||
-		    !vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.avail, 1) ||
-		    !vdev_memory_at(&v->p->d.memory, v->p->ring[i].addr.used, 1))
-			err = -EFAULT;
+	if (!err && !rings_reach(v))
+		err = -EFAULT;
 	return err ? err : vhost_port_start(v->p);
 }
 
@@ -231,12 +245,13 @@ int vduse_port_open(struct vduse_port *v, const char *name)
 {
 	char path[512];
 	unsigned slot = 0;
-	int err = vhost_port_open(v->p, name, true);
+	int err;
 
+	vhost_port_make(v->p, name);
 	v->fd = -1;
-	v->control_fd = err ? -1 : open(CONTROL, O_RDWR | O_CLOEXEC);
+	v->control_fd = open(CONTROL, O_RDWR | O_CLOEXEC);
 	if (v->control_fd < 0)
-		return err ? err : -errno;
+		return -errno;
 	err = device_make(v, name);
 	if (err)
 		return err;

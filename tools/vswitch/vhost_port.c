@@ -20,7 +20,6 @@
 #define MESSAGES_MAX 64 /* in one poll */
 #define STEP_BUDGET 64
 #define FDS_MAX VHOST_USER_REGIONS_MAX
-#define WRAP_BIT 15
 #define MEMORY_IS_CUT "closed, as the front end has cut its memory short"
 #define PROTOCOL                                                                                   \
 	(VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_STATUS |                          \
@@ -40,37 +39,30 @@ static void fd_close(int *fd)
 	*fd = -1;
 }
 
-/* ---- memory ------------------------------------------------------------------------------- */
+/* ---- messages ----------------------------------------------------------------------------- */
 
-void vhost_port_unmap(struct vhost_port *p)
+/* A message that says less says nothing. */
+static uint32_t least_size(uint32_t request)
 {
-	for (unsigned i = 0; i < p->nb_regions; i++)
-		vhost_region_unmap(&p->region[i]);
-	p->nb_regions = 0;
-	vdev_memory_free(&p->d.memory);
-}
-
-int vhost_port_map(struct vhost_port *p, const struct vhost_region *r, int fd)
-{
-	struct vhost_mapping *m = &p->region[p->nb_regions];
-	const int err =
-	    p->nb_regions < VHOST_USER_REGIONS_MAX ? vhost_region_map(m, r, fd) : -ENOSPC;
-
-	if (err)
-		return err;
-	p->nb_regions++;
-	vdev_memory_add(&p->d.memory, vhost_region_va(m), r->guest_addr, r->bytes);
-	return 0;
-}
-
-/* Has the front end taken memory away that it had given? */
-static bool memory_is_cut(const struct vhost_port *p)
-{
-	for (unsigned i = 0; i < p->nb_regions; i++) {
-		if (p->region[i].cut)
-			return true;
+	switch (request) {
+	case VHOST_USER_SET_FEATURES:
+	case VHOST_USER_SET_PROTOCOL_FEATURES:
+	case VHOST_USER_SET_STATUS:
+	case VHOST_USER_SET_VRING_KICK:
+	case VHOST_USER_SET_VRING_CALL:
+		return sizeof(uint64_t);
+	case VHOST_USER_SET_VRING_NUM:
+	case VHOST_USER_SET_VRING_BASE:
+	case VHOST_USER_SET_VRING_ENABLE:
+	case VHOST_USER_GET_VRING_BASE:
+		return sizeof(struct vhost_vring_state);
+	case VHOST_USER_SET_VRING_ADDR:
+		return sizeof(struct vhost_vring_addr);
+	case VHOST_USER_SET_MEM_TABLE:
+		return offsetof(struct vhost_memory_table, region);
+	default:
+		return 0;
 	}
-	return false;
 }
 
 static int memory_set(struct vhost_port *p, const struct incoming *in)
@@ -80,7 +72,7 @@ static int memory_set(struct vhost_port *p, const struct incoming *in)
 
 	if (n > VHOST_USER_REGIONS_MAX || n != in->nb_fds ||
 	    in->m.size <
-	        offsetof(struct vhost_memory_table, region) + n * sizeof(struct vhost_region))
+	        offsetof(struct vhost_memory_table, region) + n * sizeof(in->m.memory.region[0]))
 		return -EINVAL;
 	vhost_port_unmap(p);
 	for (uint32_t i = 0; !err && i < n; i++) {
@@ -88,146 +80,24 @@ static int memory_set(struct vhost_port *p, const struct incoming *in)
 
 		err = vhost_port_map(p, &r, in->fd[i]);
 	}
+	if (err)
+		vhost_port_unmap(p);
 	return err;
 }
-
-/* The front end's address of a ring as the device has it; 0: it is in no region. */
-static uint64_t ring_iova(const struct vhost_port *p, uint64_t user)
-{
-	for (unsigned i = 0; i < p->nb_regions; i++) {
-		const struct vhost_region *r = &p->region[i].r;
-
-		if (user >= r->user_addr && user - r->user_addr < r->bytes)
-			return user - r->user_addr + r->guest_addr;
-	}
-	return 0;
-}
-
-/* ---- the device --------------------------------------------------------------------------- */
-
-static void status_add(struct vhost_port *p, uint8_t bits)
-{
-	p->vd.ops->set_status(&p->vd, (uint8_t)(p->vd.ops->get_status(&p->vd) | bits));
-}
-
-static void device_reset(struct vhost_port *p)
-{
-	p->vd.ops->set_status(&p->vd, 0);
-	(void)p->vd.ops->get_status(&p->vd);
-	p->running = false;
-}
-
-/* In interrupt context of the model: vector 1 + i is ring i's. */
-static void device_irq(struct virtio_dev *vd, unsigned vector)
-{
-	struct vhost_port *p = vd->driver;
-	const uint64_t one = 1;
-
-	if (vector && vector <= VHOST_PORT_RINGS && p->inject)
-		p->inject(p, vector - 1);
-	else if (vector && vector <= VHOST_PORT_RINGS && p->ring[vector - 1].call_fd >= 0)
-		(void)!write(p->ring[vector - 1].call_fd, &one, sizeof(one));
-}
-
-/* A ring goes on where it was stopped. */
-static void ring_seek(struct vdev_queue *q, uint32_t base, bool packed)
-{
-	if (packed) {
-		const struct vdev_cursor at = {.pos = (uint16_t)(base & ((1u << WRAP_BIT) - 1)),
-		                               .wrap = base >> WRAP_BIT & 1};
-
-		q->fetch_at = q->use_at = q->public_at = at;
-		return;
-	}
-	q->avail_idx = q->seen_idx = q->used_idx = q->used_idx_public = (uint16_t)base;
-}
-
-uint32_t vhost_port_ring_base(const struct vhost_port *p, uint32_t index)
-{
-	const struct vdev_queue *q = &p->d.queue[index];
-
-	if (!q->enabled)
-		return p->ring[index].base;
-	if (p->features & VIRTIO_F_RING_PACKED)
-		return q->use_at.pos | (uint32_t)q->use_at.wrap << WRAP_BIT;
-	return q->used_idx;
-}
-
-static int ring_enable(struct vhost_port *p, uint16_t index)
-{
-	const struct vhost_port_ring *r = &p->ring[index];
-	struct virtqueue vq = {
-	    .index = index,
-	    .nentries = (uint16_t)r->num,
-	    .desc_iova = ring_iova(p, r->addr.desc),
-	    .avail_iova = ring_iova(p, r->addr.avail),
-	    .used_iova = ring_iova(p, r->addr.used),
-	};
-	const bool packed = p->features & VIRTIO_F_RING_PACKED;
-
-	if (p->vd.ops->queue_enable(&p->vd, &vq, (uint16_t)(1 + index)))
-		return -EINVAL;
-	ring_seek(&p->d.queue[index], r->base, packed);
-	return 0;
-}
-
-static bool is_complete(const struct vhost_port *p)
-{
-	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
-		const struct vhost_port_ring *r = &p->ring[i];
-
-		if (!r->num || !r->has_addr || !r->kicked || !r->enabled)
-			return false;
-	}
-	return p->nb_regions && (!(p->protocol & VHOST_USER_PROTOCOL_F_STATUS) ||
-	                         (p->status & VIRTIO_STATUS_DRIVER_OK));
-}
-
-int vhost_port_start(struct vhost_port *p)
-{
-	int err = 0;
-
-	device_reset(p);
-	status_add(p, VIRTIO_STATUS_ACKNOWLEDGE);
-	status_add(p, VIRTIO_STATUS_DRIVER);
-	p->vd.ops->set_features(&p->vd, p->features & p->d.offered);
-	status_add(p, VIRTIO_STATUS_FEATURES_OK);
-	for (uint16_t i = 0; !err && i < VHOST_PORT_RINGS; i++)
-		err = ring_enable(p, i);
-	if (err) {
-		printf("%s: rings that lie outside of the memory\n", p->path);
-		return err;
-	}
-	status_add(p, VIRTIO_STATUS_DRIVER_OK);
-	p->running = true;
-	printf("%s: runs, features 0x%llx, rings of %u and %u\n", p->path,
-	       (unsigned long long)p->features, p->ring[0].num, p->ring[1].num);
-	if (p->lie != VDEV_TRUTH)
-		vdev_lie(&p->d, p->lie_queue, p->lie, p->lie_after, p->lie_value);
-	p->lie = VDEV_TRUTH;
-	return 0;
-}
-
-void vhost_port_stop(struct vhost_port *p)
-{
-	for (uint32_t i = 0; p->running && i < VHOST_PORT_RINGS; i++)
-		p->ring[i].base = vhost_port_ring_base(p, i);
-	device_reset(p);
-}
-
-/* ---- messages ----------------------------------------------------------------------------- */
 
 static int ring_set(struct vhost_port *p, const struct vhost_message *m)
 {
 	const struct vhost_vring_state s = m->state;
 	struct vhost_port_ring *r = &p->ring[s.index % VHOST_PORT_RINGS];
 
-	if (s.index >= VHOST_PORT_RINGS || m->size < sizeof(s))
+	if (s.index >= VHOST_PORT_RINGS)
 		return -EINVAL;
 	switch (m->request) {
 	case VHOST_USER_SET_VRING_NUM:
+		if (!s.num || s.num > VRING_SIZE_MAX)
+			return -EINVAL;
 		r->num = s.num;
-		return s.num && s.num <= VRING_SIZE_MAX ? 0 : -EINVAL;
+		return 0;
 	case VHOST_USER_SET_VRING_BASE:
 		r->base = s.num;
 		return 0;
@@ -235,8 +105,6 @@ static int ring_set(struct vhost_port *p, const struct vhost_message *m)
 		r->enabled = s.num;
 		return 0;
 	default:
-		if (m->size < sizeof(r->addr))
-			return -EINVAL;
 		r->addr = m->addr;
 		r->has_addr = true;
 		return 0;
@@ -282,8 +150,10 @@ static int handle_set(struct vhost_port *p, struct incoming *in)
 {
 	switch (in->m.request) {
 	case VHOST_USER_SET_FEATURES:
+		if (in->m.u64 & ~(p->d.offered | VHOST_USER_F_PROTOCOL_FEATURES))
+			return -EINVAL;
 		p->features = in->m.u64;
-		return p->features & ~(p->d.offered | VHOST_USER_F_PROTOCOL_FEATURES) ? -EINVAL : 0;
+		return 0;
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
 		p->protocol = in->m.u64 & PROTOCOL;
 		return 0;
@@ -317,6 +187,7 @@ static int ring_stop(struct vhost_port *p, struct vhost_message *m)
 	if (p->running)
 		vhost_port_stop(p);
 	m->state.num = p->ring[index].base;
+	m->size = sizeof(m->state);
 	fd_close(&p->ring[index].kick_fd);
 	fd_close(&p->ring[index].call_fd);
 	p->ring[index].kicked = false;
@@ -340,12 +211,26 @@ static int answer_u64(struct vhost_port *p, struct vhost_message *m, uint64_t va
 	return answer(p, m);
 }
 
+static bool is_complete(const struct vhost_port *p)
+{
+	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
+		const struct vhost_port_ring *r = &p->ring[i];
+
+		if (!r->num || !r->has_addr || !r->kicked || !r->enabled)
+			return false;
+	}
+	return p->nb_regions && (!(p->protocol & VHOST_USER_PROTOCOL_F_STATUS) ||
+	                         (p->status & VIRTIO_STATUS_DRIVER_OK));
+}
+
 static int handle(struct vhost_port *p, struct incoming *in)
 {
 	const bool wants_ack = (in->m.flags & VHOST_USER_NEED_REPLY) &&
 	                       (p->protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	int err;
 
+	if (in->m.size < least_size(in->m.request))
+		return -EINVAL;
 	switch (in->m.request) {
 	case VHOST_USER_GET_FEATURES:
 		return answer_u64(p, &in->m, p->d.offered | VHOST_USER_F_PROTOCOL_FEATURES);
@@ -374,7 +259,7 @@ static int handle(struct vhost_port *p, struct incoming *in)
 static void disconnect(struct vhost_port *p, const char *why)
 {
 	printf("%s: %s\n", p->path, why);
-	device_reset(p);
+	vhost_port_reset(p);
 	vhost_port_unmap(p);
 	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++) {
 		fd_close(&p->ring[i].kick_fd);
@@ -486,7 +371,7 @@ void vhost_port_poll(struct vhost_port *p)
 			why = "the front end is gone";
 		else if (handle(p, &in))
 			why = "closed, as the front end does not make sense";
-		else if (memory_is_cut(p))
+		else if (vhost_port_memory_is_cut(p))
 			why = MEMORY_IS_CUT;
 		while (in.nb_fds)
 			close(in.fd[--in.nb_fds]);
@@ -501,19 +386,9 @@ unsigned vhost_port_step(struct vhost_port *p)
 {
 	const unsigned moved = p->running ? vdev_step(&p->d, STEP_BUDGET) : 0;
 
-	if (memory_is_cut(p))
+	if (vhost_port_memory_is_cut(p))
 		disconnect(p, MEMORY_IS_CUT);
 	return moved;
-}
-
-void vhost_port_push(struct vhost_port *p, const void *data, uint32_t len)
-{
-	if (!p->running || p->d.queue[0].frames.n >= VHOST_PORT_WAITING_MAX) {
-		p->dropped++;
-		return;
-	}
-	p->rx_packets++;
-	vdev_net_rx_push(&p->d, 0, data, len);
 }
 
 static int listen_at(const char *path)
@@ -536,19 +411,7 @@ static int listen_at(const char *path)
 
 int vhost_port_open(struct vhost_port *p, const char *path, bool connect)
 {
-	p->path = path;
-	p->fd = p->listen_fd = -1;
-	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++)
-		p->ring[i].kick_fd = p->ring[i].call_fd = -1;
-	vdev_open(&p->d, VDEV_MODERN);
-	p->d.offered = p->offered;
-	p->d.threaded = true;
-	p->d.kick = VDEV_KICK_NEVER;
-	for (unsigned i = 0; i < VHOST_PORT_RINGS; i++)
-		p->d.queue_max[i] = VRING_SIZE_MAX;
-	vdev_attach(&p->d, &p->vd);
-	p->vd.driver = p;
-	p->vd.ops->irq_setup(&p->vd, 1 + VHOST_PORT_RINGS, device_irq);
+	vhost_port_make(p, path);
 	if (connect)
 		return 0;
 	p->listen_fd = listen_at(path);

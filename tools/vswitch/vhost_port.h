@@ -69,16 +69,26 @@ void vhost_port_push(struct vhost_port *p, const void *data, uint32_t len);
  * printed */
 uint64_t vhost_port_close(struct vhost_port *p);
 
-/* For back ends that are reached by other ways than the socket. */
+/* The device alone, vhost_device.c: also for back ends that are reached by other ways than a
+ * socket. */
+
+/** vhost_port_make() - as vhost_port_open(), without a socket: @path is a name */
+void vhost_port_make(struct vhost_port *p, const char *path);
 
 /** vhost_port_map() - more memory that the rings may point into; @fd stays the caller's. Return: 0
  * or -errno */
 int vhost_port_map(struct vhost_port *p, const struct vhost_region *r, int fd);
 void vhost_port_unmap(struct vhost_port *p);
 
+/** vhost_port_memory_is_cut() - has the front end taken memory away that it had given? */
+bool vhost_port_memory_is_cut(const struct vhost_port *p);
+
 /** vhost_port_start() - the device runs with p->features on p->ring, whose addresses are the front
  * end's, in mapped memory: all the steps of virtio 3.1.1 at once. Return: 0 or -EINVAL, printed */
 int vhost_port_start(struct vhost_port *p);
+
+/** vhost_port_reset() - it does not run; before any memory is unmapped */
+void vhost_port_reset(struct vhost_port *p);
 
 /** vhost_port_stop() - it does not; p->ring keeps the positions */
 void vhost_port_stop(struct vhost_port *p);

@@ -26,7 +26,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 
 	(void)context;
 	if (m && mmap(m->map, m->map_bytes, PROT_READ | PROT_WRITE,
-	              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+	              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
 		m->cut = 1;
 	else
 		signal(number, SIG_DFL); /* ours: it happens again */
@@ -45,7 +45,8 @@ int vhost_region_map(struct vhost_mapping *m, const struct vhost_region *r, int 
 	unsigned slot = 0;
 
 	if (r->bytes > SIZE_MAX / 2 || r->mmap_offset > SIZE_MAX / 2 ||
-	    r->guest_addr + r->bytes < r->guest_addr || !r->bytes)
+	    r->guest_addr + r->bytes < r->guest_addr || !r->bytes ||
+	    (r->guest_addr ^ r->mmap_offset) % VHOST_REGION_ALIGN)
 		return -EINVAL;
 	if (fstat(fd, &st))
 		return -errno;

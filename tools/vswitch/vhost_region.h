@@ -11,7 +11,8 @@
 
 #include <signal.h>
 
-#define VHOST_REGIONS_MAX 64 /* of all ports together */
+#define VHOST_REGIONS_MAX 64  /* of all ports together */
+#define VHOST_REGION_ALIGN 16 /* the strictest of a ring's parts */
 
 struct vhost_mapping {
 	struct vhost_region r;
@@ -23,8 +24,9 @@ struct vhost_mapping {
 /** vhost_region_guard() - survive SIGBUS in mapped regions from now on; once, before any other */
 void vhost_region_guard(void);
 
-/** vhost_region_map() - map @r of the file @fd, which stays the caller's. Return: 0; -EINVAL when
- * the file is shorter than that; -ENOSPC ... */
+/** vhost_region_map() - map @r of the file @fd, which stays the caller's. What is aligned so in the
+ * device's addresses is so in ours, and its last byte is below the last address of all. Return:
+ * 0; -EINVAL when the file is shorter than that, or @r cannot be; -ENOSPC ... */
 int vhost_region_map(struct vhost_mapping *m, const struct vhost_region *r, int fd);
 
 void vhost_region_unmap(struct vhost_mapping *m);
