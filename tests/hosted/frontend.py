@@ -6,6 +6,7 @@ import struct
 
 from backend import (GET_FEATURES, NEED_REPLY, P_REPLY_ACK, PROTOCOL_FEATURES, SET_FEATURES,
                      SET_MEM_TABLE, SET_VRING_KICK, VERSION_1)
+from ringzero import wait_until
 
 SET_OWNER, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, SET_VRING_CALL = 3, 8, 9, 10, 13
 SET_PROTOCOL_FEATURES, SET_VRING_ENABLE = 16, 18
@@ -18,15 +19,25 @@ class FrontEnd:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
-        self.socket.connect(str(path))
+        wait_until(lambda: self.is_connected(path), 10, "the back end to take a connection")
         self.memory = os.memfd_create("frontend")
         os.ftruncate(self.memory, BYTES)
         self.kick, self.call = os.eventfd(0), os.eventfd(0)
         self.fds = [self.memory, self.kick, self.call]
 
+    def is_connected(self, path):
+        try:
+            self.socket.connect(str(path))
+        except BlockingIOError:
+            return False  # others wait already
+        return True
+
     def say(self, request, payload=b"", fds=(), flags=1):
         message = struct.pack("<III", request, flags, len(payload)) + payload
         socket.send_fds(self.socket, [message], list(fds))
+
+    def say_bytes(self, data, fds=()):
+        socket.send_fds(self.socket, [data], list(fds))
 
     def answer(self):
         """The payload, None at the end of the connection."""

@@ -1,11 +1,14 @@
 """Front ends that mean harm to vhost-switch: they lose their connection, and the other ports go on."""
 
+import contextlib
 import os
 import struct
+import time
 
 import pytest
-from backend import GET_FEATURES, SET_FEATURES
-from frontend import BYTES, RING, SET_VRING_BASE, SIZE, USER, FrontEnd
+from backend import GET_FEATURES, SET_FEATURES, SET_MEM_TABLE
+from frontend import (BYTES, RING, SET_OWNER, SET_VRING_BASE, SET_VRING_CALL, SIZE, USER,
+                      FrontEnd)
 from hosted import ASAN, LIMIT, SWITCH, SWITCH_ASAN, exchange, wait_served
 from ringzero import STATIC, wait_until
 
@@ -142,6 +145,44 @@ def test_rings_that_cannot_be_are_refused(served, front):
     assert served.end() in (0, 1)
     log = served.log.read_text()
     assert "ERROR: " not in log and "runtime error" not in log, "the sanitizers"
+
+
+def test_half_a_message_stops_nobody(served, front):
+    f = front(served)
+    f.greet()
+    whole = struct.pack("<III", GET_FEATURES, 1, 8) + bytes(8)
+    for cut in (1, 12, 19):
+        f.say_bytes(whole[:cut])
+        exchange(served.peer, 10)
+        time.sleep(1.2 if cut == 12 else 0)
+        f.say_bytes(whole[cut:])
+        assert f.answer() is not None, "it was waited for"
+    f.say_bytes(whole + whole[:12])
+    assert f.answer() is not None
+    goes_on(served, front)
+
+
+def test_descriptors_that_nobody_takes_are_closed(served, front):
+    def open_files():
+        return len(os.listdir(f"/proc/{served.process.pid}/fd"))
+
+    before = open_files()
+    head = struct.Struct("<III").pack
+    for data, n in ((b"x", 8), (b"x" * 11, 8), (head(GET_FEATURES, 1, 8), 8),
+                    (head(GET_FEATURES, 1, 1 << 20), 8), (head(SET_OWNER, 1, 0), 8),
+                    (head(SET_OWNER, 1, 0), 9), (head(SET_OWNER, 1, 0), 200),
+                    (head(SET_VRING_CALL, 1, 8) + bytes(8), 3),
+                    (head(SET_MEM_TABLE, 1, 8) + bytes(8), 8)):
+        for _ in range(3):
+            f = front(served)
+            f.say_bytes(data, [f.kick] * n)
+            with contextlib.suppress(ConnectionError, BrokenPipeError):
+                f.say_bytes(data[-1:], [f.kick] * 8)  # where the first did not end it
+            f.close()
+    front(served).greet()
+    exchange(served.peer, 10)
+    wait_until(lambda: open_files() <= before + 1, LIMIT, "descriptors to be closed")
+    goes_on(served, front)
 
 
 def test_answers_may_be_left_unread(served, front):

@@ -1,7 +1,7 @@
 # vhost-switch: the device model of the tests behind vhost-user sockets, plain and with ASan and UBSan.
 
-VSWITCH_SRCS := $(wildcard tools/vswitch/*.c tests/model/*.c)
-VSWITCH_CFLAGS := $(CFLAGS_COMMON) -D_GNU_SOURCE -Iarch/x86_64/include
+VSWITCH_SRCS := $(wildcard tools/vswitch/*.c tests/model/*.c arch/hosted/unix_*.c)
+VSWITCH_CFLAGS := $(CFLAGS_COMMON) -Iarch/x86_64/include
 
 $(BUILD)/tools/vswitch/obj/%.o: %.c Makefile tools/vswitch/build.mk
 	@mkdir -p $(@D)

@@ -3,34 +3,25 @@
  * up. As with DPDK's back end the device runs when both rings are complete, and, where the front
  * end tells its status, has said DRIVER_OK. It stops when a ring is asked for its position.
  */
+#define _GNU_SOURCE
 #include "tools/vswitch/vhost_port.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define MESSAGES_MAX 64 /* in one poll */
 #define STEP_BUDGET 64
-#define FDS_MAX VHOST_USER_REGIONS_MAX
 #define MEMORY_IS_CUT "closed, as the front end has cut its memory short"
 #define PROTOCOL                                                                                   \
 	(VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_STATUS |                          \
 	 VHOST_USER_PROTOCOL_F_RESET_DEVICE)
-
-/* A message with what came along. */
-struct incoming {
-	struct vhost_message m;
-	int fd[FDS_MAX];
-	unsigned nb_fds;
-};
 
 static void fd_close(int *fd)
 {
@@ -65,12 +56,12 @@ static uint32_t least_size(uint32_t request)
 	}
 }
 
-static int memory_set(struct vhost_port *p, const struct incoming *in)
+static int memory_set(struct vhost_port *p, const struct vhost_inbox *in)
 {
 	const uint32_t n = in->m.memory.nb_regions;
 	int err = 0;
 
-	if (n > VHOST_USER_REGIONS_MAX || n != in->nb_fds ||
+	if (n > VHOST_USER_REGIONS_MAX || n != in->fds.n ||
 	    in->m.size <
 	        offsetof(struct vhost_memory_table, region) + n * sizeof(in->m.memory.region[0]))
 		return -EINVAL;
@@ -78,7 +69,7 @@ static int memory_set(struct vhost_port *p, const struct incoming *in)
 	for (uint32_t i = 0; !err && i < n; i++) {
 		const struct vhost_region r = in->m.memory.region[i];
 
-		err = vhost_port_map(p, &r, in->fd[i]);
+		err = vhost_port_map(p, &r, in->fds.fd[i]);
 	}
 	if (err)
 		vhost_port_unmap(p);
@@ -111,12 +102,12 @@ static int ring_set(struct vhost_port *p, const struct vhost_message *m)
 	}
 }
 
-static int ring_fd(struct vhost_port *p, struct incoming *in)
+static int ring_fd(struct vhost_port *p, struct vhost_inbox *in)
 {
 	const uint64_t index = in->m.u64 & VHOST_USER_RING_MASK;
 	const bool has_fd = !(in->m.u64 & VHOST_USER_RING_NO_FD);
 
-	if (index >= VHOST_PORT_RINGS || in->nb_fds != has_fd)
+	if (index >= VHOST_PORT_RINGS || in->fds.n != has_fd)
 		return -EINVAL;
 
 	struct vhost_port_ring *r = &p->ring[index];
@@ -125,10 +116,10 @@ static int ring_fd(struct vhost_port *p, struct incoming *in)
 
 	fd_close(fd);
 	if (has_fd) {
-		*fd = in->fd[0];
+		*fd = in->fds.fd[0];
 		/* what nobody reads must not stop us */
 		fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
-		in->nb_fds = 0; /* ours now */
+		in->fds.n = 0; /* ours now */
 	}
 	if (kick) {
 		r->kicked = true;
@@ -146,7 +137,7 @@ static int set_status(struct vhost_port *p, uint8_t status)
 }
 
 /* Return: 0, or -EINVAL for what makes no sense. */
-static int handle_set(struct vhost_port *p, struct incoming *in)
+static int handle_set(struct vhost_port *p, struct vhost_inbox *in)
 {
 	switch (in->m.request) {
 	case VHOST_USER_SET_FEATURES:
@@ -223,7 +214,7 @@ static bool is_complete(const struct vhost_port *p)
 	                         (p->status & VIRTIO_STATUS_DRIVER_OK));
 }
 
-static int handle(struct vhost_port *p, struct incoming *in)
+static int handle(struct vhost_port *p, struct vhost_inbox *in)
 {
 	const bool wants_ack = (in->m.flags & VHOST_USER_NEED_REPLY) &&
 	                       (p->protocol & VHOST_USER_PROTOCOL_F_REPLY_ACK);
@@ -266,52 +257,10 @@ static void disconnect(struct vhost_port *p, const char *why)
 		fd_close(&p->ring[i].call_fd);
 		p->ring[i] = (struct vhost_port_ring){.kick_fd = -1, .call_fd = -1};
 	}
+	vhost_inbox_clear(&p->in);
 	fd_close(&p->fd);
 	p->features = p->protocol = 0;
 	p->status = 0;
-}
-
-static void take_fds(struct msghdr *mh, struct incoming *in)
-{
-	in->nb_fds = 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		in->nb_fds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(in->fd, CMSG_DATA(c), in->nb_fds * sizeof(int));
-	}
-}
-
-/* Return: 0, or -1 at the end of the connection. The socket has a time limit for reading. */
-static int message_recv(struct vhost_port *p, struct incoming *in)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-	} control;
-	struct iovec iov = {.iov_base = &in->m, .iov_len = VHOST_USER_HEAD};
-	struct msghdr mh = {.msg_iov = &iov,
-	                    .msg_iovlen = 1,
-	                    .msg_control = control.bytes,
-	                    .msg_controllen = sizeof(control.bytes)};
-
-	memset(in, 0, sizeof(*in));
-	if (recvmsg(p->fd, &mh, MSG_CMSG_CLOEXEC | MSG_WAITALL) != VHOST_USER_HEAD)
-		return -1;
-	take_fds(&mh, in);
-	if (in->m.size > sizeof(in->m) - VHOST_USER_HEAD)
-		return -1;
-	if (in->m.size && recv(p->fd, (uint8_t *)&in->m + VHOST_USER_HEAD, in->m.size,
-	                       MSG_WAITALL) != (ssize_t)in->m.size)
-		return -1;
-	return 0;
-}
-
-static bool readable(int fd)
-{
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-
-	return poll(&pfd, 1, 0) == 1;
 }
 
 static int address(const char *path, struct sockaddr_un *sun)
@@ -323,12 +272,8 @@ static int address(const char *path, struct sockaddr_un *sun)
 	return 0;
 }
 
-/* Whoever sends half a message may stop us for a second, not for ever. */
 static void connected(struct vhost_port *p, int fd)
 {
-	const struct timeval limit = {.tv_sec = 1};
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	p->fd = fd;
 	printf("%s: connected\n", p->path);
 }
@@ -350,7 +295,7 @@ static void reach(struct vhost_port *p)
 {
 	if (p->listen_fd < 0) {
 		try_connect(p);
-	} else if (readable(p->listen_fd)) {
+	} else {
 		const int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0)
@@ -358,26 +303,32 @@ static void reach(struct vhost_port *p)
 	}
 }
 
+/* Return: is there more? */
+static bool message_take(struct vhost_port *p)
+{
+	const int got = vhost_inbox_read(&p->in, p->fd);
+	const char *why = NULL;
+
+	if (!got)
+		return false;
+	if (got < 0 && got != -EMSGSIZE)
+		why = "the front end is gone";
+	else if (got < 0 || handle(p, &p->in))
+		why = "closed, as the front end does not make sense";
+	else if (vhost_port_memory_is_cut(p))
+		why = MEMORY_IS_CUT;
+	vhost_inbox_clear(&p->in);
+	if (why)
+		disconnect(p, why);
+	return !why;
+}
+
 void vhost_port_poll(struct vhost_port *p)
 {
-	struct incoming in;
-
 	if (p->fd < 0)
 		reach(p);
-	for (unsigned i = 0; i < MESSAGES_MAX && p->fd >= 0 && readable(p->fd); i++) {
-		const char *why = NULL;
-
-		if (message_recv(p, &in))
-			why = "the front end is gone";
-		else if (handle(p, &in))
-			why = "closed, as the front end does not make sense";
-		else if (vhost_port_memory_is_cut(p))
-			why = MEMORY_IS_CUT;
-		while (in.nb_fds)
-			close(in.fd[--in.nb_fds]);
-		if (why)
-			disconnect(p, why);
-	}
+	for (unsigned i = 0; i < MESSAGES_MAX && p->fd >= 0 && message_take(p); i++)
+		;
 }
 
 /* ---- packets, life ------------------------------------------------------------------------ */

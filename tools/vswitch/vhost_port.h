@@ -14,9 +14,9 @@
 #ifndef TOOLS_VSWITCH_VHOST_PORT_H
 #define TOOLS_VSWITCH_VHOST_PORT_H
 
-#include "drivers/virtio/vhost_spec.h"
 #include "drivers/virtio/virtqueue.h"
 #include "tests/model/vdev.h"
+#include "tools/vswitch/vhost_inbox.h"
 #include "tools/vswitch/vhost_region.h"
 
 #define VHOST_PORT_RINGS 2
@@ -32,6 +32,7 @@ struct vhost_port_ring {
 struct vhost_port {
 	const char *path;
 	int listen_fd, fd; /* -1: none */
+	struct vhost_inbox in;
 	uint64_t offered, features, protocol;
 	uint8_t status;
 	struct vhost_mapping region[VHOST_USER_REGIONS_MAX];
