@@ -8,7 +8,7 @@ UNIT_SRCS := $(filter-out %_neon.c,$(wildcard tests/unit/test_*.c))
 UNIT_ARCH_SRCS := arch/bare/boot_info.c arch/bare/boot_efi.c arch/bare/irq_line.c arch/x86_64/boot_loaders.c arch/x86_64/efi/elf_plan.c \
 	arch/bare/efi/load_options.c arch/aarch64/devtree.c arch/aarch64/devtree_pci.c arch/aarch64/acpi_machine.c
 UNIT_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c,$(KERNEL_SRCS)) $(PORTABLE_SRCS) \
-	$(filter-out %_bus.c,$(PCI_SRCS) $(USER_SRCS)) \
+	$(filter-out %_bus.c,$(PCI_SRCS) $(USER_SRCS)) $(wildcard arch/hosted/unix_*.c) \
 	$(VEC_X86_SRCS) $(APP_SRCS) $(wildcard $(UNIT_ARCH_SRCS)) $(wildcard tests/model/*.c) \
 	$(filter-out tests/vec/%_neon.c,$(wildcard tests/vec/*.c)) \
 	$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))

@@ -1,4 +1,4 @@
-/* Bytes and descriptors; see the contract. */
+/* Connections, bytes and descriptors; see the contract. */
 #define _GNU_SOURCE
 #include "arch/hosted/unix_socket.h"
 
@@ -6,6 +6,53 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static int open_stream(void)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int unix_listen(const char *path, struct unix_path *name)
+{
+	const int fd = open_stream();
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = unix_path_bind(fd, path, name);
+	if (!err && listen(fd, 1)) {
+		err = -errno;
+		unix_path_remove(name);
+	}
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int unix_connect(const char *path)
+{
+	struct sockaddr_un sun;
+	int err = unix_path_address(path, &sun);
+	const int fd = err ? err : open_stream();
+
+	if (fd < 0)
+		return fd;
+	if (!connect(fd, (const struct sockaddr *)&sun, sizeof(sun)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int unix_accept(int listening)
+{
+	const int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
 
 /* They fit: the room for them was what @fds has left. */
 static void take(struct unix_fds *fds, struct msghdr *mh)
@@ -38,8 +85,7 @@ ssize_t unix_recv(int socket, void *buf, size_t len, struct unix_fds *fds)
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	take(fds, &mh);
-	if (mh.msg_flags & MSG_CTRUNC)
-		return -EMSGSIZE;
+	fds->lost |= (mh.msg_flags & MSG_CTRUNC) != 0;
 	return n ? n : -EPIPE;
 }
 

@@ -1,8 +1,7 @@
 /* Sockets, event counters and descriptors for the vhost-user front end; see its contract. */
-#define _GNU_SOURCE
 #include "drivers/virtio/vhost_link.h"
 #include "arch/hosted/hosted.h"
-#include "arch/hosted/unix_path.h"
+#include "arch/hosted/unix_socket.h"
 #include "kernel/plat.h"
 
 #include <errno.h>
@@ -29,44 +28,14 @@ const char *vhost_link_error(int err)
 
 /* ---- opening and closing ------------------------------------------------------------------ */
 
-static int socket_open(void)
-{
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int try_connect(const char *path)
-{
-	struct sockaddr_un sun;
-	int err = unix_path_address(path, &sun);
-	const int fd = err ? err : socket_open();
-
-	if (fd < 0)
-		return fd;
-	if (!connect(fd, (const struct sockaddr *)&sun, sizeof(sun)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
 static int listen_at(const char *path)
 {
-	const int fd = nb_servers == SERVERS_MAX ? -ENOSPC : socket_open();
-	int err;
+	const int fd =
+	    nb_servers == SERVERS_MAX ? -ENOSPC : unix_listen(path, &servers[nb_servers]);
 
-	if (fd < 0)
-		return fd;
-	err = unix_path_bind(fd, path, &servers[nb_servers]);
-	if (!err) {
+	if (fd >= 0)
 		nb_servers++;
-		err = listen(fd, 1) ? -errno : 0;
-	}
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+	return fd;
 }
 
 int vhost_link_init(struct vhost_link *l, const char *path, bool server)
@@ -99,14 +68,8 @@ static bool is_absent(int err)
 
 int vhost_link_open(struct vhost_link *l)
 {
-	int fd;
+	const int fd = l->server ? unix_accept(l->listen_fd) : unix_connect(l->path);
 
-	if (l->server) {
-		fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		fd = fd < 0 ? -errno : fd;
-	} else {
-		fd = try_connect(l->path);
-	}
 	if (fd < 0)
 		return is_absent(fd) ? -EAGAIN : fd;
 	l->fd = fd;
@@ -167,39 +130,14 @@ int vhost_link_send(struct vhost_link *l, const void *msg, size_t len, const int
 	return (size_t)n == len ? 0 : -EAGAIN;
 }
 
-static void close_passed(struct msghdr *mh)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
-		     at += sizeof(int)) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-			close(fd);
-		}
-	}
-}
-
-/* What there is now of @len bytes. Return: bytes, or -EAGAIN ... */
+/* What there is now of @len bytes; nothing that comes with them is wanted. */
 static ssize_t recv_some(struct vhost_link *l, void *buf, size_t len)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * VHOST_LINK_FDS_MAX)];
-	} control;
-	struct iovec iov = {.iov_base = buf, .iov_len = len};
-	struct msghdr mh = {.msg_iov = &iov,
-	                    .msg_iovlen = 1,
-	                    .msg_control = control.bytes,
-	                    .msg_controllen = sizeof(control.bytes)};
-	const ssize_t n = recvmsg(l->fd, &mh, MSG_CMSG_CLOEXEC);
+	struct unix_fds fds = {.n = 0};
+	const ssize_t n = unix_recv(l->fd, buf, len, &fds);
 
-	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	close_passed(&mh);
-	return n ? n : -EPIPE;
+	unix_fds_close(&fds);
+	return n;
 }
 
 int vhost_link_recv(struct vhost_link *l, void *buf, size_t len, uint64_t deadline_ns)

@@ -21,7 +21,8 @@ int vhost_inbox_read(struct vhost_inbox *in, int socket)
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
 		in->have += (uint32_t)n;
-		if (in->have == VHOST_USER_HEAD && in->m.size > sizeof(in->m) - VHOST_USER_HEAD)
+		if (in->fds.lost ||
+		    (in->have == VHOST_USER_HEAD && in->m.size > sizeof(in->m) - VHOST_USER_HEAD))
 			return -EMSGSIZE;
 	}
 	return 1;
