@@ -1,11 +1,16 @@
 """vhost-switch as the backend: the device model, which knows every rule, and breaks them when told."""
 
+import contextlib
+import os
+import socket
 import struct
+import subprocess
 import time
 
 import pytest
 from frames import is_udp
-from hosted import ASAN, HOSTED, LIMIT, SWITCH, exchange
+from frontend import FrontEnd
+from hosted import ASAN, HOSTED, LIMIT, SWITCH, SWITCH_ASAN, Switch, exchange
 from ringzero import STATIC
 from test_paths import ROW_NAMES, ROWS, row_options
 
@@ -105,3 +110,47 @@ def test_the_switch_can_go_and_come_back(start, switch, tmp_path):
         wait_served(s.peer)
         s.close()
         process.wait_text("link down", LIMIT)
+
+
+def refused(*args):
+    """What a switch says that does not even start."""
+    run = subprocess.run([SWITCH_ASAN, *map(str, args)], capture_output=True, text=True, timeout=LIMIT)
+    assert run.returncode == 2, run
+    return run.stderr
+
+
+def test_living_sockets_are_left_alone(start, switch):
+    s = switch()
+    serve(start, s)
+    exchange(s.peer, 10)
+    folder, said = os.path.dirname(s.sockets[0]), s.log.read_text()
+    assert "port0: in use by another process" in refused(s.sockets[0])
+    assert "wire: in use by another process" in refused("-d", f"{folder}/wire,{folder}/x", f"{folder}/b")
+    exchange(s.peer, 10)
+    assert s.log.read_text() == said, "nobody has disturbed it"
+    os.rename(s.sockets[0], f"{folder}/moved")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(s.sockets[0])
+        assert s.end() == 0
+        assert os.path.exists(s.sockets[0]), "it is another one's by now"
+    assert not os.path.exists(f"{folder}/wire")
+
+
+def test_stale_sockets_are_replaced(switch):
+    first = switch()
+    first.close()
+    assert os.path.exists(first.sockets[0])
+    first.log.unlink()
+    with contextlib.closing(Switch(first.log.parent)) as second:
+        FrontEnd(second.sockets[0]).run().close()
+        assert second.end() == 0
+        assert not os.path.exists(second.sockets[0])
+
+
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    for path, text in ((tmp_path / ("x" * 108), "File name too long"),
+                       (tmp_path / "file", "there is something that is no socket"),
+                       (tmp_path / "none" / "s", "No such file or directory")):
+        assert text in refused("-d", f"{tmp_path}/wire,{tmp_path}/peer", tmp_path / "s", path)
+        assert os.listdir(tmp_path) == ["file"]

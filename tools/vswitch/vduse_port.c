@@ -241,46 +241,70 @@ static int rings_make(struct vduse_port *v)
 	return 0;
 }
 
-int vduse_port_open(struct vduse_port *v, const char *name)
+static int device_open(struct vduse_port *v, const char *name)
 {
 	char path[512];
+	int err;
+
+	snprintf(path, sizeof(path), "/dev/vduse/%s", name);
+	v->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (v->fd < 0)
+		return -errno;
+	err = rings_make(v);
+	if (err)
+		close(v->fd);
+	return err;
+}
+
+static void device_destroy(struct vduse_port *v)
+{
+	char name[VDUSE_NAME_MAX] = {0};
+
+	memcpy(name, v->p->path, strlen(v->p->path));
+	if (ioctl(v->control_fd, VDUSE_DESTROY_DEV, name))
+		printf("%s: stays: %s (vdpa dev del %s)\n", name, strerror(errno), name);
+}
+
+int vduse_port_open(struct vduse_port *v, struct vhost_port *p, const char *name)
+{
 	unsigned slot = 0;
 	int err;
 
-	vhost_port_make(v->p, name);
-	v->fd = -1;
+	vhost_port_make(p, name);
+	v->p = p;
 	v->control_fd = open(CONTROL, O_RDWR | O_CLOEXEC);
 	if (v->control_fd < 0)
 		return -errno;
 	err = device_make(v, name);
 	if (err)
-		return err;
-	snprintf(path, sizeof(path), "/dev/vduse/%s", name);
-	v->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (v->fd < 0)
-		return -errno;
+		goto err_control;
+	err = device_open(v, name);
+	if (err)
+		goto err_device;
 	while (ports[slot])
 		slot++;
 	ports[slot] = v;
 	v->p->d.offered |= FEATURES;
 	v->p->inject = inject;
 	forget_memory(v);
-	return rings_make(v);
+	return 0;
+
+err_device:
+	device_destroy(v);
+err_control:
+	close(v->control_fd);
+	return err;
 }
 
 uint64_t vduse_port_close(struct vduse_port *v)
 {
-	char name[VDUSE_NAME_MAX] = {0};
 	uint64_t breaches;
 
-	memcpy(name, v->p->path, strlen(v->p->path));
 	vhost_port_stop(v->p);
 	vhost_port_unmap(v->p);
 	breaches = vhost_port_close(v->p);
-	if (v->fd >= 0)
-		close(v->fd);
-	if (ioctl(v->control_fd, VDUSE_DESTROY_DEV, name))
-		printf("%s: stays: %s (vdpa dev del %s)\n", name, strerror(errno), name);
+	close(v->fd);
+	device_destroy(v);
 	close(v->control_fd);
 	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
 		if (ports[i] == v)

@@ -17,9 +17,9 @@ struct vduse_port {
 	int control_fd, fd;
 };
 
-/** vduse_port_open() - as vhost_port_open(): make the device @name, which is @v->p. Return: 0 or
- * -errno */
-int vduse_port_open(struct vduse_port *v, const char *name);
+/** vduse_port_open() - as vhost_port_open(): make the device @name, which is @p. Return: 0 or
+ * -errno, and there is no such device */
+int vduse_port_open(struct vduse_port *v, struct vhost_port *p, const char *name);
 
 /** vduse_port_poll() - answer the kernel's requests */
 void vduse_port_poll(struct vduse_port *v);

@@ -3,17 +3,13 @@
  * up. As with DPDK's back end the device runs when both rings are complete, and, where the front
  * end tells its status, has said DRIVER_OK. It stops when a ring is asked for its position.
  */
-#define _GNU_SOURCE
 #include "tools/vswitch/vhost_port.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define MESSAGES_MAX 64 /* in one poll */
@@ -263,44 +259,14 @@ static void disconnect(struct vhost_port *p, const char *why)
 	p->status = 0;
 }
 
-static int address(const char *path, struct sockaddr_un *sun)
-{
-	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(sun->sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun->sun_path, path, strlen(path));
-	return 0;
-}
-
-static void connected(struct vhost_port *p, int fd)
-{
-	p->fd = fd;
-	printf("%s: connected\n", p->path);
-}
-
-static void try_connect(struct vhost_port *p)
-{
-	struct sockaddr_un sun;
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || address(p->path, &sun))
-		return;
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)))
-		close(fd);
-	else
-		connected(p, fd);
-}
-
 static void reach(struct vhost_port *p)
 {
-	if (p->listen_fd < 0) {
-		try_connect(p);
-	} else {
-		const int fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	const int fd = p->listen_fd < 0 ? unix_connect(p->path) : unix_accept(p->listen_fd);
 
-		if (fd >= 0)
-			connected(p, fd);
-	}
+	if (fd < 0)
+		return;
+	p->fd = fd;
+	printf("%s: connected\n", p->path);
 }
 
 /* Return: is there more? */
@@ -342,30 +308,12 @@ unsigned vhost_port_step(struct vhost_port *p)
 	return moved;
 }
 
-static int listen_at(const char *path)
-{
-	struct sockaddr_un sun;
-	struct stat st;
-	int err = address(path, &sun);
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || err)
-		return err ? err : -errno;
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		unlink(path);
-	if (!bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) && !listen(fd, 1))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
 int vhost_port_open(struct vhost_port *p, const char *path, bool connect)
 {
 	vhost_port_make(p, path);
 	if (connect)
 		return 0;
-	p->listen_fd = listen_at(path);
+	p->listen_fd = unix_listen(path, &p->name);
 	return p->listen_fd < 0 ? p->listen_fd : 0;
 }
 
@@ -374,7 +322,7 @@ uint64_t vhost_port_close(struct vhost_port *p)
 	if (p->fd >= 0)
 		disconnect(p, "closed");
 	if (p->listen_fd >= 0)
-		unlink(p->path);
+		unix_path_remove(&p->name);
 	fd_close(&p->listen_fd);
 	for (unsigned i = 0; i < p->d.nb_violations; i++)
 		printf("%s: the driver broke %s (%llu times)\n", p->path, p->d.violation[i].text,

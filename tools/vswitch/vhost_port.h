@@ -31,7 +31,8 @@ struct vhost_port_ring {
 
 struct vhost_port {
 	const char *path;
-	int listen_fd, fd; /* -1: none */
+	int listen_fd, fd;     /* -1: none */
+	struct unix_path name; /* of listen_fd */
 	struct vhost_inbox in;
 	uint64_t offered, features, protocol;
 	uint8_t status;
@@ -54,7 +55,7 @@ struct vhost_port {
 };
 
 /** vhost_port_open() - @p is all zero but for offered and the lie; listen at @path, or with
- * @connect be the one who connects. Return: 0 or -errno */
+ * @connect be the one who connects. Return: 0 or an error as unix_listen() has them */
 int vhost_port_open(struct vhost_port *p, const char *path, bool connect);
 
 /** vhost_port_poll() - take a connection, answer messages */

@@ -4,6 +4,7 @@
  * is the device model, which reports every breach of the specification by its driver, and lies when
  * told to.
  */
+#include "arch/hosted/unix_path.h"
 #include "tools/vswitch/vduse_port.h"
 #include "tools/vswitch/vhost_port.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,7 +45,8 @@ static unsigned nb_ports;
  * rest waits here. */
 static struct {
 	int fd; /* -1: none */
-	struct sockaddr_un own, peer;
+	struct unix_path own;
+	struct sockaddr_un peer;
 	struct {
 		void *data;
 		uint32_t len;
@@ -88,22 +89,32 @@ static void on_signal(int number)
 	stopped = 1;
 }
 
+/* Return: false */
+static bool failed(const char *path, int err)
+{
+	const char *text = strerror(-err);
+
+	if (err == -EADDRINUSE)
+		text = "in use by another process";
+	else if (err == -ENOTSOCK)
+		text = "there is something that is no socket";
+	fprintf(stderr, "vhost-switch: %s: %s\n", path, text);
+	return false;
+}
+
 /* ---- capture ------------------------------------------------------------------------------ */
 
-static FILE *capture_open(const char *folder, unsigned n)
+static bool capture_open(const char *folder, unsigned n)
 {
 	const uint32_t head[] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, PCAP_SNAP, PCAP_ETHERNET};
 	char path[512];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/port%u.pcap", folder, n);
-	f = fopen(path, "wb");
-	if (!f) {
-		fprintf(stderr, "vhost-switch: %s: %s\n", path, strerror(errno));
-		exit(2);
-	}
-	fwrite(head, sizeof(head), 1, f);
-	return f;
+	capture[n] = fopen(path, "wb");
+	if (!capture[n])
+		return failed(path, -errno);
+	fwrite(head, sizeof(head), 1, capture[n]);
+	return true;
 }
 
 static void capture_frame(unsigned n, const void *data, uint32_t len)
@@ -256,7 +267,7 @@ static void run(void)
 
 /* ---- the command line --------------------------------------------------------------------- */
 
-static void usage(void)
+static NORETURN void usage(void)
 {
 	fprintf(
 	    stderr,
@@ -295,25 +306,31 @@ static void parse_lie(const char *text)
 	usage();
 }
 
-static void wire_open(const char *paths)
-{
-	const char *comma = strchr(paths, ',');
+/* ---- start and end ------------------------------------------------------------------------ */
 
-	if (!comma) {
+/* @paths: OWN,PEER */
+static bool wire_open(char *paths)
+{
+	char *comma = strchr(paths, ',');
+	int err;
+
+	if (!comma)
 		usage();
-		return;
+	*comma = '\0';
+	err = unix_path_address(comma + 1, &wire.peer);
+	if (err)
+		return failed(comma + 1, err);
+
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	err = fd < 0 ? -errno : unix_path_bind(fd, paths, &wire.own);
+	if (!err) {
+		wire.fd = fd;
+		return true;
 	}
-	wire.own.sun_family = wire.peer.sun_family = AF_UNIX;
-	if ((size_t)(comma - paths) >= sizeof(wire.own.sun_path) ||
-	    strlen(comma + 1) >= sizeof(wire.peer.sun_path))
-		usage();
-	memcpy(wire.own.sun_path, paths, (size_t)(comma - paths));
-	memcpy(wire.peer.sun_path, comma + 1, strlen(comma + 1));
-	wire.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (wire.fd < 0 || bind(wire.fd, (const struct sockaddr *)&wire.own, sizeof(wire.own))) {
-		fprintf(stderr, "vhost-switch: %s: %s\n", wire.own.sun_path, strerror(errno));
-		exit(2);
-	}
+	if (fd >= 0)
+		close(fd);
+	return failed(paths, err);
 }
 
 static void wire_close(void)
@@ -322,33 +339,35 @@ static void wire_close(void)
 		return;
 	for (; wire.tail != wire.head; wire.tail++)
 		free(wire.waiting[wire.tail % WIRE_WAITING_MAX].data);
-	printf("%s: %llu dropped\n", wire.own.sun_path, (unsigned long long)wire.dropped);
-	unlink(wire.own.sun_path);
+	unix_path_remove(&wire.own);
 	close(wire.fd);
 }
 
-static void ports_open(char **paths, bool connect, uint64_t features)
+static bool port_open(char *path, bool connect, uint64_t features)
 {
-	for (; paths[nb_ports]; nb_ports++) {
-		struct vhost_port *p = &port[nb_ports];
-		int err;
+	struct vhost_port *p = &port[nb_ports];
+	int err;
 
-		if (nb_ports == PORTS_MAX)
-			usage();
-		p->offered = features;
-		if (!strncmp(paths[nb_ports], VDUSE, strlen(VDUSE))) {
-			vduse[nb_ports].p = p;
-			err = vduse_port_open(&vduse[nb_ports], paths[nb_ports] + strlen(VDUSE));
-		} else {
-			err = vhost_port_open(p, paths[nb_ports], connect);
-		}
-		if (err) {
-			fprintf(stderr, "vhost-switch: %s: %s\n", p->path, strerror(-err));
-			exit(2);
-		}
+	p->offered = features;
+	if (!strncmp(path, VDUSE, strlen(VDUSE))) {
+		err = vduse_port_open(&vduse[nb_ports], p, path + strlen(VDUSE));
+	} else {
+		err = vhost_port_open(p, path, connect);
 	}
-	if (!nb_ports)
-		usage();
+	if (err)
+		return failed(path, err);
+	nb_ports++;
+	return true;
+}
+
+static void report(void)
+{
+	if (wire.fd >= 0)
+		printf("%s: %llu dropped\n", wire.own.path, (unsigned long long)wire.dropped);
+	for (unsigned i = 0; i < nb_ports; i++)
+		printf("%s: %llu packets sent, %llu received, %llu dropped\n", port[i].path,
+		       (unsigned long long)port[i].tx_packets,
+		       (unsigned long long)port[i].rx_packets, (unsigned long long)port[i].dropped);
 }
 
 /* Return: breaches by the drivers. */
@@ -357,11 +376,6 @@ static uint64_t ports_close(void)
 	uint64_t breaches = 0;
 
 	for (unsigned i = 0; i < nb_ports; i++) {
-		const struct vhost_port *p = &port[i];
-
-		printf("%s: %llu packets sent, %llu received, %llu dropped\n", p->path,
-		       (unsigned long long)p->tx_packets, (unsigned long long)p->rx_packets,
-		       (unsigned long long)p->dropped);
 		breaches += vduse[i].p ? vduse_port_close(&vduse[i]) : vhost_port_close(&port[i]);
 		if (capture[i])
 			fclose(capture[i]);
@@ -373,8 +387,9 @@ int main(int argc, char **argv)
 {
 	const struct sigaction sa = {.sa_handler = on_signal};
 	const char *folder = NULL;
-	uint64_t features = FEATURES;
-	bool connect = false;
+	char *wire_paths = NULL;
+	uint64_t features = FEATURES, breaches;
+	bool connect = false, ok;
 	int c;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -382,7 +397,7 @@ int main(int argc, char **argv)
 		if (c == 'c')
 			connect = true;
 		else if (c == 'd')
-			wire_open(optarg);
+			wire_paths = optarg;
 		else if (c == 'f')
 			features &= strtoull(optarg, NULL, 0);
 		else if (c == 'w')
@@ -392,15 +407,24 @@ int main(int argc, char **argv)
 		else
 			usage();
 	}
+	if (optind == argc || argc - optind > PORTS_MAX)
+		usage();
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN); /* what a front end wants to be called by may be anything */
 	vhost_region_guard();
-	ports_open(argv + optind, connect, features);
-	for (unsigned i = 0; folder && i < nb_ports; i++)
-		capture[i] = capture_open(folder, i);
-	printf("vhost-switch: %u ports\n", nb_ports);
-	run();
+	ok = !wire_paths || wire_open(wire_paths);
+	for (; ok && optind < argc; optind++)
+		ok = port_open(argv[optind], connect, features) &&
+		     (!folder || capture_open(folder, nb_ports - 1));
+	if (ok) {
+		printf("vhost-switch: %u ports\n", nb_ports);
+		run();
+		report();
+	}
 	wire_close();
-	return ports_close() ? 1 : 0;
+	breaches = ports_close();
+	if (!ok)
+		return 2;
+	return breaches ? 1 : 0;
 }
