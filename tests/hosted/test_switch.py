@@ -154,3 +154,29 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
                        (tmp_path / "none" / "s", "No such file or directory")):
         assert text in refused("-d", f"{tmp_path}/wire,{tmp_path}/peer", tmp_path / "s", path)
         assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_other_end_may_refuse_be_full_or_be_absent(start, switch, tmp_path):
+    """With -c it is looked for at most ten times a second, and the other port does not notice."""
+    with contextlib.ExitStack() as stack:
+        at = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2)]
+        for n, listener in enumerate(at):
+            listener.bind(f"{tmp_path}/at{n}")
+            listener.listen(0)
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(f"{tmp_path}/at1")  # nobody else is let in
+        path = tmp_path / "served"
+        process = start(f"net0.path={path} net0.server=1 net0.mac={MACS[0]} {STATIC}", program=ASAN)
+        s = switch("-c", str(path), f"{tmp_path}/at0", f"{tmp_path}/at1", f"{tmp_path}/none", ports=0)
+        process.wait_ready()
+        s.peer.guest_mac = MACS[0]
+        wait_served(s.peer)
+        at[0].settimeout(0.05)
+        taken, begin = 0, time.monotonic()
+        while time.monotonic() < begin + 1.5:
+            with contextlib.suppress(TimeoutError):
+                at[0].accept()[0].close()
+                taken += 1
+        exchange(s.peer, 100)
+        assert 1 <= taken <= 10, f"{taken} connections in 1.5 s"
+    assert "File name too long" in refused("-c", "x" * 108)

@@ -9,11 +9,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define MESSAGES_MAX 64 /* in one poll */
 #define STEP_BUDGET 64
+#define WAIT_MIN_NS 100000000 /* between two tries to connect; doubled until the device runs */
+#define WAIT_MAX_NS 1000000000
+#define ACCEPT_EVERY_NS 10000000
 #define MEMORY_IS_CUT "closed, as the front end has cut its memory short"
 #define PROTOCOL                                                                                   \
 	(VHOST_USER_PROTOCOL_F_REPLY_ACK | VHOST_USER_PROTOCOL_F_STATUS |                          \
@@ -234,8 +238,11 @@ static int handle(struct vhost_port *p, struct vhost_inbox *in)
 		err = handle_set(p, in);
 	}
 	p->d.late = !wants_ack; /* who does not wait for us may be at work already */
-	if (!err && !p->running && is_complete(p))
+	if (!err && !p->running && is_complete(p)) {
 		err = vhost_port_start(p);
+		if (!err)
+			p->wait_ns = WAIT_MIN_NS;
+	}
 	if (err)
 		printf("%s: message %u refused: %s\n", p->path, in->m.request, strerror(-err));
 	return wants_ack ? answer_u64(p, &in->m, err != 0) : err;
@@ -259,10 +266,28 @@ static void disconnect(struct vhost_port *p, const char *why)
 	p->status = 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whoever comes and goes, or is not there, takes as little time of the others as lines in the log.
+ */
 static void reach(struct vhost_port *p)
 {
-	const int fd = p->listen_fd < 0 ? unix_connect(p->path) : unix_accept(p->listen_fd);
+	const bool listens = p->listen_fd >= 0;
+	int fd;
 
+	if (now_ns() < p->next_try_ns)
+		return;
+	fd = listens ? unix_accept(p->listen_fd) : unix_connect(p->path);
+	if (fd >= 0 || !listens) {
+		p->next_try_ns = now_ns() + (listens ? ACCEPT_EVERY_NS : p->wait_ns);
+		p->wait_ns = min_u64(2 * p->wait_ns, WAIT_MAX_NS);
+	}
 	if (fd < 0)
 		return;
 	p->fd = fd;
@@ -310,9 +335,12 @@ unsigned vhost_port_step(struct vhost_port *p)
 
 int vhost_port_open(struct vhost_port *p, const char *path, bool connect)
 {
+	struct sockaddr_un sun;
+
 	vhost_port_make(p, path);
+	p->wait_ns = WAIT_MIN_NS;
 	if (connect)
-		return 0;
+		return unix_path_address(path, &sun);
 	p->listen_fd = unix_listen(path, &p->name);
 	return p->listen_fd < 0 ? p->listen_fd : 0;
 }

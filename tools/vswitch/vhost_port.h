@@ -31,8 +31,9 @@ struct vhost_port_ring {
 
 struct vhost_port {
 	const char *path;
-	int listen_fd, fd;     /* -1: none */
-	struct unix_path name; /* of listen_fd */
+	int listen_fd, fd;             /* -1: none */
+	struct unix_path name;         /* of listen_fd */
+	uint64_t next_try_ns, wait_ns; /* without a connection */
 	struct vhost_inbox in;
 	uint64_t offered, features, protocol;
 	uint8_t status;
