@@ -77,7 +77,7 @@ tidy_one() { # file
 	case $1 in
 	arch/*/efi/*) flags+=(-isystem "$efi" -isystem "$efi/$isa" -DGNU_EFI_USE_MS_ABI
 		-fshort-wchar) ;;
-	arch/hosted/* | tools/vswitch/*) flags+=(-D_GNU_SOURCE -DMEM_SHARED_OFFSET=0x40000000) ;;
+	arch/hosted/*) flags+=(-D_GNU_SOURCE -DMEM_SHARED_OFFSET=0x40000000) ;;
 	arch/*) flags+=(-ffreestanding -mgeneral-regs-only) ;;
 	tests/criterion/*) flags+=(-Itests/criterion) ;;
 	tests/unit/*) flags+=(-DTHREADS_FRAMES=1 -DVEC_SEEDS=1) ;;

@@ -5,9 +5,10 @@ FUZZ_CC := clang
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_CFLAGS := -std=gnu11 -O1 -g1 -I. -Iarch/x86_64/include -MMD -MP -fno-common \
 	-fno-strict-aliasing -Wall -Wextra $(FUZZ_SAN)
-FUZZ_TARGETS ?= vnet vhost_user stack options console acpi boot pci
+FUZZ_TARGETS ?= vnet vhost_user vhost_port stack options console acpi boot pci
 FUZZ_LIB_SRCS := $(filter-out kernel/main.c kernel/string.c kernel/memory.c,$(KERNEL_SRCS)) \
 	$(PORTABLE_SRCS) $(VEC_X86_SRCS) $(PCI_SRCS) $(filter-out %_bus.c,$(USER_SRCS)) $(UNIT_ARCH_SRCS) \
+	$(wildcard tests/model/*.c arch/hosted/unix_*.c tools/vswitch/vhost_[!s]*.c) \
 	tests/unit/plat_test.c tests/unit/fake_pci.c tests/unit/fake_backend.c tests/fuzz/fuzz.c tests/fuzz/fuzz_vnet_dev.c
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile tests/fuzz/build.mk

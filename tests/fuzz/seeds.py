@@ -331,8 +331,37 @@ def pci():
     yield "loop", bytes([0x00, 9]) + bars + caps + bytes([2, 0x41, 0x40, 0x34, 0xff])
 
 
+# ---- vhost_port: the front end -------------------------------------------------------------------
+
+def vhost_port():
+    calm = bytes(6)
+
+    def bring_up(how, messages=bytes(3), rings=calm + calm, size=3):
+        return bytes([0, how]) + messages + bytes([size]) + rings[:6] + bytes([size]) + rings[6:]
+
+    def available(what, how=0xe0):
+        return bytes([4, what, how])
+
+    tx, chained, indirect, work, cut, leave = 1, 2, 4, bytes([6]), bytes([8, 0]), bytes([9])
+    push = lambda length: bytes([7]) + u16(length - 14)
+    receive = available(0) * 6 + push(60) + push(1514) + work + push(9000) + work * 2
+    send = (available(tx) * 3 + work) * 3 + available(tx | chained) * 2 + available(tx) + work
+    frame_in_table = bytes([3]) + u32(0x8000) + bytes([15]) + struct.pack("<QIHH", 0x20009000, 99, 0, 0)
+    table = frame_in_table + available(tx | indirect, 2) + u32(16) + work
+    kinds = {"split": 0, "split_mrg": 4, "split_all": 2 | 4 | 8 | 16 | 32, "packed": 1, "packed_mrg": 5,
+             "packed_all": 63}
+    for name, how in kinds.items():
+        yield name, bring_up(how) + receive + send + table + bytes([1, 0]) + bring_up(how) + send
+        yield f"{name}_cut", bring_up(how) + receive + cut + send + leave + bring_up(how) + send
+    for name, num in (("position", 8), ("position_far", 0xffff)):
+        base = bytes([0, 1]) + u32(0) + u32(num)
+        yield name, bring_up(1, rings=base + calm[2:] + calm) + receive
+    yield "size", bring_up(1, rings=bytes([1]) + u32(0) + u32(0x10000) + calm[1:] + calm) + receive
+    yield "pieces", b"".join(bytes([2, n, 12]) + bytes([1, 0, 0, 0, 1]) for n in (0, 7, 11, 12)) + leave
+
+
 def main():
-    for stories in (vnet, vhost_user, stack, options, console, acpi, boot, pci):
+    for stories in (vnet, vhost_user, vhost_port, stack, options, console, acpi, boot, pci):
         folder = CORPUS / stories.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

@@ -94,8 +94,8 @@ class FrontEnd:
         self.write(RING, struct.pack("<QIHH", GUEST + BUFFER, HEADER + len(frame), 0, 0))
         self.write(RING + 0x1000, struct.pack("<HHH", 0, 1, 0))
 
-    def is_used(self):
-        return os.pread(self.memory, 4, RING + 0x2000)[2:] == b"\1\0"
+    def is_used(self, ring=RING):
+        return os.pread(self.memory, 4, ring + 0x2000)[2:] == b"\1\0"
 
     def close(self):
         self.socket.close()

@@ -156,6 +156,22 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
         assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("args", [["-f", "abc"], ["-f", "0x"], ["-f", "-1"], ["-f", "1 "], ["-f", "9" * 20],
+                                  ["-x", "0:0:len:20:7x"], ["-x", "0:0:len:20x"], ["-d", "wire"]])
+def test_options_that_make_no_sense_are_refused(args, tmp_path):
+    assert "usage: vhost-switch" in refused(*args, tmp_path / "s")
+
+
+@pytest.mark.parametrize("frames", [1, 200])
+def test_a_capture_that_cannot_be_written_is_an_error(start, switch, tmp_path, frames):
+    (tmp_path / "port0.pcap").symlink_to("/dev/full")
+    s = switch("-w", str(tmp_path))
+    serve(start, s)
+    exchange(s.peer, frames)
+    assert s.end() == 2
+    assert s.log.read_text().count("port0.pcap: No space left on device: the capture is not complete") == 1
+
+
 def test_the_other_end_may_refuse_be_full_or_be_absent(start, switch, tmp_path):
     """With -c it is looked for at most ten times a second, and the other port does not notice."""
     with contextlib.ExitStack() as stack:

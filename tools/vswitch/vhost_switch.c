@@ -39,6 +39,7 @@
 static struct vhost_port port[PORTS_MAX];
 static struct vduse_port vduse[PORTS_MAX]; /* p is NULL: that port has a socket */
 static FILE *capture[PORTS_MAX];
+static bool capture_failed;
 static unsigned nb_ports;
 
 /* A port of unix datagrams, as QEMU's -netdev dgram has them. The other end holds ten of them, the
@@ -104,16 +105,36 @@ static bool failed(const char *path, int err)
 
 /* ---- capture ------------------------------------------------------------------------------ */
 
+static void capture_close(unsigned n)
+{
+	const bool whole = capture[n] && !ferror(capture[n]);
+
+	if (!capture[n] || (!fclose(capture[n]) && whole))
+		return;
+	fprintf(stderr, "vhost-switch: port%u.pcap: %s: the capture is not complete\n", n,
+	        strerror(errno));
+	capture_failed = true;
+}
+
+static void capture_write(unsigned n, const void *data, size_t len)
+{
+	if (!capture[n] || fwrite(data, len, 1, capture[n]) == 1)
+		return;
+	capture_close(n);
+	capture[n] = NULL;
+}
+
 static bool capture_open(const char *folder, unsigned n)
 {
 	const uint32_t head[] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, PCAP_SNAP, PCAP_ETHERNET};
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/port%u.pcap", folder, n);
+	if (snprintf(path, sizeof(path), "%s/port%u.pcap", folder, n) >= (int)sizeof(path))
+		return failed(folder, -ENAMETOOLONG);
 	capture[n] = fopen(path, "wb");
 	if (!capture[n])
 		return failed(path, -errno);
-	fwrite(head, sizeof(head), 1, capture[n]);
+	capture_write(n, head, sizeof(head));
 	return true;
 }
 
@@ -128,8 +149,8 @@ static void capture_frame(unsigned n, const void *data, uint32_t len)
 
 	const uint32_t head[] = {(uint32_t)now.tv_sec, (uint32_t)(now.tv_nsec / 1000), kept, len};
 
-	fwrite(head, sizeof(head), 1, capture[n]);
-	fwrite(data, kept, 1, capture[n]);
+	capture_write(n, head, sizeof(head));
+	capture_write(n, data, kept);
 }
 
 /* ---- switching ---------------------------------------------------------------------------- */
@@ -286,13 +307,27 @@ static NORETURN void usage(void)
 	exit(2);
 }
 
+static uint64_t parse_mask(const char *text)
+{
+	char *end;
+	uint64_t mask;
+
+	errno = 0;
+	mask = strtoull(text, &end, 0);
+	if (*text < '0' || *text > '9' || *end || errno)
+		usage();
+	return mask;
+}
+
 static void parse_lie(const char *text)
 {
 	unsigned n, ring, after, value = 0;
 	char name[32];
+	int end = 0;
 
-	if (sscanf(text, "%u:%u:%31[a-z_]:%u:%u", &n, &ring, name, &after, &value) < 4 ||
-	    n >= PORTS_MAX || ring >= VHOST_PORT_RINGS)
+	if (sscanf(text, "%u:%u:%31[a-z_]:%u%n:%u%n", &n, &ring, name, &after, &end, &value, &end) <
+	        4 ||
+	    text[end] || n >= PORTS_MAX || ring >= VHOST_PORT_RINGS)
 		usage();
 	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
 		if (strcmp(name, lies[i].name) != 0)
@@ -377,8 +412,7 @@ static uint64_t ports_close(void)
 
 	for (unsigned i = 0; i < nb_ports; i++) {
 		breaches += vduse[i].p ? vduse_port_close(&vduse[i]) : vhost_port_close(&port[i]);
-		if (capture[i])
-			fclose(capture[i]);
+		capture_close(i);
 	}
 	return breaches;
 }
@@ -399,7 +433,7 @@ int main(int argc, char **argv)
 		else if (c == 'd')
 			wire_paths = optarg;
 		else if (c == 'f')
-			features &= strtoull(optarg, NULL, 0);
+			features &= parse_mask(optarg);
 		else if (c == 'w')
 			folder = optarg;
 		else if (c == 'x')
@@ -424,7 +458,7 @@ int main(int argc, char **argv)
 	}
 	wire_close();
 	breaches = ports_close();
-	if (!ok)
+	if (!ok || capture_failed)
 		return 2;
 	return breaches ? 1 : 0;
 }
