@@ -82,7 +82,7 @@ def test_l3fwd_power_says_when_it_sleeps_and_hears_of_all_that_happens(start, sw
     for n in range(6):  # at a random moment between two ticks
         time.sleep(0.23)
         at, seen = time.monotonic(), len(process.read())
-        process.type(f"hello{n}")
+        process.type(f"hello{n}", wrong=True)
         process.wait_text(f"unknown command \"hello{n}\"", after=seen)
         took.append(time.monotonic() - at)
     assert sorted(took)[2] < TICK / 2, f"{took}: it waited for a timer"
