@@ -477,6 +477,6 @@ Test(vnet_rss, all_counters_of_a_port)
 	cr_assert(said("###### NIC extended statistics for port 0 \r\nrx_good_packets: 7\r\n"));
 	cr_assert(said("rx_q2_packets: 7\r\n") && said("tx_q2_packets: 7\r\n"));
 	type("show port xstats 1");
-	cr_assert(said("give all, or a port below 1"));
+	cr_assert(said("port \"1\": give all, or a number below 1"));
 	port_close(&port);
 }
