@@ -54,7 +54,8 @@ def check_sleeper(guest, count=2000 if os.environ.get("SOAK") else 50):
         at = time.monotonic()
         assert peer.ping(b"wake up", seq=n), f"packet {n} is stuck"
         took.append(time.monotonic() - at)
-    assert sorted(took)[count // 2] < TICK / 2, "a timer wakes it, and no interrupt"
+    # by a timer a quarter of them would take less than a quarter of a tick
+    assert sorted(took)[count // 4] < TICK / 10, "a timer wakes it, and no interrupt"
     assert idle_share(guest) < IDLE_LIMIT
     stats = guest.fresh_stats()
     assert stats["interrupts"] >= count / 4  # with some it had not fallen asleep again

@@ -40,14 +40,15 @@ def serve(start, switch, options):
 
 
 def one_by_one(ask, count=50):
-    """Each finds it asleep."""
+    """Each finds it asleep. A timer would wake it after half a TICK on average, and a quarter of the
+    packets after a quarter of one; a busy machine may delay some, but not that many."""
     took = []
     for n in range(count):
         time.sleep(random.uniform(0, 0.004))
         at = time.monotonic()
         assert ask(n), f"packet {n} is stuck"
         took.append(time.monotonic() - at)
-    assert sorted(took)[count // 2] < TICK / 2, "a timer wakes it, and no event"
+    assert sorted(took)[count // 4] < TICK / 10, "a timer wakes it, and no event"
 
 
 def soak(*values):
@@ -109,9 +110,7 @@ def test_lcores_sleep_on_their_own(start, netns, tmp_path):
         peer = TapPeer(netns, testpmd.tap)
         peer.guest_mac = process.json_lines("port")[0]["mac"]
         wait_until(lambda: peer.echo(b"there?", limit=0.2), LIMIT, "service")
-        for flow in range(20):
-            one_by_one(lambda n, f=flow: peer.echo(b"wake up", sport=46000 + 20 * f + n, limit=LIMIT),
-                       count=5)
+        one_by_one(lambda n: peer.echo(b"wake up", sport=46000 + n, limit=LIMIT), count=100)
         assert idle_share(process) < IDLE_LIMIT
         last = stats_of_queues(process, 100)
         assert sum(s["interrupts"] for s in last.values()) >= 50
