@@ -99,17 +99,21 @@ void net_if_flush(struct net_if *nif)
 
 /* ---- the turn ----------------------------------------------------------------------------- */
 
-/* Whose tag the driver took out: of no VLAN (only a priority, 802.1Q 6.9), or not for us, as we are
- * in none. Return: how many are left, in front. */
+/* Whose tag the driver took out: of no VLAN (only a priority, 802.1Q 6.9, which ends here), or not
+ * for us, as we are in none. Return: how many are left, in front. */
 static COLD unsigned net_if_untagged(struct net_if *nif, struct mbuf **pkts, unsigned n)
 {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if ((pkts[i]->flags & MBUF_RX_VLAN) && (pkts[i]->vlan_tci & ETH_VLAN_VID))
-			net_drop(pkts[i], &nif->stats.drop_proto);
-		else
-			pkts[kept++] = pkts[i];
+		struct mbuf *m = pkts[i];
+
+		if ((m->flags & MBUF_RX_VLAN) && (m->vlan_tci & ETH_VLAN_VID)) {
+			net_drop(m, &nif->stats.drop_proto);
+			continue;
+		}
+		m->flags &= ~MBUF_RX_VLAN;
+		pkts[kept++] = m;
 	}
 	return kept;
 }

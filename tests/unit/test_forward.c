@@ -412,6 +412,22 @@ Test(forward, packets_in_segments_go_through_whole)
 	check_forwarded(n, peer_mac1);
 }
 
+Test(forward, a_priority_tag_does_not_travel)
+{
+	w.port.dev.rx_offloads = MBUF_RX_VLAN;
+	for (unsigned offload = 0; offload < 2; offload++) {
+		const unsigned n = frame_udp(frame, &FORWARDED, data, 64);
+		struct mbuf *m = fake_inject(&w.port, frame, n);
+
+		port1.dev.tx_offloads = offload ? MBUF_TX_VLAN : 0;
+		m->flags = MBUF_RX_VLAN;
+		m->vlan_tci = 5 << 13;
+		turn();
+		cr_assert_eq(fake_sent(&port1, 0)->flags, 0);
+		check_forwarded(n, peer_mac1);
+	}
+}
+
 Test(forward, an_unfinished_checksum_is_finished_or_left_to_the_next_device)
 {
 	for (unsigned offload = 0; offload < 2; offload++) {
