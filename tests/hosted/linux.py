@@ -109,7 +109,7 @@ class LinuxGuest(Guest):
         self.folder = Path(tempfile.mkdtemp(prefix="ringzero-"))
         self.serial_path = self.folder / "serial.log"
         self.stderr_path = self.folder / "qemu.log"
-        self.lines, self._partial, self._peers = [], "", {}
+        self.lines, self._typed, self._partial, self._peers = [], [], "", {}
         self._qmp = self.netns = self.process = None
         self.nics, self._text = [], b""
         archive = Archive()
