@@ -235,7 +235,7 @@ def one_run(args, row, queues, ours, folder):
                              args.build / "hosted" / "ringzero") if ours
                  else DpdkFrontEnd(path, row, queues, cores, folder / "front"))
         back.wait("new device|virtio is now ready|Port 0: link state change event")
-        back.type("start tx_first 32")
+        back.type(f"start tx_first {max(32 // int(queues), 1)}")  # bursts into each queue
         back.rate()  # is answered when all packets are out
         time.sleep(1)
         result = measured(args, back, front)
