@@ -6,6 +6,7 @@
 #include "apps/app.h"
 #include "apps/fwd_modes.h"
 #include "apps/words.h"
+#include "kernel/assert.h"
 #include "kernel/console.h"
 #include "kernel/errno.h"
 #include "kernel/lcore.h"
@@ -223,6 +224,7 @@ static void deal_queues(unsigned nb_lcores)
 	for (unsigned i = 0; i < pmd.nb_ports; i++) {
 		const unsigned ways = ways_of(i);
 
+		assert(ways);
 		for (unsigned q = 0; q < pmd.ports[i]->nb_queues; q++)
 			pmd.ports[i]->queue[q].lcore = (uint16_t)((nth + q % ways) % nb_lcores);
 		nth += ways;

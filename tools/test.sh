@@ -273,6 +273,7 @@ group_soak() {
 	mapfile -t tests < <(unit_aarch64_tests soak)
 	run_unit_aarch64 1800 "${tests[@]}"
 	SOAK=1 hosted_tsan soak-hosted-tsan 3600 tests/hosted
+	HOSTED_VARIANT=asan run_pytest soak-hosted-asan 1800 -n "$jobs" --dist loadgroup tests/hosted
 	SOAK=1 run_pytest soak-hosted 3600 -n "$jobs" --dist loadgroup -m soak tests/hosted
 	build build-images iso bench-tools && SOAK=1 run_pytest soak 3600 -n "$jobs" tests/guest
 	SOAK=1 guest_aarch64 soak-aarch64 tests/guest/test_{lcores,interrupt}.py

@@ -22,7 +22,7 @@ from frames import Peer
 from ringzero import BUILD, Guest, Timeout, wait_until
 
 STATIC_HOSTED = BUILD / "hosted" / "ringzero"
-VARIANT = os.environ.get("HOSTED_VARIANT", "")  # "tsan": all processes are of that build
+VARIANT = os.environ.get("HOSTED_VARIANT", "")  # "tsan", "asan": all processes are of that build
 HOSTED = BUILD / "hosted" / VARIANT / "ringzero"
 ASAN = BUILD / "hosted" / (VARIANT or "asan") / "ringzero"
 SWITCH = BUILD / "tools" / "vhost-switch"

@@ -24,6 +24,7 @@ UDP_ECHO = BUILD / "hosted" / "udp_echo"
 BOOT_LIMIT = 150  # seconds; 3 on a quiet machine, and 60 on a very busy one
 LIMIT = 60  # for any command
 PROMPT = re.compile(rb"linux: status (\d+)\r?\n")
+LOST = 250  # the guest's status of a line that did not come whole
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -36,8 +37,9 @@ ip link set lo up
 echo pfifo_fast >/proc/sys/net/core/default_qdisc
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 echo linux: status 0
-while read -r line; do
-	[ "$line" ] || continue
+while read -r length line; do
+	[ "$length" ] || continue
+	[ "${#line}" = "$length" ] || { echo "linux: status 250"; continue; }
 	sh -c "$line"
 	echo "linux: status $?"
 done
@@ -169,9 +171,12 @@ class LinuxGuest(Guest):
 
     def _run_line(self, command, limit):
         assert "\n" not in command
-        # a line that was idle may lose a byte: an empty one goes ahead
-        self._shell.sendall(b"\n" + command.encode() + b"\n")
-        return self._answer(limit, command)
+        for _ in range(5):  # a line that was idle, or a busy machine's, may lose bytes
+            self._shell.sendall(f"\n{len(command)} {command}\n\n".encode())
+            number, text = self._answer(limit, command)
+            if number != LOST:
+                break
+        return number, text
 
     def sh(self, command, limit=LIMIT, status=0):
         """What the command printed; its exit status must be `status`, None: any."""
