@@ -5,13 +5,14 @@
 #include "kernel/compiler.h"
 
 struct net_stack;
+struct netdev;
 
 /** commands_init() - make the commands known; @st is what "show" shows */
 void commands_init(const struct net_stack *st);
 
-/** ports_named() - the ports that @word names, all or a number: *@from to below *@to. False: it
- * names none, which is printed with @command */
-bool ports_named(const char *command, const char *word, unsigned *from, unsigned *to);
+/** each_port() - call @fn with the ports that @word names, all or a number. False: it names none,
+ * which is printed with @command */
+bool each_port(const char *command, const char *word, void (*fn)(struct netdev *dev));
 
 /** port_commands_init() - those that stop and start ports, and about what they receive */
 void port_commands_init(void);

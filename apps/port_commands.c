@@ -40,7 +40,9 @@ static const char *outcome(int err)
 	}
 }
 
-bool ports_named(const char *command, const char *word, unsigned *from, unsigned *to)
+/* The ports that @word names, all or a number: *@from to below *@to. False: it names none, which is
+ * told. */
+static bool ports_named(const char *command, const char *word, unsigned *from, unsigned *to)
 {
 	*from = 0;
 	*to = netdev_count();
@@ -52,6 +54,17 @@ bool ports_named(const char *command, const char *word, unsigned *from, unsigned
 		return false;
 	}
 	*to = *from + 1;
+	return true;
+}
+
+bool each_port(const char *command, const char *word, void (*fn)(struct netdev *dev))
+{
+	unsigned i, to;
+
+	if (!ports_named(command, word, &i, &to))
+		return false;
+	for (; i < to; i++)
+		fn(netdev_get(i));
 	return true;
 }
 
@@ -100,13 +113,8 @@ static void start_one(struct netdev *dev)
 
 static void cmd_start(const char *args)
 {
-	unsigned i, to;
-
-	if (!ports_named("port start", args, &i, &to))
-		return;
-	for (; i < to; i++)
-		start_one(netdev_get(i));
-	console_printf("Done\n");
+	if (each_port("port start", args, start_one))
+		console_printf("Done\n");
 }
 
 /* An application that has them has its own. */

@@ -199,6 +199,12 @@ static struct netdev *peer_of(unsigned i)
 	return pmd.ports[paired >= pmd.nb_ports ? i : paired];
 }
 
+/* By which port what comes in by port @i leaves. */
+static struct netdev *way_out(unsigned i)
+{
+	return pmd.mode->back ? pmd.ports[i] : peer_of(i);
+}
+
 /* By how many queues what comes in by port @i leaves, at most. */
 static unsigned ways_of(unsigned i)
 {
@@ -235,7 +241,7 @@ static void deal_queues(unsigned nb_lcores)
  * are fewer, to one of those. */
 static void add_streams(unsigned lcore, unsigned i)
 {
-	struct netdev *rx = pmd.ports[i], *tx = pmd.mode->back ? rx : peer_of(i);
+	struct netdev *rx = pmd.ports[i], *tx = way_out(i);
 
 	for (unsigned q = 0; q < rx->nb_queues; q++) {
 		struct fwd_stream *s = &pmd.streams[pmd.nb_streams];
@@ -448,7 +454,7 @@ static int testpmd_start(struct net_stack *st)
 	streams_begin((unsigned)options_u64("tx_first"));
 	for (unsigned i = 0; i < pmd.nb_ports; i++)
 		log_info("testpmd", "port %u sends to port %u, fwd=%s", pmd.ports[i]->port,
-		         (pmd.mode->back ? pmd.ports[i] : peer_of(i))->port, pmd.mode->name);
+		         way_out(i)->port, pmd.mode->name);
 	console_add_commands(testpmd_commands, ARRAY_SIZE(testpmd_commands));
 	return 0;
 }

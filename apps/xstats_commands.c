@@ -53,7 +53,7 @@ static struct netdev_stats sum_up(const struct netdev *dev)
 	return sum;
 }
 
-static void print_port(const struct netdev *dev)
+static void print_port(struct netdev *dev)
 {
 	const struct netdev_stats s = sum_up(dev);
 
@@ -84,7 +84,7 @@ static unsigned long long per_second(uint64_t n, uint64_t ns)
 	return us ? n / us * 1000000 + n % us * 1000000 / us : 0;
 }
 
-static void print_stats(const struct netdev *dev)
+static void print_stats(struct netdev *dev)
 {
 	static struct netdev_stats shown[NETDEV_PORTS_MAX];
 	static uint64_t shown_ns[NETDEV_PORTS_MAX];
@@ -114,22 +114,12 @@ static void print_stats(const struct netdev *dev)
 
 static void cmd_stats(const char *args)
 {
-	unsigned i, to;
-
-	if (!ports_named("show port stats", args, &i, &to))
-		return;
-	for (; i < to; i++)
-		print_stats(netdev_get(i));
+	(void)each_port("show port stats", args, print_stats);
 }
 
 static void cmd_xstats(const char *args)
 {
-	unsigned i, to;
-
-	if (!ports_named("show port xstats", args, &i, &to))
-		return;
-	for (; i < to; i++)
-		print_port(netdev_get(i));
+	(void)each_port("show port xstats", args, print_port);
 }
 
 static const struct console_command xstats_commands[] = {
